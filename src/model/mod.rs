@@ -1,0 +1,256 @@
+//! The traced model in memory: values, nodes, weights, and where each came from.
+//!
+//! A [`Graph`] holds one program with the sub-graphs of wrapper operators already entered: its nodes stand in execution
+//! order whatever graph of the file they came from. Nothing here knows what an operator means.
+
+mod size;
+
+pub use size::{Monomial, Size};
+
+/// Index of a [`Value`] in [`Graph::values`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub u32);
+
+/// Index of a [`Node`] in [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+impl ValueId {
+    /// The index as a `usize`.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl NodeId {
+    /// The index as a `usize`.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One traced program.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// All values, of every graph of the file. Names of a sub-graph that stand for an outer value share its id.
+    pub values: Vec<Value>,
+    /// All operators in execution order.
+    pub nodes: Vec<Node>,
+    /// Weights, buffers and constants, in the order of the graph's inputs.
+    pub tensors: Vec<Tensor>,
+    /// What the caller passes in, in order: tensors and symbolic scalars.
+    pub inputs: Vec<ValueId>,
+    /// What the program returns (tensors), and values that a mutation writes back.
+    pub outputs: Vec<ValueId>,
+}
+
+/// A tensor or a symbolic scalar.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// Its name in the file.
+    pub name: String,
+    /// The recorded sizes of a tensor; `None` for a scalar, or where the file records none.
+    pub shape: Option<Vec<Size>>,
+    /// The element type of a tensor.
+    pub dtype: DType,
+    /// For a symbolic scalar: the size it holds, as far as the file tells.
+    pub scalar: Option<Size>,
+}
+
+/// One call of an operator.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The node's own name, for messages.
+    pub name: String,
+    /// `namespace.operator.overload`, without `torch.ops.`: `aten.conv2d.default`, or `_operator.mul`.
+    pub target: String,
+    /// Arguments by schema name, in the order of the file. Trailing defaults are absent.
+    pub args: Vec<(String, Arg)>,
+    /// Tensors and scalars produced; a list output is flattened in.
+    pub outputs: Vec<ValueId>,
+    /// Where the traced Python stands.
+    pub source: Source,
+    /// Number of the graph of the file that it stands in: 0 is the outermost, others are sub-graphs of wrappers.
+    pub graph: usize,
+    /// Its position in that graph's list of nodes; `None` for one that a plan inserted.
+    pub origin: Option<usize>,
+}
+
+/// An argument of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arg {
+    /// `None`.
+    None,
+    /// An integer literal.
+    Int(i64),
+    /// A float literal.
+    Float(f64),
+    /// A boolean literal.
+    Bool(bool),
+    /// A string literal.
+    Str(String),
+    /// A symbolic scalar, computed by another node.
+    Scalar(ValueId),
+    /// A tensor.
+    Tensor(ValueId),
+    /// A list: of numbers, or of tensors (`None` among them for optional ones).
+    List(Vec<Arg>),
+    /// What no analysis reads: a dtype, device, layout, memory format, sub-graph. The file's own JSON text.
+    Opaque(String),
+}
+
+/// Where a node comes from in the user's Python, from `stack_trace` and `nn_module_stack`.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The user's frames, innermost last.
+    pub frames: Vec<Frame>,
+    /// Dotted path of the innermost module, e.g. `layer1.0.conv2`; empty at the top.
+    pub module: String,
+}
+
+impl Source {
+    /// The frame to show: the innermost one that is not inside PyTorch itself, else the innermost.
+    pub fn frame(&self) -> Option<&Frame> {
+        let own = |f: &&Frame| !f.file.contains("/torch/nn/") && !f.file.contains("/torch/_");
+        self.frames.iter().rev().find(own).or(self.frames.last())
+    }
+}
+
+/// A line of Python.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Path as recorded by the exporter.
+    pub file: String,
+    /// Line number, from 1.
+    pub line: u32,
+    /// Function name.
+    pub function: String,
+    /// The line's text.
+    pub text: String,
+}
+
+/// What a stored tensor is to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A trainable parameter: masks may name it.
+    Parameter,
+    /// A buffer, persistent or not.
+    Buffer,
+    /// A plain tensor attribute or a literal lifted out of the program.
+    Constant,
+}
+
+/// A stored tensor: a parameter, buffer or constant.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Its dotted name, e.g. `layer1.0.conv2.weight`.
+    pub name: String,
+    /// The value that carries it in the graph.
+    pub value: ValueId,
+    /// Parameter, buffer or constant.
+    pub role: Role,
+    /// Element type.
+    pub dtype: DType,
+    /// Sizes, in elements.
+    pub shape: Vec<usize>,
+    /// Strides, in elements.
+    pub strides: Vec<usize>,
+    /// Offset of the first element in its storage, in elements.
+    pub offset: usize,
+    /// Number of the storage. Tensors with the same storage share memory.
+    pub storage: usize,
+}
+
+impl Tensor {
+    /// Number of elements.
+    pub fn numel(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True if both names stand for the very same memory and view: a tied parameter.
+    pub fn tied_to(&self, other: &Tensor) -> bool {
+        (self.storage, self.offset, &self.shape, &self.strides) == (other.storage, other.offset, &other.shape, &other.strides)
+    }
+}
+
+/// Element types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum DType {
+    #[default]
+    F32,
+    F64,
+    F16,
+    BF16,
+    U8,
+    I8,
+    I16,
+    I32,
+    I64,
+    U16,
+    U32,
+    U64,
+    Bool,
+    C32,
+    C64,
+    C128,
+    F8,
+}
+
+impl DType {
+    /// Bytes an element takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            DType::U8 | DType::I8 | DType::Bool | DType::F8 => 1,
+            DType::I16 | DType::U16 | DType::F16 | DType::BF16 => 2,
+            DType::F32 | DType::I32 | DType::U32 | DType::C32 => 4,
+            DType::F64 | DType::I64 | DType::U64 | DType::C64 => 8,
+            DType::C128 => 16,
+        }
+    }
+
+    /// True for the real floating point types.
+    pub fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F64 | DType::F16 | DType::BF16 | DType::F8)
+    }
+}
+
+impl Node {
+    /// The argument of this name, if it is written.
+    pub fn arg(&self, name: &str) -> Option<&Arg> {
+        self.args.iter().find(|(n, _)| n == name).map(|(_, a)| a)
+    }
+}
+
+impl Arg {
+    /// All tensors in this argument, in order.
+    pub fn tensors(&self) -> Vec<ValueId> {
+        match self {
+            Arg::Tensor(v) => vec![*v],
+            Arg::List(items) => items.iter().flat_map(Arg::tensors).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Graph {
+    /// The value with this id.
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.index()]
+    }
+
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Recorded sizes of a tensor; empty where there are none.
+    pub fn shape(&self, id: ValueId) -> &[Size] {
+        self.value(id).shape.as_deref().unwrap_or(&[])
+    }
+
+    /// All node ids, in execution order.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+}

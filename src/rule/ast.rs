@@ -1,0 +1,245 @@
+//! What a rule says, as data. The text forms are described in `docs/writing-rules.md`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use miette::NamedSource;
+
+/// One entry of a rule file.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The operators it is for: `aten.conv2d` (all overloads) or `aten.conv2d.default`.
+    pub ops: Vec<String>,
+    /// A condition on the arguments; the rule applies only where it holds.
+    pub when: Option<Expr>,
+    /// How the axes of inputs and outputs correspond.
+    pub body: Body,
+    /// Letter → formula of its size.
+    pub sizes: IndexMap<String, Expr>,
+    /// Axes that may lose no position.
+    pub lock: Vec<Pick>,
+    /// Letters that only the output has and that may lose positions (zeros made by the operator).
+    pub free: Vec<String>,
+    /// Argument → the value that it must have, as a formula over the sizes.
+    pub args: IndexMap<String, Expr>,
+    /// Argument → what the operator takes if the argument is missing or None, over the sizes before the cut.
+    pub default: IndexMap<String, Expr>,
+    /// What is known of the output's values where an axis is removed.
+    pub facts: Facts,
+    /// The axes whose number of positions matters for the values, and the repair.
+    pub statistic: Option<Statistic>,
+    /// The call to use where the arguments cannot express the sizes after the cut.
+    pub becomes: Option<Statement>,
+    /// Operands that are written in place. `None`: as the schema says.
+    pub writes: Option<Vec<String>>,
+    /// The operand whose memory the outputs share. `None`: as the schema says.
+    pub views: Option<String>,
+    /// The operands that make the output's axes, where the default (see the guide) does not hold.
+    pub makes: Option<Vec<String>>,
+    /// Where the entry stands.
+    pub place: Place,
+}
+
+/// The two ways to state an operator's axes.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Alternatives, of which the first that fits the ranks is taken: `rule:`.
+    Patterns(Vec<Pattern>),
+    /// A layout function with its arguments: `layout: cat(tensors, dim)`.
+    Layout(LayoutCall),
+}
+
+/// `input[n, (g i)], weight[(g o), i] -> [n, (g o)]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    /// Left of the arrow.
+    pub operands: Vec<Operand>,
+    /// Right of the arrow: a list of dimensions for every output.
+    pub outputs: Vec<Vec<Dim>>,
+    /// Where the text stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// One tensor argument of a pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operand {
+    /// The argument's name in the operator's schema.
+    pub name: String,
+    /// `params[0][...]`: which item of a list.
+    pub index: Option<usize>,
+    /// `bias?[c]` or `weight?=1[c]`: may be missing, and the number that then stands in its place.
+    pub missing: Option<f64>,
+    /// `self![...]`: the operator reads no values of it (only dtype, device or sizes).
+    pub unread: bool,
+    /// `mask~[b..., q]`: every dimension of it may be 1 where the others have more.
+    pub dims: Vec<Dim>,
+    /// Where it stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// One dimension of a tensor in a pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dim {
+    /// A letter.
+    Letter(Letter),
+    /// `(a b)`: all pairs, row-major.
+    Product(Vec<Dim>),
+    /// `a + b`: the positions of a, then those of b. Inside a product it needs parentheses: `((a + b) c)`.
+    Sum(Vec<Dim>),
+    /// A number: an axis of that many positions that stay.
+    Number(u64),
+}
+
+/// A letter of a pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Letter {
+    /// Its name; `...` for the nameless ellipsis.
+    pub name: String,
+    /// `s...`: any number of dimensions, one letter each.
+    pub ellipsis: bool,
+    /// `b~` or `b~...`: may be 1, or (ellipsis) have fewer dimensions, where other operands have more.
+    pub broadcast: bool,
+    /// `n?`: the dimension may be missing from all tensors.
+    pub optional: bool,
+    /// Where it stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// A set of axes in `lock:` and `statistic: over:`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pick {
+    /// A letter (all of an ellipsis).
+    Letter(String),
+    /// `@dim`: the dimensions of the first operand that this argument names; all, where it is missing or None.
+    Dims(String),
+    /// `all`: every axis of every operand and output.
+    All,
+}
+
+/// A call of a layout function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayoutCall {
+    /// Its name.
+    pub name: String,
+    /// Arguments: names of operands and formulas over the operator's arguments.
+    pub args: Vec<Expr>,
+    /// Where it stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// Clauses on values at removed positions, each an expression over operands (see the guide).
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The output is zero there.
+    pub zero: Option<Expr>,
+    /// The output is neither infinite nor NaN there. Default: where all operands are finite.
+    pub finite: Option<Expr>,
+    /// The output is not negative there.
+    pub nonneg: Option<Expr>,
+    /// The output is not zero there.
+    pub nonzero: Option<Expr>,
+}
+
+/// `statistic:`
+#[derive(Clone, Debug)]
+pub struct Statistic {
+    /// The axes that are averaged over.
+    pub over: Vec<Pick>,
+    /// Calls that compute the exact result from the cut tensors; the last assigns `out`.
+    pub repair: Vec<Statement>,
+}
+
+/// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// What the result is called.
+    pub name: String,
+    /// The operator, with its overload.
+    pub op: String,
+    /// Arguments by schema name.
+    pub args: Vec<(String, Expr)>,
+    /// Skip the statement where this does not hold.
+    pub condition: Option<Expr>,
+    /// Where it stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// A formula.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// `none`
+    None,
+    /// `true`, `false`
+    Bool(bool),
+    /// `3`
+    Int(i64),
+    /// `0.5`
+    Float(f64),
+    /// `'valid'`
+    Str(String),
+    /// A letter, an argument or an operand.
+    Name(String),
+    /// `[n, g, -1]`; an ellipsis letter, written `s...`, stands for all its sizes.
+    List(Vec<Expr>),
+    /// `s...` inside a list or as a function's argument.
+    Spread(String),
+    /// `padding[0]`
+    Index(Box<Expr>, Box<Expr>),
+    /// `max(a, b)`
+    Call(String, Vec<Expr>),
+    /// `-x`, `not x`
+    Unary(Unary, Box<Expr>),
+    /// `a + b`, `a & b`
+    Binary(Binary, Box<Expr>, Box<Expr>),
+    /// `min <= 0 <= max`: the first operand, then comparisons in a row.
+    Compare(Box<Expr>, Vec<(Comparison, Expr)>),
+    /// `a if c else b`
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+}
+
+/// Operators with one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Unary {
+    Neg,
+    Not,
+}
+
+/// Operators with two operands; `&` is `and`, `|` is `or`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    FloorDiv,
+    Mod,
+    Pow,
+    And,
+    Or,
+}
+
+/// Comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Comparison {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+/// Where a rule stands.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// File name and text.
+    pub source: Arc<NamedSource<String>>,
+    /// The entry's `rule:` or `layout:` text in it (bytes).
+    pub span: Range<usize>,
+    /// Line number, from 1.
+    pub line: usize,
+}
