@@ -50,8 +50,8 @@ pub enum Body {
     Layout(LayoutCall),
 }
 
-/// `input[n, (g i)], weight[(g o), i] -> [n, (g o)]`
-#[derive(Clone, Debug, PartialEq)]
+/// `input[n, (g i)], weight[(g o), i] -> [n, (g o)]`. Equality of patterns and their parts leaves out where they stand.
+#[derive(Clone, Debug)]
 pub struct Pattern {
     /// Left of the arrow.
     pub operands: Vec<Operand>,
@@ -62,7 +62,7 @@ pub struct Pattern {
 }
 
 /// One tensor argument of a pattern.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Operand {
     /// The argument's name in the operator's schema.
     pub name: String,
@@ -72,7 +72,7 @@ pub struct Operand {
     pub missing: Option<f64>,
     /// `self![...]`: the operator reads no values of it (only dtype, device or sizes).
     pub unread: bool,
-    /// `mask~[b..., q]`: every dimension of it may be 1 where the others have more.
+    /// The dimensions of its tensor.
     pub dims: Vec<Dim>,
     /// Where it stands in the rule's file.
     pub span: Range<usize>,
@@ -92,13 +92,14 @@ pub enum Dim {
 }
 
 /// A letter of a pattern.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Letter {
     /// Its name; `...` for the nameless ellipsis.
     pub name: String,
     /// `s...`: any number of dimensions, one letter each.
     pub ellipsis: bool,
-    /// `b~` or `b~...`: may be 1, or (ellipsis) have fewer dimensions, where other operands have more.
+    /// `b~` or `b~...`: may be 1, or (ellipsis) have fewer dimensions, where other operands have more. Also set for the
+    /// nameless ellipsis, which always broadcasts.
     pub broadcast: bool,
     /// `n?`: the dimension may be missing from all tensors.
     pub optional: bool,
@@ -118,7 +119,7 @@ pub enum Pick {
 }
 
 /// A call of a layout function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct LayoutCall {
     /// Its name.
     pub name: String,
@@ -151,9 +152,9 @@ pub struct Statistic {
 }
 
 /// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Statement {
-    /// What the result is called.
+    /// What the result is called; `out` in a `becomes:` that gives no name.
     pub name: String,
     /// The operator, with its overload.
     pub op: String,
@@ -242,4 +243,29 @@ pub struct Place {
     pub span: Range<usize>,
     /// Line number, from 1.
     pub line: usize,
+}
+
+/// Equality without the places: what is printed and parsed again stands elsewhere.
+macro_rules! eq_without_span {
+    ($($type:ty: $($field:ident),+;)+) => {
+        $(impl PartialEq for $type {
+            fn eq(&self, other: &$type) -> bool {
+                $(self.$field == other.$field)&&+
+            }
+        })+
+    };
+}
+
+eq_without_span! {
+    Pattern: operands, outputs;
+    Operand: name, index, missing, unread, dims;
+    Letter: name, ellipsis, broadcast, optional;
+    LayoutCall: name, args;
+    Statement: name, op, args, condition;
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.source.name(), self.line)
+    }
 }

@@ -1,0 +1,266 @@
+//! A rule applied to one node: its letters with their axes, and where they stand in each operand and result.
+
+use std::sync::Arc;
+
+use egg::Id;
+use smallvec::SmallVec;
+
+use crate::model::{NodeId, Size, ValueId};
+use crate::rule::{Expr, Rule};
+
+/// Index into [`Bound::letters`].
+pub type LetterId = u32;
+
+/// One dimension in terms of letters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DimExpr {
+    /// A dimension of size one that no letter stands for: broadcast, or written as 1.
+    One,
+    /// A letter.
+    Letter(LetterId),
+    /// All tuples, row-major.
+    Product(Vec<DimExpr>),
+    /// One after another.
+    Sum(Vec<DimExpr>),
+    /// The listed positions of a letter.
+    Pick(LetterId, Arc<[u32]>),
+}
+
+/// An axis as a rule names it at one node.
+#[derive(Clone, Debug)]
+pub struct BoundLetter {
+    /// Its name in the rule.
+    pub name: String,
+    /// Which dimension of an ellipsis it is.
+    pub item: usize,
+    /// Number of positions.
+    pub size: Size,
+    /// Only results have it.
+    pub made: bool,
+    /// Made by the operator and free to lose positions.
+    pub free: bool,
+}
+
+impl BoundLetter {
+    /// Number of positions to work with: of a symbolic axis, which is locked, those in the traced example.
+    pub fn len(&self) -> usize {
+        self.size.hint().and_then(|n| usize::try_from(n).ok()).unwrap_or(1)
+    }
+
+    /// True if it has no positions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What stands in an operand's place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Given {
+    /// A tensor.
+    Tensor(ValueId),
+    /// A number, written or (for a missing operand) implied.
+    Number(f64),
+}
+
+/// An operand of a rule at a node.
+#[derive(Clone, Debug)]
+pub struct BoundOperand {
+    /// The argument's name.
+    pub arg: String,
+    /// What was passed.
+    pub given: Given,
+    /// False where the operator does not look at the values.
+    pub read: bool,
+    /// Its dimensions.
+    pub dims: Vec<DimExpr>,
+    /// Letters of size one at which the tensor stands without having the dimension (an item of a stack).
+    pub at: SmallVec<[LetterId; 1]>,
+}
+
+/// A result of a rule at a node.
+#[derive(Clone, Debug)]
+pub struct BoundOutput {
+    /// The tensor; `None` if the program does not use this result.
+    pub value: Option<ValueId>,
+    /// Its dimensions.
+    pub dims: Vec<DimExpr>,
+    /// As in [`BoundOperand::at`] (a selected position).
+    pub at: SmallVec<[LetterId; 1]>,
+}
+
+/// What an argument must be, in terms of the letters' sizes.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// One size.
+    Size(DimExpr),
+    /// A list of sizes.
+    Sizes(Vec<DimExpr>),
+    /// A rule's formula.
+    Formula(Expr),
+    /// Parts of these sizes, as a list, from a number of parts, or from a size of each.
+    Parts(Vec<LetterId>, Parts),
+    /// Start, end and step of a strided slice over a letter; the arguments' names.
+    Stride(LetterId, Arc<[u32]>, [String; 3]),
+}
+
+/// How an argument states the sizes of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// A size for each.
+    Listed,
+    /// The size of all but the last.
+    Each,
+    /// The number of parts, each but the last ones of the rounded-up share.
+    Chunks,
+    /// The number of parts, the first ones larger by one.
+    Sections,
+    /// The inner borders.
+    Borders,
+}
+
+/// An argument and what it must be.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The argument's name.
+    pub arg: String,
+    /// Its value.
+    pub want: Want,
+    /// It counts from the end, so that it must be rewritten even where the value from the start is unchanged.
+    pub from_end: bool,
+}
+
+/// A rule applied to a node.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// The node.
+    pub node: NodeId,
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// The axes that the rule names here.
+    pub letters: Vec<BoundLetter>,
+    /// Their terms in the e-graph, parallel to `letters`.
+    pub ids: Vec<Id>,
+    /// The operands that are there.
+    pub operands: Vec<BoundOperand>,
+    /// The results.
+    pub outputs: Vec<BoundOutput>,
+    /// Results are copies of the operands' elements: letters that no result has are cut off, not summed.
+    pub copies: bool,
+    /// The number in elements that no operand gives (padding).
+    pub fill: f64,
+    /// Arguments that depend on sizes.
+    pub edits: Vec<Edit>,
+    /// Letters that may lose no position.
+    pub locked: Vec<LetterId>,
+    /// Letters whose number of positions matters for the values.
+    pub over: Vec<LetterId>,
+}
+
+impl DimExpr {
+    /// Letters in this dimension.
+    pub fn letters(&self) -> SmallVec<[LetterId; 4]> {
+        let mut out = SmallVec::new();
+        self.each_letter(&mut |l| out.push(l));
+        out
+    }
+
+    fn each_letter(&self, f: &mut impl FnMut(LetterId)) {
+        match self {
+            DimExpr::One => {}
+            DimExpr::Letter(l) | DimExpr::Pick(l, _) => f(*l),
+            DimExpr::Product(parts) | DimExpr::Sum(parts) => parts.iter().for_each(|p| p.each_letter(f)),
+        }
+    }
+
+    /// The size, given the letters' sizes.
+    pub fn size(&self, of: &impl Fn(LetterId) -> Size) -> Size {
+        match self {
+            DimExpr::One => Size::int(1),
+            DimExpr::Letter(l) => of(*l),
+            DimExpr::Product(parts) => parts.iter().fold(Size::int(1), |n, p| n.mul(&p.size(of))),
+            DimExpr::Sum(parts) => parts.iter().fold(Size::int(0), |n, p| n.add(&p.size(of))),
+            DimExpr::Pick(_, list) => Size::from(list.len()),
+        }
+    }
+
+    /// Number of positions, as [`BoundLetter::len`].
+    pub fn len(&self, letters: &[BoundLetter]) -> usize {
+        match self {
+            DimExpr::One => 1,
+            DimExpr::Letter(l) => letters[*l as usize].len(),
+            DimExpr::Product(parts) => parts.iter().map(|p| p.len(letters)).product(),
+            DimExpr::Sum(parts) => parts.iter().map(|p| p.len(letters)).sum(),
+            DimExpr::Pick(_, list) => list.len(),
+        }
+    }
+
+    /// Writes the letters' coordinates at a position into `coords`; letters of a [`DimExpr::Sum`]'s other parts stay
+    /// as they are.
+    pub fn decode(&self, mut position: usize, letters: &[BoundLetter], coords: &mut [Option<u32>]) {
+        match self {
+            DimExpr::One => {}
+            DimExpr::Letter(l) => coords[*l as usize] = Some(position as u32),
+            DimExpr::Pick(l, list) => coords[*l as usize] = list.get(position).copied(),
+            DimExpr::Product(parts) => {
+                for part in parts.iter().rev() {
+                    let n = part.len(letters).max(1);
+                    part.decode(position % n, letters, coords);
+                    position /= n;
+                }
+            }
+            DimExpr::Sum(parts) => {
+                for part in parts {
+                    let n = part.len(letters);
+                    if position < n {
+                        return part.decode(position, letters, coords);
+                    }
+                    position -= n;
+                }
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// The letter's size.
+    pub fn size(&self, letter: LetterId) -> Size {
+        self.letters[letter as usize].size.clone()
+    }
+
+    /// Letters that some result has.
+    pub fn in_outputs(&self) -> Vec<bool> {
+        let mut found = vec![false; self.letters.len()];
+        for out in &self.outputs {
+            out.dims.iter().flat_map(DimExpr::letters).chain(out.at.iter().copied()).for_each(|l| found[l as usize] = true);
+        }
+        found
+    }
+
+    /// Letters that are summed over: read, in no result, and not merely cut off.
+    pub fn summed(&self) -> Vec<LetterId> {
+        if self.copies {
+            return Vec::new();
+        }
+        let kept = self.in_outputs();
+        let mut read = vec![false; self.letters.len()];
+        for operand in self.operands.iter().filter(|o| o.read) {
+            operand.dims.iter().flat_map(DimExpr::letters).for_each(|l| read[l as usize] = true);
+        }
+        (0..self.letters.len() as LetterId).filter(|l| read[*l as usize] && !kept[*l as usize]).collect()
+    }
+
+    /// The operands that are tensors whose values are read.
+    pub fn tensors(&self) -> impl Iterator<Item = (&BoundOperand, ValueId)> {
+        self.operands.iter().filter(|o| o.read).filter_map(|o| match o.given {
+            Given::Tensor(v) => Some((o, v)),
+            Given::Number(_) => None,
+        })
+    }
+}
+
+impl BoundOperand {
+    /// The dimensions in which a letter stands.
+    pub fn holds(&self, letter: LetterId) -> bool {
+        self.dims.iter().any(|d| d.letters().contains(&letter)) || self.at.contains(&letter)
+    }
+}

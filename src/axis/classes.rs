@@ -1,0 +1,213 @@
+//! The e-graph of axes: making terms, saying that two are the same and why, locking.
+
+use std::sync::Arc;
+
+use egg::{EGraph, Id, Language};
+use rustc_hash::FxHashMap;
+
+use super::term::{Axis, Facts};
+use crate::model::{NodeId, Size};
+use crate::rule::Rule;
+
+/// Why two axes are the same, or why one is locked.
+#[derive(Clone, Debug)]
+pub enum Reason {
+    /// A rule says so of a node's operands and results.
+    Rule {
+        /// The node.
+        node: NodeId,
+        /// The rule.
+        rule: Arc<Rule>,
+        /// The letter, or another name of the axis in the rule.
+        letter: String,
+    },
+    /// A run of layout operators takes the dimension to itself.
+    Chain {
+        /// Its last node.
+        node: NodeId,
+    },
+    /// Two names of one parameter.
+    Tied {
+        /// The names.
+        names: [String; 2],
+    },
+    /// A law of the algebra, applied to two descriptions of one axis.
+    Law {
+        /// Its name.
+        name: &'static str,
+        /// One description.
+        left: Id,
+        /// The other.
+        right: Id,
+    },
+    /// An input of the model.
+    Input(String),
+    /// An output of the model.
+    Output(String),
+    /// The user asked for it.
+    Frozen(String),
+    /// An operator that no rule describes.
+    Unknown {
+        /// The node.
+        node: NodeId,
+        /// What is missing.
+        why: String,
+    },
+    /// Its size is not known while tracing.
+    Dynamic,
+    /// The two descriptions of the axis cannot be aligned.
+    Unaligned,
+}
+
+/// Two axes that a rule calls the same have different sizes.
+#[derive(Clone, Debug)]
+pub struct Mismatch {
+    /// The first axis' size.
+    pub left: Size,
+    /// The other's.
+    pub right: Size,
+    /// Who says that they are the same.
+    pub reason: Reason,
+}
+
+/// All axes of a graph and what is known of them.
+pub struct Axes {
+    pub(super) eg: EGraph<Axis, Facts>,
+    reasons: Vec<Reason>,
+    locks: Vec<(Id, usize)>,
+    /// Ties that were refused.
+    pub mismatches: Vec<Mismatch>,
+    pub(super) depth: FxHashMap<Id, u32>,
+}
+
+impl Default for Axes {
+    fn default() -> Self {
+        Axes::new()
+    }
+}
+
+impl Axes {
+    /// An empty graph. Explanations are kept, without egg's length optimisation: with laws it makes proofs circular.
+    pub fn new() -> Axes {
+        let eg = EGraph::new(Facts::default()).with_explanations_enabled().without_explanation_length_optimization();
+        Axes { eg, reasons: Vec::new(), locks: Vec::new(), mismatches: Vec::new(), depth: FxHashMap::default() }
+    }
+
+    /// A new axis of this size. One whose size is symbolic is locked.
+    pub fn leaf(&mut self, size: Size) -> Id {
+        let dynamic = size.as_int().is_none();
+        let n = self.eg.analysis.leaves.len() as u32;
+        self.eg.analysis.leaves.push(size);
+        let id = self.eg.add_uncanonical(Axis::Leaf(n));
+        if dynamic {
+            self.lock(id, Reason::Dynamic);
+        }
+        id
+    }
+
+    /// The positions of the parts one after another. Parts without positions vanish; a single part is itself.
+    pub fn cat(&mut self, parts: &[Id]) -> Id {
+        let some: Vec<Id> = parts.iter().copied().filter(|p| !self.size(*p).is(0)).collect();
+        match some.as_slice() {
+            [] => parts.first().copied().unwrap_or_else(|| self.leaf(Size::int(0))),
+            [one] => *one,
+            _ => self.eg.add_uncanonical(Axis::Cat(some.into())),
+        }
+    }
+
+    /// All tuples of positions of the parts, row-major. Parts of one position vanish; a single part is itself.
+    pub fn merge(&mut self, parts: &[Id]) -> Id {
+        let some: Vec<Id> = parts.iter().copied().filter(|p| !self.size(*p).is(1)).collect();
+        match some.as_slice() {
+            [] => parts.first().copied().unwrap_or_else(|| self.leaf(Size::int(1))),
+            [one] => *one,
+            _ => self.eg.add_uncanonical(Axis::Merge(some.into())),
+        }
+    }
+
+    /// The listed positions of an axis, in this order.
+    pub fn pick(&mut self, of: Id, list: Arc<[u32]>) -> Id {
+        self.eg.add_uncanonical(Axis::Pick([of], list))
+    }
+
+    /// Says that two axes are the same, position by position. `from` should be the newer term. Refused, and remembered
+    /// as a [`Mismatch`], where the sizes differ.
+    pub fn tie(&mut self, from: Id, to: Id, reason: Reason) {
+        let (left, right) = (self.size(from), self.size(to));
+        if left != right {
+            if left.as_int().is_some() && right.as_int().is_some() {
+                self.mismatches.push(Mismatch { left: left.clone(), right: right.clone(), reason });
+            }
+            return; // symbolic sizes that the algebra cannot compare are locked anyway
+        }
+        let index = self.reason_index(reason);
+        self.eg.union_trusted(from, to, index.to_string());
+    }
+
+    /// Keeps all positions of an axis.
+    pub fn lock(&mut self, id: Id, reason: Reason) {
+        let index = self.reason_index(reason);
+        self.locks.push((id, index));
+        self.eg[id].data.locked = true;
+    }
+
+    fn reason_index(&mut self, reason: Reason) -> usize {
+        self.reasons.push(reason);
+        self.reasons.len() - 1
+    }
+
+    /// Number of positions.
+    pub fn size(&self, id: Id) -> Size {
+        self.eg[id].data.size.clone()
+    }
+
+    /// The class that an axis belongs to.
+    pub fn class(&self, id: Id) -> Id {
+        self.eg.find(id)
+    }
+
+    /// True if the class as a whole is locked.
+    pub fn locked(&self, id: Id) -> bool {
+        self.eg[id].data.locked
+    }
+
+    /// All locks: an axis, and why it is locked.
+    pub fn locks(&self) -> impl Iterator<Item = (Id, &Reason)> {
+        self.locks.iter().map(|(id, r)| (*id, &self.reasons[*r]))
+    }
+
+    /// The descriptions of a class as cat, merge or pick, with canonical parts.
+    pub fn descriptions(&self, class: Id) -> Vec<&Axis> {
+        let class = &self.eg[class];
+        class.nodes.iter().filter(|n| !n.children().is_empty()).collect()
+    }
+
+    /// The parts of the class' cat, if it is one.
+    pub fn cat_parts(&self, id: Id) -> Option<&[Id]> {
+        self.eg[id].data.cat.map(|node| self.eg.id_to_node(node).children())
+    }
+
+    /// The parts of the class' merge, if it is one.
+    pub fn merge_parts(&self, id: Id) -> Option<&[Id]> {
+        self.eg[id].data.merge.map(|node| self.eg.id_to_node(node).children())
+    }
+
+    /// Number of e-nodes and classes, for reports.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.eg.total_size(), self.eg.number_of_classes())
+    }
+
+    /// The reason with this index, as found in egg's explanations.
+    pub fn reason(&self, index: usize) -> Option<&Reason> {
+        self.reasons.get(index)
+    }
+}
+
+impl Axes {
+    /// All classes, in the order in which they were made.
+    pub fn classes(&self) -> Vec<Id> {
+        let mut ids: Vec<Id> = self.eg.classes().map(|c| c.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+}

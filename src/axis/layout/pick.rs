@@ -1,0 +1,165 @@
+//! Elements picked by indices, tensors made from nothing, and parts written into a tensor.
+
+use smallvec::smallvec;
+
+use super::{Args, letters};
+use crate::axis::bound::{DimExpr, Edit, LetterId, Want};
+use crate::axis::sketch::Sketch;
+use crate::model::{Arg, DType, Size};
+
+/// Like NumPy: the results of neighbouring index tensors stand in their place, of others at the front.
+pub(super) fn index(args: &Args) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let list_name = args.name(1).ok_or("index takes a list of tensors")?;
+    let items: Vec<Arg> = match args.call.node.arg(list_name) {
+        Some(Arg::List(items)) => items.clone(),
+        Some(one @ Arg::Tensor(_)) => vec![one.clone()],
+        _ => return Err(format!("`{list_name}` is no list")),
+    };
+    let mut sketch = Sketch::default();
+    let dims = letters(&mut sketch, &shape);
+    let picked: Vec<usize> = (0..items.len()).filter(|k| matches!(items[*k], Arg::Tensor(_))).collect();
+    let values: Vec<_> = items.iter().flat_map(Arg::tensors).collect();
+    if values.iter().any(|v| args.call.graph.value(*v).dtype == DType::Bool) {
+        return Err("a mask picks a number of positions that depends on its values".into());
+    }
+    let rank = values.iter().map(|v| args.call.shape(*v).map(<[Size]>::len)).collect::<Result<Vec<_>, _>>()?;
+    let rank = rank.into_iter().max().unwrap_or(0);
+    let mut index: Vec<Option<LetterId>> = vec![None; rank];
+    for v in &values {
+        let shape = args.call.shape(*v)?.to_vec();
+        for (k, size) in shape.iter().enumerate() {
+            let at = rank - shape.len() + k;
+            match index[at] {
+                Some(l) if sketch.letters[l as usize].size.is(1) => sketch.letters[l as usize].size = size.clone(),
+                Some(_) => {}
+                None => index[at] = Some(sketch.letter(format!("index{at}"), size.clone())),
+            }
+        }
+    }
+    let index: Vec<LetterId> = index.into_iter().flatten().collect();
+    for v in &values {
+        let shape = args.call.shape(*v)?.to_vec();
+        let place = |(k, size): (usize, &Size)| {
+            let l = index[rank - shape.len() + k];
+            if size.is(1) && !sketch.letters[l as usize].size.is(1) { DimExpr::One } else { DimExpr::Letter(l) }
+        };
+        let dims = shape.iter().enumerate().map(place).collect();
+        sketch.operand(list_name, *v, dims);
+        if let Some(o) = sketch.operands.last_mut() {
+            o.read = true;
+        }
+    }
+    sketch.operands.insert(
+        0,
+        crate::axis::bound::BoundOperand {
+            arg: name.into(),
+            given: crate::axis::bound::Given::Tensor(value),
+            read: true,
+            dims: dims.clone(),
+            at: smallvec![],
+        },
+    );
+    let together = picked.windows(2).all(|w| w[1] == w[0] + 1);
+    let first = if together { picked.first().copied().unwrap_or(0) } else { 0 };
+    let mut out = Vec::new();
+    for k in 0..=dims.len() {
+        if k == first {
+            out.extend(index.iter().map(|l| DimExpr::Letter(*l)));
+        }
+        if k < dims.len() && !picked.contains(&k) {
+            out.push(dims[k].clone());
+        }
+    }
+    if !together {
+        let front = index.len();
+        debug_assert!(out.len() >= front);
+    }
+    sketch.locked.extend(picked.iter().map(|k| *k as LetterId));
+    sketch.locked.extend(&index);
+    sketch.output(args.call.node.outputs.first().copied(), out);
+    Ok(sketch)
+}
+
+pub(super) fn create(args: &Args) -> Result<Sketch, String> {
+    let sizes = args.sizes(0)?.ok_or("no sizes are given")?;
+    let mut sketch = Sketch::default();
+    let out: Vec<DimExpr> =
+        sizes.iter().enumerate().map(|(k, s)| DimExpr::Letter(sketch.made(format!("d{k}"), s.clone(), true))).collect();
+    sketch.output(args.call.node.outputs.first().copied(), out.clone());
+    sketch.edit(args.editable(0), Want::Sizes(out));
+    Ok(sketch)
+}
+
+pub(super) fn select_scatter(args: &Args) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let at = args.dim(2, shape.len(), 0)?;
+    let total = shape[at].as_int().ok_or("the dimension has a symbolic size")?;
+    let index = args.required(3)?;
+    let place = if index < 0 { index + total } else { index };
+    if !(0..total).contains(&place) {
+        return Err(format!("position {index} of {total}"));
+    }
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    let before = sketch.letter("before", Size::int(place));
+    let selected = sketch.letter("selected", Size::int(1));
+    let after = sketch.letter("after", Size::int(total - place - 1));
+    let mut src = dims.clone();
+    src.remove(at);
+    dims[at] = DimExpr::Sum([before, selected, after].map(DimExpr::Letter).into());
+    sketch.locked.push(selected);
+    sketch.operand(name, value, dims.clone());
+    let src_name = args.name(1).ok_or("the second argument names an operand")?;
+    sketch.operand(src_name, args.call.tensor(src_name)?, src);
+    sketch.operands[1].at.push(selected);
+    sketch.output(args.call.node.outputs.first().copied(), dims);
+    if let Some(arg) = args.name(3) {
+        sketch.edits.push(Edit { arg: arg.into(), want: Want::Size(DimExpr::Letter(before)), from_end: index < 0 });
+    }
+    Ok(sketch)
+}
+
+pub(super) fn slice_scatter(args: &Args) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let at = args.dim(2, shape.len(), 0)?;
+    let (start, end, step) = (args.int(3)?.unwrap_or(0), args.int(4)?.unwrap_or(i64::MAX), args.int(5)?.unwrap_or(1));
+    let src_name = args.name(1).ok_or("the second argument names an operand")?;
+    let src_value = args.call.tensor(src_name)?;
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    let mut src = dims.clone();
+    if let Some(total) = shape[at].as_int()
+        && step == 1
+    {
+        let place = |n: i64| (if n < 0 { n.saturating_add(total) } else { n }).clamp(0, total);
+        let (lo, hi) = (place(start), place(end).max(place(start)));
+        if (lo, hi) != (0, total) {
+            let part = |sketch: &mut Sketch, name: &str, n: i64| DimExpr::Letter(sketch.letter(name, Size::int(n)));
+            let (before, inside) = (part(&mut sketch, "before", lo), part(&mut sketch, "inside", hi - lo));
+            let after = part(&mut sketch, "after", total - hi);
+            src[at] = inside.clone();
+            let mut edit = |k: usize, want: Want, from_end: bool| {
+                if let Some(arg) = args.name(k) {
+                    sketch.edits.push(Edit { arg: arg.into(), want, from_end });
+                }
+            };
+            if lo > 0 {
+                edit(3, Want::Size(before.clone()), start < 0);
+            }
+            if hi < total {
+                edit(4, Want::Size(DimExpr::Sum(vec![before.clone(), inside.clone()])), end < 0);
+            }
+            dims[at] = DimExpr::Sum(vec![before, inside, after]);
+        }
+    } else if (start, end, step) != (0, i64::MAX, 1) {
+        let size = args.call.shape(src_value)?.get(at).cloned().ok_or("the source has fewer dimensions")?;
+        src[at] = DimExpr::Letter(sketch.letter("inside", size));
+        let inside = sketch.letters.len() as LetterId - 1;
+        sketch.locked.extend([at as LetterId, inside]);
+    }
+    sketch.operand(name, value, dims.clone());
+    sketch.operand(src_name, src_value, src);
+    sketch.output(args.call.node.outputs.first().copied(), dims);
+    Ok(sketch)
+}

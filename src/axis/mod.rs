@@ -1,0 +1,23 @@
+//! Axes: which positions of which tensors are the same, by the rules and the laws of cat and merge.
+
+mod alias;
+mod bound;
+mod chain;
+mod classes;
+mod error;
+mod fit;
+mod laws;
+mod layout;
+mod propagate;
+mod sketch;
+mod term;
+
+pub use alias::Aliases;
+pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Parts, Want};
+pub use chain::Run;
+pub use classes::{Axes, Mismatch, Reason};
+pub use error::PropagateError;
+pub use layout::{evenly, sections};
+pub use propagate::{Chain, Propagation, Step, propagate};
+pub use sketch::Call;
+pub use term::Axis;

@@ -1,0 +1,428 @@
+//! From a graph and rules to axes: every node's rule is fitted, sizes are derived, and what the rules call the same is
+//! tied in the e-graph.
+
+use std::sync::Arc;
+
+use egg::Id;
+use smallvec::SmallVec;
+
+use super::alias::Aliases;
+use super::bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Want};
+use super::chain::{self, Run};
+use super::classes::{Axes, Reason};
+use super::error::PropagateError;
+use super::fit::fit;
+use super::layout::layout;
+use super::sketch::{Call, Sketch, dim};
+use crate::model::{Graph, NodeId, Size, ValueId};
+use crate::rule::{Body, Pick, Rule, RuleSet, Val, eval};
+
+/// What became of a node.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A rule describes it.
+    Bound(Bound),
+    /// It is the n-th node of a run that works as one map: index into [`Propagation::chains`], and the rule's own view of
+    /// this node.
+    Chained(usize, Bound),
+    /// No rule describes it, or none fits: all axes that it touches are locked.
+    Unknown(String),
+    /// It has nothing to do with tensors' axes.
+    Nothing,
+}
+
+/// A run of layout operators as one map.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The nodes and the map.
+    pub run: Run,
+    /// The map as a rule would state it, at the last node.
+    pub whole: Bound,
+}
+
+/// The axes of a program.
+pub struct Propagation {
+    /// The e-graph.
+    pub axes: Axes,
+    /// The axis of each dimension of each tensor, by value; `None` for scalars.
+    pub dims: Vec<Option<Vec<Id>>>,
+    /// Derived sizes.
+    pub shapes: Vec<Option<Vec<Size>>>,
+    /// What became of each node.
+    pub steps: Vec<Step>,
+    /// Runs that work as one map.
+    pub chains: Vec<Chain>,
+    /// Shared memory and writes.
+    pub aliases: Aliases,
+    /// Number of alignments until nothing was left to align.
+    pub alignments: usize,
+}
+
+impl Propagation {
+    /// The rules as applied, in order of execution; a run of layouts counts once, at its last node.
+    pub fn bounds(&self) -> impl Iterator<Item = &Bound> {
+        self.steps.iter().enumerate().filter_map(|(k, step)| match step {
+            Step::Bound(bound) => Some(bound),
+            Step::Chained(chain, _) => {
+                let whole = &self.chains[*chain].whole;
+                (whole.node.index() == k).then_some(whole)
+            }
+            _ => None,
+        })
+    }
+
+    /// True for a value inside a run: nothing but the run reads it, and its axes follow from the run's ends.
+    pub fn inside_run(&self, node: NodeId) -> bool {
+        matches!(&self.steps[node.index()], Step::Chained(c, _) if self.chains[*c].whole.node != node)
+    }
+}
+
+/// Propagates the axes of a graph. `frozen` names parameters or buffers whose axes all stay.
+///
+/// # Errors
+/// Where a derived size differs from the one recorded in the file (a wrong rule), or the graph is not in order.
+pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Propagation, PropagateError> {
+    let mut shapes: Vec<Option<Vec<Size>>> = vec![None; graph.values.len()];
+    for t in &graph.tensors {
+        shapes[t.value.index()] = Some(t.shape.iter().copied().map(Size::from).collect());
+    }
+    for v in &graph.inputs {
+        shapes[v.index()] = graph.value(*v).shape.clone();
+    }
+    let mut fitted = Vec::new();
+    for id in graph.node_ids() {
+        fitted.push(sketch(graph, rules, &mut shapes, id)?);
+    }
+    let rule_of = |id: NodeId| match &fitted[id.index()] {
+        Fitted::Rule(rule, _) => Some(rule.clone()),
+        _ => None,
+    };
+    let aliases = Aliases::new(graph, rules, rule_of);
+    let sketches: Vec<Option<Sketch>> =
+        fitted.iter().map(|f| if let Fitted::Rule(_, s) = f { Some(s.clone()) } else { None }).collect();
+    let runs = chain::runs(graph, &sketches, &aliases);
+
+    let axes = Axes::new();
+    let mut p = Propagation { axes, dims: vec![None; graph.values.len()], shapes, steps: Vec::new(), chains: Vec::new(), aliases, alignments: 0 };
+    p.sources(graph, frozen);
+    let mut in_run: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    for (k, run) in runs.iter().enumerate() {
+        run.nodes.iter().for_each(|n| in_run[n.index()] = Some(k));
+    }
+    for (id, fitted) in graph.node_ids().zip(fitted) {
+        let step = match (fitted, in_run[id.index()]) {
+            (Fitted::Rule(rule, sketch), Some(k)) => p.chained(graph, rules, id, rule, sketch, &runs[k]),
+            (Fitted::Rule(rule, sketch), None) => {
+                let bound = p.attach(graph, rules, id, rule, sketch, false);
+                Step::Bound(bound)
+            }
+            (Fitted::Unknown(why), _) => {
+                p.unknown(graph, id, &why);
+                Step::Unknown(why)
+            }
+            (Fitted::Nothing, _) => Step::Nothing,
+        };
+        p.steps.push(step);
+    }
+    for v in &graph.outputs {
+        for id in p.dims[v.index()].clone().unwrap_or_default() {
+            p.axes.lock(id, Reason::Output(graph.value(*v).name.clone()));
+        }
+    }
+    p.alignments = p.axes.saturate();
+    if let Some(m) = p.axes.mismatches.first() {
+        return Err(PropagateError::sizes(graph, m));
+    }
+    Ok(p)
+}
+
+enum Fitted {
+    Rule(Arc<Rule>, Sketch),
+    Unknown(String),
+    Nothing,
+}
+
+/// Finds the rule for a node and derives the sizes of its results.
+fn sketch(graph: &Graph, rules: &RuleSet, shapes: &mut [Option<Vec<Size>>], id: NodeId) -> Result<Fitted, PropagateError> {
+    let node = graph.node(id);
+    let operands: Vec<ValueId> = node.args.iter().flat_map(|(_, a)| a.tensors()).collect();
+    let is_tensor = |v: &ValueId| graph.value(*v).scalar.is_none();
+    if let Some(v) = operands.iter().find(|v| shapes[v.index()].is_none()) {
+        return Err(PropagateError::unordered(graph, id, *v));
+    }
+    let (found, why) = {
+        let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes };
+        first_fit(rules, &call)
+    };
+    let Some((rule, sketch)) = found else {
+        let tensors: Vec<ValueId> = node.outputs.iter().copied().filter(is_tensor).collect();
+        for v in &tensors {
+            shapes[v.index()] = Some(graph.value(*v).shape.clone().ok_or_else(|| PropagateError::unsized_result(graph, id, &why))?);
+        }
+        return Ok(if tensors.is_empty() && operands.is_empty() { Fitted::Nothing } else { Fitted::Unknown(why) });
+    };
+    let of = |l: LetterId| sketch.letters[l as usize].size.clone();
+    for (k, v) in node.outputs.iter().enumerate().filter(|(_, v)| is_tensor(v)) {
+        let recorded = graph.value(*v).shape.as_ref();
+        let derived: Vec<Size> = match sketch.outputs.get(k) {
+            Some(out) => out.dims.iter().map(|d| d.size(&of)).collect(),
+            None => recorded.cloned().ok_or_else(|| PropagateError::unsized_result(graph, id, "the rule has fewer results"))?,
+        };
+        if let Some(recorded) = recorded
+            && !agree(&derived, recorded)
+        {
+            return Err(PropagateError::derived(graph, id, &rule, *v, &derived, recorded));
+        }
+        // The file's own form of a size is as good, and what a rule cannot work out symbolically it has.
+        let exact = |(d, r): (&Size, &Size)| if d.as_int().is_some() { d.clone() } else { r.clone() };
+        shapes[v.index()] = Some(match recorded {
+            Some(r) => derived.iter().zip(r).map(exact).collect(),
+            None => derived,
+        });
+    }
+    Ok(Fitted::Rule(rule, sketch))
+}
+
+fn agree(derived: &[Size], recorded: &[Size]) -> bool {
+    let same = |(d, r): (&Size, &Size)| d == r || ((d.as_int().is_none() || r.as_int().is_none()) && (d.hint() == r.hint() || d.hint().is_none()));
+    derived.len() == recorded.len() && derived.iter().zip(recorded).all(same)
+}
+
+/// The first entry whose condition holds and whose pattern fits; or why none does.
+fn first_fit(rules: &RuleSet, call: &Call) -> (Option<(Arc<Rule>, Sketch)>, String) {
+    let mut why = String::new();
+    for rule in rules.for_target(&call.node.target) {
+        if let Some(when) = &rule.when {
+            match eval(when, call) {
+                Ok(v) if v.truthy() => {}
+                Ok(_) => {
+                    why = format!("no entry is for these arguments ({}: `when: {when}` does not hold)", rule.place);
+                    continue;
+                }
+                Err(e) => {
+                    why = format!("{}: `when: {when}`: {e}", rule.place);
+                    continue;
+                }
+            }
+        }
+        let attempts: Vec<Result<Sketch, String>> = match &rule.body {
+            Body::Patterns(patterns) => patterns.iter().map(|p| fit(p, rule, call)).collect(),
+            Body::Layout(function) => vec![layout(function, call)],
+        };
+        let mut errors = Vec::new();
+        for attempt in attempts {
+            match attempt {
+                Ok(sketch) => return (Some((rule.clone(), sketch)), String::new()),
+                Err(e) => errors.push(e),
+            }
+        }
+        why = format!("{} does not fit: {}", rule.place, errors.join("; "));
+    }
+    if why.is_empty() {
+        why = format!("there is no rule for {}", call.node.target);
+    }
+    (None, why)
+}
+
+impl Propagation {
+    fn new_dims(&mut self, value: ValueId) -> Vec<Id> {
+        let sizes = self.shapes[value.index()].clone().unwrap_or_default();
+        let ids: Vec<Id> = sizes.into_iter().map(|s| self.axes.leaf(s)).collect();
+        self.dims[value.index()] = Some(ids.clone());
+        ids
+    }
+
+    fn sources(&mut self, graph: &Graph, frozen: &[String]) {
+        for t in &graph.tensors {
+            let ids = self.new_dims(t.value);
+            let is_frozen = |f: &String| t.name == *f || t.name.strip_prefix(f.as_str()).is_some_and(|rest| rest.starts_with('.'));
+            if let Some(f) = frozen.iter().find(|f| is_frozen(f)) {
+                ids.iter().for_each(|id| self.axes.lock(*id, Reason::Frozen(f.clone())));
+            }
+        }
+        for (k, t) in graph.tensors.iter().enumerate() {
+            let Some(first) = graph.tensors[..k].iter().find(|o| o.storage == t.storage && o.tied_to(t) && o.role == t.role) else { continue };
+            let pairs: Vec<(Id, Id)> = match (&self.dims[t.value.index()], &self.dims[first.value.index()]) {
+                (Some(a), Some(b)) => a.iter().copied().zip(b.iter().copied()).collect(),
+                _ => Vec::new(),
+            };
+            for (a, b) in pairs {
+                self.axes.tie(a, b, Reason::Tied { names: [t.name.clone(), first.name.clone()] });
+            }
+        }
+        for v in &graph.inputs {
+            for id in self.new_dims(*v) {
+                self.axes.lock(id, Reason::Input(graph.value(*v).name.clone()));
+            }
+        }
+    }
+
+    fn unknown(&mut self, graph: &Graph, id: NodeId, why: &str) {
+        let node = graph.node(id);
+        let reason = || Reason::Unknown { node: id, why: why.to_owned() };
+        let mut touched: Vec<Id> = Vec::new();
+        for v in node.args.iter().flat_map(|(_, a)| a.tensors()) {
+            touched.extend(self.dims[v.index()].iter().flatten());
+        }
+        for v in &node.outputs {
+            touched.extend(self.new_dims(*v));
+        }
+        touched.into_iter().for_each(|t| self.axes.lock(t, reason()));
+    }
+
+    /// A node inside a run: its own letters are not tied to the rest; at the last node the run as a whole is.
+    fn chained(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, run: &Run) -> Step {
+        if run.nodes.first() == Some(&id) {
+            let whole = self.whole(graph, run, rule.clone());
+            self.chains.push(Chain { run: run.clone(), whole });
+        }
+        let index = self.chains.len() - 1;
+        let own = self.attach(graph, rules, id, rule.clone(), sketch, true);
+        if run.nodes.last() == Some(&id) {
+            self.chains[index].whole.rule = rule;
+        }
+        Step::Chained(index, own)
+    }
+
+    fn whole(&mut self, graph: &Graph, run: &Run, rule: Arc<Rule>) -> Bound {
+        let node = run.nodes.last().copied().unwrap_or(NodeId(0));
+        let sizes = self.shapes[run.from.index()].clone().unwrap_or_default();
+        let letter = |(k, size): (usize, &Size)| BoundLetter { name: format!("d{k}"), item: 0, size: size.clone(), made: false, free: false };
+        let letters: Vec<BoundLetter> = sizes.iter().enumerate().map(letter).collect();
+        let ids = self.dims[run.from.index()].clone().unwrap_or_default();
+        let inputs = (0..letters.len()).map(|k| DimExpr::Letter(k as LetterId)).collect();
+        let out = |d: &Option<(usize, Option<Arc<[u32]>>)>| match d {
+            None => DimExpr::One,
+            Some((k, None)) => DimExpr::Letter(*k as LetterId),
+            Some((k, Some(map))) => DimExpr::Pick(*k as LetterId, map.clone()),
+        };
+        let outputs: Vec<DimExpr> = run.dims.iter().map(out).collect();
+        let new = self.new_dims(run.to);
+        for (d, id) in outputs.iter().zip(new) {
+            let term = match d {
+                DimExpr::Letter(l) => ids[*l as usize],
+                DimExpr::Pick(l, map) => self.axes.pick(ids[*l as usize], map.clone()),
+                _ => continue,
+            };
+            self.axes.tie(id, term, Reason::Chain { node });
+        }
+        let _ = graph;
+        let operand = BoundOperand { arg: "self".into(), given: Given::Tensor(run.from), read: true, dims: inputs, at: SmallVec::new() };
+        let output = BoundOutput { value: Some(run.to), dims: outputs, at: SmallVec::new() };
+        let none = (Vec::new(), Vec::new(), Vec::new());
+        Bound { node, rule, letters, ids, operands: vec![operand], outputs: vec![output], copies: true, fill: 0.0, edits: none.0, locked: none.1, over: none.2 }
+    }
+
+    /// Ties the axes of a node's operands and results as its rule says.
+    fn attach(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, apart: bool) -> Bound {
+        let Sketch { letters, operands, outputs, copies, fill, mut edits, mut locked } = sketch;
+        let why = |letters: &[BoundLetter], l: LetterId| Reason::Rule { node: id, rule: rule.clone(), letter: name(&letters[l as usize]) };
+        let node = graph.node(id);
+        let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &self.shapes };
+        edits.extend(rule.args.iter().filter(|(arg, _)| node.arg(arg).is_some()).map(|(arg, f)| Edit { arg: arg.clone(), want: Want::Formula(f.clone()), from_end: false }));
+        let chosen = |picks: &[Pick]| choose(picks, &letters, &operands, &call);
+        locked.extend(chosen(&rule.lock));
+        locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].made && !letters[*l as usize].free));
+        locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].name.starts_with('#')));
+        let over = rule.statistic.as_ref().map(|s| chosen(&s.over)).unwrap_or_default();
+        let mut ids: Vec<Option<Id>> = vec![None; letters.len()];
+        for operand in operands.iter().filter(|o| o.read) {
+            let Given::Tensor(v) = operand.given else { continue };
+            let Some(dims) = self.dims[v.index()].clone() else { continue };
+            for (d, dim) in operand.dims.iter().zip(dims) {
+                match d {
+                    DimExpr::One => {}
+                    DimExpr::Letter(l) if ids[*l as usize].is_none() && !apart => ids[*l as usize] = Some(dim),
+                    DimExpr::Letter(l) if !apart => {
+                        let known = ids[*l as usize].unwrap_or(dim);
+                        self.axes.tie(known, dim, why(&letters, *l));
+                    }
+                    _ => {
+                        let term = self.term(d, &letters, &mut ids);
+                        if !apart {
+                            let first = d.letters().first().copied().unwrap_or(0);
+                            self.axes.tie(term, dim, why(&letters, first));
+                        }
+                    }
+                }
+            }
+        }
+        for output in &outputs {
+            let Some(v) = output.value.filter(|v| graph.value(*v).scalar.is_none()) else { continue };
+            if apart && self.dims[v.index()].is_some() {
+                continue; // the run's result, which the run as a whole has tied
+            }
+            let new = self.new_dims(v);
+            for (d, dim) in output.dims.iter().zip(new) {
+                if *d == DimExpr::One {
+                    continue;
+                }
+                let term = self.term(d, &letters, &mut ids);
+                let first = d.letters().first().copied().unwrap_or(0);
+                self.axes.tie(dim, term, why(&letters, first));
+            }
+        }
+        for v in &node.outputs {
+            if self.dims[v.index()].is_none() && graph.value(*v).scalar.is_none() {
+                for d in self.new_dims(*v) {
+                    self.axes.lock(d, Reason::Unknown { node: id, why: "the rule has fewer results".into() });
+                }
+            }
+        }
+        let ids: Vec<Id> = ids.into_iter().enumerate().map(|(k, i)| i.unwrap_or_else(|| self.axes.leaf(letters[k].size.clone()))).collect();
+        if !apart {
+            locked.sort_unstable();
+            locked.dedup();
+            locked.iter().for_each(|l| self.axes.lock(ids[*l as usize], why(&letters, *l)));
+        }
+        Bound { node: id, rule: rule.clone(), letters, ids, operands, outputs, copies, fill, edits, locked, over }
+    }
+
+    fn term(&mut self, d: &DimExpr, letters: &[BoundLetter], ids: &mut [Option<Id>]) -> Id {
+        let mut of = |axes: &mut Axes, l: LetterId| *ids[l as usize].get_or_insert_with(|| axes.leaf(letters[l as usize].size.clone()));
+        match d {
+            DimExpr::One => self.axes.leaf(Size::int(1)),
+            DimExpr::Letter(l) => of(&mut self.axes, *l),
+            DimExpr::Pick(l, list) => {
+                let whole = of(&mut self.axes, *l);
+                self.axes.pick(whole, list.clone())
+            }
+            DimExpr::Product(parts) => {
+                let parts: Vec<Id> = parts.iter().map(|p| self.term(p, letters, ids)).collect();
+                self.axes.merge(&parts)
+            }
+            DimExpr::Sum(parts) => {
+                let parts: Vec<Id> = parts.iter().map(|p| self.term(p, letters, ids)).collect();
+                self.axes.cat(&parts)
+            }
+        }
+    }
+}
+
+fn name(letter: &BoundLetter) -> String {
+    if letter.name == "..." { format!("...[{}]", letter.item) } else { letter.name.clone() }
+}
+
+/// The letters that `lock:` or `over:` means at a node.
+fn choose(picks: &[Pick], letters: &[BoundLetter], operands: &[BoundOperand], call: &Call) -> Vec<LetterId> {
+    let all = 0..letters.len() as LetterId;
+    let mut out = Vec::new();
+    for pick in picks {
+        match pick {
+            Pick::All => out.extend(all.clone()),
+            Pick::Letter(name) => out.extend(all.clone().filter(|l| letters[*l as usize].name == *name)),
+            Pick::Dims(arg) => {
+                let Some(first) = operands.iter().find(|o| matches!(o.given, Given::Tensor(_))) else { continue };
+                let rank = first.dims.len();
+                let dims: Option<Vec<usize>> = match call.val(arg) {
+                    Some(Val::List(list)) if !list.is_empty() => list.iter().map(|v| dim(v.as_int()?, rank).ok()).collect(),
+                    Some(Val::List(_)) | Some(Val::None) | None => None,
+                    Some(val) => val.as_int().and_then(|d| dim(d, rank).ok()).map(|d| vec![d]),
+                };
+                let dims = dims.unwrap_or_else(|| (0..rank).collect());
+                out.extend(dims.into_iter().filter_map(|d| first.dims.get(d)).flat_map(DimExpr::letters));
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,152 @@
+//! What a rule makes of one node before any axis is known: letters, sizes and dimensions.
+
+use smallvec::SmallVec;
+
+use super::bound::{BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Want};
+use crate::model::{Arg, Graph, Node, Size, ValueId};
+use crate::rule::{Expr, Scope, Schema, Val, eval};
+
+/// A node with what is known of its operands.
+pub struct Call<'a> {
+    /// The program.
+    pub graph: &'a Graph,
+    /// The node.
+    pub node: &'a Node,
+    /// The operator's schema, if it is a known one.
+    pub schema: Option<&'a Schema>,
+    /// Derived sizes of all values so far.
+    pub shapes: &'a [Option<Vec<Size>>],
+}
+
+/// A rule applied to sizes.
+#[derive(Clone, Debug, Default)]
+pub struct Sketch {
+    /// The letters.
+    pub letters: Vec<BoundLetter>,
+    /// The operands.
+    pub operands: Vec<BoundOperand>,
+    /// The results.
+    pub outputs: Vec<BoundOutput>,
+    /// As in [`super::bound::Bound`].
+    pub copies: bool,
+    /// As in [`super::bound::Bound`].
+    pub fill: f64,
+    /// As in [`super::bound::Bound`].
+    pub edits: Vec<Edit>,
+    /// Letters that the layout itself locks.
+    pub locked: Vec<LetterId>,
+}
+
+impl Sketch {
+    /// Adds a letter.
+    pub fn letter(&mut self, name: impl Into<String>, size: Size) -> LetterId {
+        self.letters.push(BoundLetter { name: name.into(), item: 0, size, made: false, free: false });
+        self.letters.len() as LetterId - 1
+    }
+
+    /// Adds a letter that only results have.
+    pub fn made(&mut self, name: impl Into<String>, size: Size, free: bool) -> LetterId {
+        self.letters.push(BoundLetter { name: name.into(), item: 0, size, made: true, free });
+        self.letters.len() as LetterId - 1
+    }
+
+    /// Adds an operand.
+    pub fn operand(&mut self, arg: &str, value: ValueId, dims: Vec<DimExpr>) {
+        self.operands.push(BoundOperand {
+            arg: arg.into(),
+            given: Given::Tensor(value),
+            read: true,
+            dims,
+            at: SmallVec::new(),
+        });
+    }
+
+    /// Adds a result.
+    pub fn output(&mut self, value: Option<ValueId>, dims: Vec<DimExpr>) {
+        self.outputs.push(BoundOutput { value, dims, at: SmallVec::new() });
+    }
+
+    /// Says what an argument must be, if the layout got it by name.
+    pub fn edit(&mut self, arg: Option<&str>, want: Want) {
+        if let Some(arg) = arg {
+            self.edits.push(Edit { arg: arg.into(), want, from_end: false });
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Derived sizes of a tensor.
+    pub fn shape(&self, value: ValueId) -> Result<&[Size], String> {
+        self.shapes[value.index()].as_deref().ok_or_else(|| format!("the sizes of `{}` are not known", self.graph.value(value).name))
+    }
+
+    /// The argument as written, or the schema's default.
+    pub fn val(&self, name: &str) -> Option<Val> {
+        match self.node.arg(name) {
+            Some(arg) => Some(self.arg_val(arg)),
+            None => self.schema.and_then(|s| s.default(name)),
+        }
+    }
+
+    fn arg_val(&self, arg: &Arg) -> Val {
+        match arg {
+            Arg::None | Arg::Opaque(_) => Val::None,
+            Arg::Int(n) => Val::Size(Size::int(*n)),
+            Arg::Float(x) => Val::Float(*x),
+            Arg::Bool(b) => Val::Bool(*b),
+            Arg::Str(s) => Val::Str(s.clone()),
+            Arg::Scalar(v) => self.graph.value(*v).scalar.clone().map_or(Val::None, Val::Size),
+            // A tensor is true, and where a formula asks for a list, it is that of its sizes.
+            Arg::Tensor(v) => self.shape(*v).map_or(Val::Bool(true), |s| Val::List(s.iter().cloned().map(Val::Size).collect())),
+            Arg::List(items) => Val::List(items.iter().map(|a| self.arg_val(a)).collect()),
+        }
+    }
+
+    /// The tensor passed as this argument.
+    pub fn tensor(&self, name: &str) -> Result<ValueId, String> {
+        match self.node.arg(name) {
+            Some(Arg::Tensor(v)) => Ok(*v),
+            _ => Err(format!("argument `{name}` is no tensor")),
+        }
+    }
+
+    /// The tensors passed as this list argument.
+    pub fn tensors(&self, name: &str) -> Result<Vec<ValueId>, String> {
+        match self.node.arg(name) {
+            Some(arg @ Arg::List(_)) => Ok(arg.tensors()),
+            _ => Err(format!("argument `{name}` is no list of tensors")),
+        }
+    }
+
+    /// The recorded sizes of a result.
+    pub fn recorded(&self, output: usize) -> Option<&[Size]> {
+        let value = self.node.outputs.get(output)?;
+        self.graph.value(*value).shape.as_deref()
+    }
+
+    /// A formula over the arguments alone.
+    pub fn eval(&self, expr: &Expr) -> Result<Val, String> {
+        eval(expr, self).map_err(|e| e.to_string())
+    }
+
+    /// The results' ids; results that the program does not use are missing at the end.
+    pub fn outputs(&self) -> impl Iterator<Item = Option<ValueId>> + '_ {
+        self.node.outputs.iter().copied().map(Some).chain(std::iter::repeat(None))
+    }
+}
+
+impl Scope for Call<'_> {
+    fn get(&self, name: &str) -> Option<Val> {
+        self.val(name)
+    }
+
+    fn spread(&self, _: &str) -> Option<Vec<Size>> {
+        None
+    }
+}
+
+/// A dimension counted from the end if negative.
+pub fn dim(at: i64, rank: usize) -> Result<usize, String> {
+    let from = if at < 0 { at + rank as i64 } else { at };
+    usize::try_from(from).ok().filter(|d| *d < rank.max(1)).ok_or_else(|| format!("dimension {at} of a tensor with {rank}"))
+}

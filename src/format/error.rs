@@ -1,0 +1,292 @@
+//! Everything that can be wrong with a file.
+
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use thiserror::Error;
+
+/// Why a file could not be read or written.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The file system refused.
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(code(paring::file::unreadable))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file does not begin like a zip.
+    #[error("{} is not a .pt2 archive: it is no zip file", path.display())]
+    #[diagnostic(code(paring::pt2::not_a_zip), help("write one with torch.export.save(torch.export.export(model, args), \"model.pt2\")"))]
+    NotAZip {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file begins like a zip but its end is missing.
+    #[error("{} is cut off: {reason}", path.display())]
+    #[diagnostic(code(paring::pt2::truncated), help("the file was not copied or saved to its end; get it again"))]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The zip cannot be understood.
+    #[error("{} is a damaged zip file: {reason}", path.display())]
+    #[diagnostic(code(paring::pt2::bad_zip))]
+    BadZip {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        reason: String,
+    },
+    /// A TorchScript archive.
+    #[error("{} is a TorchScript archive, not one of torch.export", path.display())]
+    #[diagnostic(
+        code(paring::pt2::torchscript),
+        help("export the model with torch.export.export and save it with torch.export.save")
+    )]
+    TorchScript {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A layout of an older PyTorch.
+    #[error("{} was written by an older torch (found {found})", path.display())]
+    #[diagnostic(
+        code(paring::pt2::older_torch),
+        help("load and save it again with torch >= 2.9: torch.export.save(torch.export.load(path), path)")
+    )]
+    OlderTorch {
+        /// The file.
+        path: PathBuf,
+        /// The member that tells.
+        found: String,
+    },
+    /// The archive says that it is of another kind.
+    #[error("{} is no .pt2 archive: {reason}", path.display())]
+    #[diagnostic(code(paring::pt2::not_pt2), help("Paring reads what torch.export.save of torch >= 2.9 writes"))]
+    NotPt2 {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The archive has another version of the container.
+    #[error("{} has archive version {found:?}; this program knows version \"0\"", path.display())]
+    #[diagnostic(code(paring::pt2::archive_version))]
+    ArchiveVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: String,
+    },
+    /// The program has another major version of the schema.
+    #[error("{} has schema version {found}; this program knows 8.x", path.display())]
+    #[diagnostic(code(paring::pt2::schema_version), help("save the model with a torch whose export schema has major version 8"))]
+    SchemaVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: String,
+    },
+    /// A file that must be in the archive is not.
+    #[error("{} has no member {member}", path.display())]
+    #[diagnostic(code(paring::pt2::missing_member))]
+    MissingMember {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: String,
+    },
+    /// The archive holds several programs.
+    #[error("{} holds several programs, none called \"model\": {}", path.display(), names.join(", "))]
+    #[diagnostic(code(paring::pt2::several_models), help("save one program a file"))]
+    SeveralModels {
+        /// The file.
+        path: PathBuf,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A text in the archive is no JSON.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Malformed(Box<Malformed>),
+    /// The JSON is not as the schema says.
+    #[error("{}: {member} is not as expected: {at}: {reason}", path.display())]
+    #[diagnostic(code(paring::pt2::schema))]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: String,
+        /// The place in the JSON.
+        at: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A name that nothing defines.
+    #[error("{}: {at} refers to `{name}`, which nothing before it defines", path.display())]
+    #[diagnostic(code(paring::pt2::unknown_name))]
+    UnknownName {
+        /// The file.
+        path: PathBuf,
+        /// The place in the JSON.
+        at: String,
+        /// The name.
+        name: String,
+    },
+    /// An element type that is not known.
+    #[error("{}: {at} has the unknown element type {code}", path.display())]
+    #[diagnostic(code(paring::pt2::dtype))]
+    DType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor or the place in the JSON.
+        at: String,
+        /// The number in the file.
+        code: i64,
+    },
+    /// A tensor that is stored as a pickle.
+    #[error("{}: `{tensor}` is stored as a pickle, not as raw bytes", path.display())]
+    #[diagnostic(code(paring::pt2::pickled), help("tensor subclasses are stored so; save the model with plain tensors"))]
+    Pickled {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// Sizes, strides and offset of a stored tensor make no sense.
+    #[error("{}: `{tensor}` cannot be laid out in memory: {reason}", path.display())]
+    #[diagnostic(code(paring::pt2::bad_layout))]
+    BadLayout {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A payload does not fit its tensor.
+    #[error("{}: `{tensor}` needs {needed} bytes, but {member} has {found}", path.display())]
+    #[diagnostic(code(paring::pt2::payload_too_short))]
+    PayloadTooShort {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The payload.
+        member: String,
+        /// Bytes that the tensor's sizes, strides and offset reach.
+        needed: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// The signature names a tensor that no config holds.
+    #[error("{}: the program reads `{tensor}`, which {config} does not list", path.display())]
+    #[diagnostic(code(paring::pt2::unknown_tensor))]
+    UnknownTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The config.
+        config: String,
+    },
+    /// The edited graph does not belong to the archive, or cannot be expressed in it.
+    #[error("the edited graph cannot be written: {reason}")]
+    #[diagnostic(code(paring::pt2::bad_edit), help("this is a fault in Paring; please report it"))]
+    BadEdit {
+        /// What does not fit.
+        reason: String,
+    },
+    /// The output could not be written.
+    #[error("cannot write {}", path.display())]
+    #[diagnostic(code(paring::file::unwritable))]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A masks file is no safetensors file.
+    #[error("{} is not a safetensors file: {reason}", path.display())]
+    #[diagnostic(
+        code(paring::masks::not_safetensors),
+        help("write masks with safetensors.torch.save_file({{name: mask, ...}}, \"masks.safetensors\")")
+    )]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        reason: String,
+    },
+    /// A mask of a type that cannot be a mask.
+    #[error("{}: the mask `{name}` has type {dtype}", path.display())]
+    #[diagnostic(code(paring::masks::dtype), help("masks may be bool, integers or floats of 8 bits or more"))]
+    MaskType {
+        /// The file.
+        path: PathBuf,
+        /// The mask.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+}
+
+/// A text that is no JSON, with the place.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{}: {member} is malformed JSON: {reason}", path.display())]
+#[diagnostic(code(paring::pt2::malformed_json))]
+pub struct Malformed {
+    /// The file.
+    pub path: PathBuf,
+    /// The member.
+    pub member: String,
+    /// What the parser says.
+    pub reason: String,
+    /// The text around the place.
+    #[source_code]
+    excerpt: NamedSource<String>,
+    /// The place in the excerpt.
+    #[label("here")]
+    span: SourceSpan,
+}
+
+impl FormatError {
+    /// An error at reading `path`.
+    pub(super) fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> FormatError + use<> {
+        let path = path.to_path_buf();
+        move |source| FormatError::Unreadable { path, source }
+    }
+
+    /// An error at writing `path`.
+    pub(super) fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> FormatError + use<> {
+        let path = path.to_path_buf();
+        move |source| FormatError::Unwritable { path, source }
+    }
+
+    /// A fault of the edited graph.
+    pub(super) fn edit(reason: impl Into<String>) -> FormatError {
+        FormatError::BadEdit { reason: reason.into() }
+    }
+
+    /// A JSON error of serde, with the text around it.
+    pub(super) fn malformed(path: &Path, member: &str, text: &[u8], error: &serde_json::Error) -> FormatError {
+        const AROUND: usize = 60;
+        let line_start = text.split_inclusive(|&b| b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
+        let at = (line_start + error.column().saturating_sub(1)).min(text.len());
+        let before = String::from_utf8_lossy(&text[at.saturating_sub(AROUND)..at]).replace('\n', " ");
+        let after = String::from_utf8_lossy(&text[at..(at + AROUND).min(text.len())]).replace('\n', " ");
+        let span = SourceSpan::new(before.len().into(), after.chars().next().map_or(0, char::len_utf8));
+        FormatError::Malformed(Box::new(Malformed {
+            path: path.to_path_buf(),
+            member: member.to_owned(),
+            reason: error.to_string(),
+            excerpt: NamedSource::new(member, before + &after),
+            span,
+        }))
+    }
+}

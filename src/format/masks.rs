@@ -1,0 +1,126 @@
+//! Masks: safetensors files with one tensor a parameter, zero where the parameter is pruned.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use memmap2::Mmap;
+pub use safetensors::Dtype;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::FormatError;
+use super::output::Output;
+
+/// One mask of a file. Its bytes stay in the file until they are asked for.
+#[derive(Clone, Debug)]
+pub struct Mask {
+    /// The parameter that it masks.
+    pub name: String,
+    /// Its sizes.
+    pub shape: Vec<usize>,
+    /// Its element type in the file.
+    pub dtype: Dtype,
+    path: PathBuf,
+    map: Arc<Mmap>,
+    range: Range<usize>,
+}
+
+impl Mask {
+    /// The bytes as stored, little endian, row-major.
+    pub fn bytes(&self) -> &[u8] {
+        self.map.get(self.range.clone()).unwrap_or(&[])
+    }
+
+    /// One byte an element: 0 where the parameter is masked, another number where it is kept. An element is masked if it
+    /// is zero, whatever its type, `-0.0` included; NaN is kept. Bytes and bools are not copied.
+    pub fn keep(&self) -> Result<Cow<'_, [u8]>, FormatError> {
+        let bytes = self.bytes();
+        let owned = match self.dtype {
+            Dtype::BOOL | Dtype::U8 | Dtype::I8 => return Ok(Cow::Borrowed(bytes)),
+            Dtype::I16 | Dtype::U16 => flags(bytes, |b| u16::from_le_bytes(b) != 0),
+            Dtype::F16 | Dtype::BF16 => flags(bytes, |b| u16::from_le_bytes(b) << 1 != 0),
+            Dtype::I32 | Dtype::U32 => flags(bytes, |b| u32::from_le_bytes(b) != 0),
+            Dtype::F32 => flags(bytes, |b| u32::from_le_bytes(b) << 1 != 0),
+            Dtype::I64 | Dtype::U64 => flags(bytes, |b| u64::from_le_bytes(b) != 0),
+            Dtype::F64 => flags(bytes, |b| u64::from_le_bytes(b) << 1 != 0),
+            Dtype::F8_E5M2 | Dtype::F8_E4M3 => flags(bytes, |[b]: [u8; 1]| b << 1 != 0),
+            other => {
+                let (path, name, dtype) = (self.path.clone(), self.name.clone(), other.to_string());
+                return Err(FormatError::MaskType { path, name, dtype });
+            }
+        };
+        Ok(Cow::Owned(owned))
+    }
+}
+
+/// One byte for each element of `N` bytes.
+fn flags<const N: usize>(bytes: &[u8], kept: impl Fn([u8; N]) -> bool) -> Vec<u8> {
+    bytes.as_chunks::<N>().0.iter().map(|b| u8::from(kept(*b))).collect()
+}
+
+/// The masks of a safetensors file by name, in the order of the file. Only the header is read.
+pub fn read_safetensors(path: &Path) -> Result<IndexMap<String, Mask>, FormatError> {
+    let file = File::open(path).map_err(FormatError::reading(path))?;
+    let bad = |reason: String| FormatError::NotSafetensors { path: path.to_path_buf(), reason };
+    if file.metadata().map_err(FormatError::reading(path))?.len() == 0 {
+        return Err(bad("the file is empty".to_owned()));
+    }
+    // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
+    let map = Arc::new(unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?);
+    let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| bad(e.to_string()))?;
+    let start = header + size_of::<u64>();
+    let mut masks = IndexMap::new();
+    for name in metadata.offset_keys() {
+        let Some(info) = metadata.info(&name) else { continue };
+        let range = start + info.data_offsets.0..start + info.data_offsets.1;
+        let (shape, dtype) = (info.shape.clone(), info.dtype);
+        masks.insert(name.clone(), Mask { name, shape, dtype, path: path.to_path_buf(), map: map.clone(), range });
+    }
+    Ok(masks)
+}
+
+/// Writes masks as a safetensors file of bools. `masks` gives names and sizes; `data` is asked once for each index, in
+/// order, for its bytes (0 masked, 1 kept), so that one mask at a time need be in memory. The file appears complete or not at all.
+pub fn write_safetensors<'a>(
+    path: &Path,
+    masks: &[(String, Vec<usize>)],
+    mut data: impl FnMut(usize) -> Cow<'a, [u8]>,
+) -> Result<(), FormatError> {
+    let bad = |reason: String| FormatError::BadEdit { reason };
+    let mut infos = Vec::with_capacity(masks.len());
+    let mut end = 0usize;
+    for (name, shape) in masks {
+        let next = shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b)).and_then(|n| n.checked_add(end));
+        let next = next.ok_or_else(|| bad(format!("the mask `{name}` is too large")))?;
+        infos.push((name.clone(), TensorInfo { dtype: Dtype::BOOL, shape: shape.clone(), data_offsets: (end, next) }));
+        end = next;
+    }
+    let lengths: Vec<usize> = infos.iter().map(|(_, info)| info.data_offsets.1 - info.data_offsets.0).collect();
+    let metadata = Metadata::new(None, infos).map_err(|e| bad(e.to_string()))?;
+    let mut header = serde_json::to_vec(&metadata).map_err(|e| bad(e.to_string()))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    let mut output = Output::create(path)?;
+    output.put(&(header.len() as u64).to_le_bytes())?;
+    output.put(&header)?;
+    for (i, ((name, _), len)) in masks.iter().zip(lengths).enumerate() {
+        let bytes = data(i);
+        if bytes.len() != len {
+            return Err(bad(format!("the mask `{name}` has {} bytes instead of {len}", bytes.len())));
+        }
+        output.put(&bytes)?;
+    }
+    output.persist()
+}
+
+impl Output {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|e| self.fault(e))
+    }
+}

@@ -1,0 +1,12 @@
+//! Files: archives of `torch.export.save`, and masks.
+//!
+//! [`Archive`] opens a `.pt2` file without reading its weights and gives the [`Graph`](crate::model::Graph) in it;
+//! [`write`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files.
+
+mod error;
+pub mod masks;
+mod output;
+mod pt2;
+
+pub use error::{FormatError, Malformed};
+pub use pt2::{Archive, Payload, copy, write};

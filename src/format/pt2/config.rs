@@ -1,0 +1,188 @@
+//! The configs of weights and constants: which payload holds which tensor, and how it lies there.
+
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use super::dtype::dtype;
+use super::json::{Fault, Read, Under, field, integer, list, object, text, union};
+use super::members::{Member, Members};
+use crate::format::FormatError;
+use crate::model::DType;
+
+/// Which of the two configs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Folder {
+    /// Parameters and persistent buffers.
+    Weights,
+    /// Other buffers, constants and objects.
+    Constants,
+}
+
+impl Folder {
+    /// Its path in the archive, without the prefix.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Folder::Weights => "data/weights/",
+            Folder::Constants => "data/constants/",
+        }
+    }
+
+    /// How new payloads are called.
+    pub(super) fn stem(self) -> &'static str {
+        match self {
+            Folder::Weights => "weight_",
+            Folder::Constants => "tensor_",
+        }
+    }
+
+    /// The config's path in the archive, without the prefix.
+    pub(super) fn config(self, model: &str) -> String {
+        let kind = if self == Folder::Weights { "weights" } else { "constants" };
+        format!("{}{model}_{kind}_config.json", self.path())
+    }
+}
+
+/// How a tensor lies in its payload.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Number of the payload in [`Storages`].
+    pub(super) storage: usize,
+    /// Element type.
+    pub(super) dtype: DType,
+    /// Sizes in elements.
+    pub(super) shape: Vec<usize>,
+    /// Strides in elements.
+    pub(super) strides: Vec<usize>,
+    /// First element.
+    pub(super) offset: usize,
+}
+
+/// One config file.
+#[derive(Debug)]
+pub(super) struct Config {
+    /// The JSON as read.
+    pub(super) json: Value,
+    /// Its tensors by name.
+    pub(super) entries: IndexMap<String, Entry>,
+}
+
+/// A payload.
+#[derive(Clone, Debug)]
+pub(super) struct Storage {
+    /// Which config names it.
+    pub(super) folder: Folder,
+    /// Its name in that folder.
+    pub(super) name: String,
+    /// Where it is.
+    pub(super) member: Member,
+    /// Bytes that its tensors reach.
+    pub(super) reach: usize,
+}
+
+/// All payloads, numbered: those of the weights first.
+#[derive(Debug, Default)]
+pub(super) struct Storages {
+    /// By number.
+    pub(super) list: Vec<Storage>,
+    by_name: FxHashMap<(Folder, String), usize>,
+}
+
+impl Storages {
+    /// The number of a payload.
+    pub(super) fn find(&self, folder: Folder, name: &str) -> Option<usize> {
+        self.by_name.get(&(folder, name.to_owned())).copied()
+    }
+}
+
+impl Config {
+    /// Reads a config and checks it against the payloads, without reading these.
+    pub(super) fn read(
+        json: Value,
+        folder: Folder,
+        prefix: &str,
+        members: &Members,
+        storages: &mut Storages,
+    ) -> Read<Config> {
+        let mut entries = IndexMap::new();
+        for (name, entry) in object(&json, "config")? {
+            if let Some(read) = one(name, entry, folder, prefix, members, storages).under(|| format!("config[{name:?}]"))? {
+                entries.insert(name.clone(), read);
+            }
+        }
+        Ok(Config { json, entries })
+    }
+}
+
+fn one(
+    name: &str,
+    entry: &Value,
+    folder: Folder,
+    prefix: &str,
+    members: &Members,
+    storages: &mut Storages,
+) -> Read<Option<Entry>> {
+    let file = text(entry, "path_name")?;
+    if folder == Folder::Constants && !file.starts_with("tensor_") {
+        return Ok(None); // a pickled object
+    }
+    let path = members.path().to_path_buf();
+    let tensor = name.to_owned();
+    if entry.get("use_pickle").and_then(Value::as_bool) == Some(true) {
+        return Err(FormatError::Pickled { path, tensor }.into());
+    }
+    let meta = field(entry, "tensor_meta")?;
+    let code = integer(field(meta, "dtype")?).under(|| "tensor_meta.dtype")?;
+    let dtype = dtype(code).ok_or_else(|| FormatError::DType { path: path.clone(), at: format!("`{name}`"), code })?;
+    let bad = |reason: &str| FormatError::BadLayout { path: path.clone(), tensor: tensor.clone(), reason: reason.to_owned() };
+    let shape = numbers(meta, "sizes").under(|| "tensor_meta")?;
+    let strides = numbers(meta, "strides").under(|| "tensor_meta")?;
+    let offset = number(field(meta, "storage_offset")?).under(|| "tensor_meta.storage_offset")?;
+    if shape.len() != strides.len() {
+        return Err(bad(&format!("it has {} sizes and {} strides", shape.len(), strides.len())).into());
+    }
+    let reach = reach(&shape, &strides, offset, dtype).ok_or_else(|| bad("its sizes and strides overflow"))?;
+
+    let member_name = format!("{prefix}{}{file}", folder.path());
+    let member = members.need(&member_name)?;
+    if member.size != 0 {
+        if member.size < reach as u64 {
+            let (needed, found) = (reach as u64, member.size);
+            return Err(FormatError::PayloadTooShort { path, tensor, member: member_name, needed, found }.into());
+        }
+        if member.size % dtype.bytes() as u64 != 0 {
+            return Err(bad(&format!("{member_name} has {} bytes, no multiple of the element's {}", member.size, dtype.bytes())).into());
+        }
+    }
+    let storage = *storages.by_name.entry((folder, file.to_owned())).or_insert_with(|| {
+        storages.list.push(Storage { folder, name: file.to_owned(), member, reach: 0 });
+        storages.list.len() - 1
+    });
+    if let Some(s) = storages.list.get_mut(storage) {
+        s.reach = s.reach.max(reach);
+    }
+    Ok(Some(Entry { storage, dtype, shape, strides, offset }))
+}
+
+/// Bytes from the start of the payload to the end of the last element; `None` if that overflows.
+pub(super) fn reach(shape: &[usize], strides: &[usize], offset: usize, dtype: DType) -> Option<usize> {
+    shape.iter().filter(|n| **n != 0).try_fold(1usize, |a, n| a.checked_mul(*n))?.checked_mul(dtype.bytes())?;
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let last = shape.iter().zip(strides).try_fold(offset, |at, (n, s)| at.checked_add((n - 1).checked_mul(*s)?))?;
+    // Sizes are signed 64-bit numbers in the file.
+    last.checked_add(1)?.checked_mul(dtype.bytes()).filter(|n| i64::try_from(*n).is_ok())
+}
+
+fn numbers(meta: &Value, name: &str) -> Read<Vec<usize>> {
+    let each = list(meta, name)?.iter().enumerate();
+    each.map(|(i, v)| number(v).under(|| format!("{name}[{i}]"))).collect()
+}
+
+fn number(value: &Value) -> Read<usize> {
+    match union(value)? {
+        ("as_int", n) => usize::try_from(integer(n)?).map_err(|_| Fault::schema("it is negative")),
+        (kind, _) => Err(Fault::schema(format!("a stored tensor's size cannot be {kind}"))),
+    }
+}

@@ -1,0 +1,167 @@
+//! The members of a zip file that is mapped into memory.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use memmap2::Mmap;
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
+
+use crate::format::FormatError;
+
+/// A mapped file that the zip reader can share.
+#[derive(Clone)]
+struct Mapped(Arc<Mmap>);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What the central directory tells about a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    index: usize,
+    header: u64,
+    stored: bool,
+    /// The method's number in zip files.
+    pub(super) method: u16,
+    /// Bytes in the file.
+    pub(super) packed: u64,
+    /// Bytes of the content.
+    pub(super) size: u64,
+    /// Checksum of the content.
+    pub(super) crc: u32,
+}
+
+/// A zip file whose members are read on demand.
+pub(super) struct Members {
+    path: PathBuf,
+    map: Mapped,
+    zip: ZipArchive<Cursor<Mapped>>,
+    list: IndexMap<String, Member>,
+}
+
+impl Members {
+    /// Maps the file and reads its central directory.
+    pub(super) fn open(path: &Path) -> Result<Members, FormatError> {
+        let file = File::open(path).map_err(FormatError::reading(path))?;
+        let size = file.metadata().map_err(FormatError::reading(path))?;
+        if size.is_dir() {
+            return Err(FormatError::reading(path)(std::io::ErrorKind::IsADirectory.into()));
+        }
+        if size.len() < 4 {
+            return Err(FormatError::NotAZip { path: path.to_path_buf() });
+        }
+        // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
+        let map = Mapped(Arc::new(unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?));
+        let zip = ZipArchive::new(Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map.0, &e))?;
+        let mut list = IndexMap::with_capacity(zip.len());
+        for index in 0..zip.len() {
+            let entry = zip.by_index_data(index).map_err(|e| zip_fault(path, &map.0, &e))?;
+            let name = entry.name().map_err(|e| zip_fault(path, &map.0, &e))?.into_owned();
+            let (header, packed) = (entry.header_start(), entry.compressed_size());
+            if header.saturating_add(packed) > map.0.len() as u64 {
+                let reason = format!("{name} lies beyond the end");
+                return Err(FormatError::Truncated { path: path.to_path_buf(), reason });
+            }
+            if entry.encrypted() {
+                return Err(FormatError::BadZip { path: path.to_path_buf(), reason: format!("{name} is encrypted") });
+            }
+            let (stored, method) = match entry.compression() {
+                CompressionMethod::Stored => (true, 0),
+                CompressionMethod::Deflated => (false, 8),
+                other => {
+                    let reason = format!("{name} is compressed as {other}");
+                    return Err(FormatError::BadZip { path: path.to_path_buf(), reason });
+                }
+            };
+            let member = Member { index, header, stored, method, packed, size: entry.size(), crc: entry.crc32() };
+            if stored && member.packed != member.size {
+                return Err(FormatError::BadZip { path: path.to_path_buf(), reason: format!("{name} has two sizes") });
+            }
+            list.insert(name, member);
+        }
+        Ok(Members { path: path.to_path_buf(), map, zip, list })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names and facts in the order of the central directory.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Member)> {
+        self.list.iter().map(|(n, m)| (n.as_str(), *m))
+    }
+
+    /// The member of this name.
+    pub(super) fn get(&self, name: &str) -> Option<Member> {
+        self.list.get(name).copied()
+    }
+
+    /// The member of this name, or an error that says it is missing.
+    pub(super) fn need(&self, name: &str) -> Result<Member, FormatError> {
+        self.get(name).ok_or_else(|| FormatError::MissingMember { path: self.path.clone(), member: name.to_owned() })
+    }
+
+    /// The bytes as they are in the file, compressed or not.
+    pub(super) fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
+        let range = self.range(member).ok_or_else(|| {
+            let name = self.list.get_index(member.index).map_or("a member", |(n, _)| n.as_str());
+            FormatError::Truncated { path: self.path.clone(), reason: format!("{name} has no local header or lies beyond the end") }
+        })?;
+        Ok(&self.map.0[range])
+    }
+
+    /// The content: borrowed where it is stored, unpacked where it is not.
+    pub(super) fn content(&self, member: Member) -> Result<Cow<'_, [u8]>, FormatError> {
+        if member.stored {
+            return self.packed(member).map(Cow::Borrowed);
+        }
+        let mut zip = self.zip.clone();
+        let mut file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map.0, &e))?;
+        let mut bytes = Vec::new();
+        let read = file.read_to_end(&mut bytes);
+        read.map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: e.to_string() })?;
+        if bytes.len() as u64 != member.size {
+            let reason = format!("a member unpacks to {} bytes instead of {}", bytes.len(), member.size);
+            return Err(FormatError::BadZip { path: self.path.clone(), reason });
+        }
+        Ok(Cow::Owned(bytes))
+    }
+
+    /// Where the data lie in the file: the local header has a length of its own.
+    fn range(&self, member: Member) -> Option<Range<usize>> {
+        const FIXED: usize = 30;
+        let header = usize::try_from(member.header).ok()?;
+        let fixed = self.map.0.get(header..header.checked_add(FIXED)?)?;
+        if !fixed.starts_with(b"PK\x03\x04") {
+            return None;
+        }
+        let field = |at: usize| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]]));
+        let start = header + FIXED + field(26) + field(28);
+        let end = start.checked_add(usize::try_from(member.packed).ok()?)?;
+        (end <= self.map.0.len()).then_some(start..end)
+    }
+}
+
+/// Tells a file that is no zip from one that is cut off and from one that is damaged.
+fn zip_fault(path: &Path, bytes: &[u8], error: &ZipError) -> FormatError {
+    let path = path.to_path_buf();
+    let reason = error.to_string();
+    if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"PK\x05\x06") {
+        return FormatError::NotAZip { path };
+    }
+    let tail = &bytes[bytes.len().saturating_sub((1 << 16) + 22)..];
+    match tail.windows(4).any(|w| w == b"PK\x05\x06") {
+        true => FormatError::BadZip { path, reason },
+        false => FormatError::Truncated { path, reason: "the directory at its end is missing".to_owned() },
+    }
+}

@@ -1,0 +1,177 @@
+//! Archives of `torch.export.save`: a zip of JSON and raw payloads.
+
+mod args;
+mod config;
+mod dtype;
+mod json;
+mod members;
+mod names;
+mod order;
+mod patch;
+mod read;
+mod scope;
+mod source;
+mod sym;
+mod values;
+mod visible;
+mod weights;
+mod write;
+mod zip_writer;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::format::FormatError;
+use crate::model::Graph;
+use config::{Config, Folder, Storages};
+use json::Fault;
+use members::Members;
+pub use write::{Payload, copy, write};
+
+/// The version of the schema that this code knows.
+const SCHEMA_MAJOR: i64 = 8;
+
+/// An open archive: the file is mapped, the program is parsed, the weights are untouched.
+pub struct Archive {
+    members: Members,
+    prefix: String,
+    model: String,
+    json: Value,
+    weights: Config,
+    constants: Config,
+    storages: Storages,
+}
+
+impl Archive {
+    /// Opens an archive and checks that it is complete. Payloads are not read.
+    pub fn open(path: &Path) -> Result<Archive, FormatError> {
+        let members = Members::open(path)?;
+        let prefix = prefix(&members)?;
+        let model = model(&members, &prefix)?;
+        let json = parse(&members, &model_path(&prefix, &model))?;
+        version(&json, path)?;
+        let mut storages = Storages::default();
+        let mut config = |folder: Folder| {
+            let name = format!("{prefix}{}", folder.config(&model));
+            let json = parse(&members, &name)?;
+            Config::read(json, folder, &prefix, &members, &mut storages).map_err(|f| f.of(path, &name))
+        };
+        let (weights, constants) = (config(Folder::Weights)?, config(Folder::Constants)?);
+        Ok(Archive { members, prefix, model, json, weights, constants, storages })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.members.path()
+    }
+
+    /// Builds the graph. Sub-graphs of wrapping operators are entered.
+    pub fn graph(&self) -> Result<Graph, FormatError> {
+        read::graph(self).map(|(graph, _)| graph)
+    }
+
+    /// How many payloads there are: the numbers in [`Tensor::storage`](crate::model::Tensor::storage).
+    pub fn storages(&self) -> usize {
+        self.storages.list.len()
+    }
+
+    /// The bytes of a payload, of all the storage behind a tensor and not only of the tensor. They are borrowed from the
+    /// file where it stores them plainly.
+    pub fn storage(&self, storage: usize) -> Result<Cow<'_, [u8]>, FormatError> {
+        let found = self.storages.list.get(storage);
+        let found = found.ok_or_else(|| FormatError::edit(format!("there is no storage {storage}")))?;
+        match found.member.size {
+            0 => Ok(Cow::Owned(vec![0; found.reach])), // nothing stored means zeros
+            _ => self.members.content(found.member),
+        }
+    }
+
+    /// The config of a folder.
+    fn config(&self, folder: Folder) -> &Config {
+        match folder {
+            Folder::Weights => &self.weights,
+            Folder::Constants => &self.constants,
+        }
+    }
+
+    /// Path of the program in the archive.
+    fn model_path(&self) -> String {
+        model_path(&self.prefix, &self.model)
+    }
+
+    /// The error for a fault in the program.
+    fn fault(&self, fault: Fault) -> FormatError {
+        fault.of(self.path(), &self.model_path())
+    }
+}
+
+fn model_path(prefix: &str, model: &str) -> String {
+    format!("{prefix}models/{model}.json")
+}
+
+/// The directory that all members are in, after a look at what kind of archive this is.
+fn prefix(members: &Members) -> Result<String, FormatError> {
+    let path = members.path().to_path_buf();
+    let Some((first, _)) = members.iter().next() else {
+        return Err(FormatError::NotPt2 { path, reason: "it is empty".to_owned() });
+    };
+    let prefix = first.split_once('/').map_or(String::new(), |(top, _)| format!("{top}/"));
+    const OLD: [&str; 3] =
+        ["serialized_exported_program.json", "data/weights/model.pt", "data/constants/model.pt"];
+    let older = |name: &&str| OLD.contains(name) || name.strip_prefix(&prefix).is_some_and(|rest| OLD.contains(&rest));
+    if let Some(found) = members.iter().map(|(name, _)| name).find(older) {
+        return Err(FormatError::OlderTorch { path, found: found.to_owned() });
+    }
+    let Some(format) = members.get(&format!("{prefix}archive_format")) else {
+        let script = |name: &str| name.strip_prefix(&prefix).is_some_and(|n| n.starts_with("code/") || n == "constants.pkl");
+        if members.iter().any(|(name, _)| script(name)) {
+            return Err(FormatError::TorchScript { path });
+        }
+        return Err(FormatError::NotPt2 { path, reason: format!("it has no member {prefix}archive_format") });
+    };
+    let format = members.content(format)?;
+    if format.trim_ascii() != b"pt2" {
+        let reason = format!("its archive_format is {:?}", String::from_utf8_lossy(&format));
+        return Err(FormatError::NotPt2 { path, reason });
+    }
+    let version = members.content(members.need(&format!("{prefix}archive_version"))?)?;
+    if version.trim_ascii() != b"0" {
+        return Err(FormatError::ArchiveVersion { path, found: String::from_utf8_lossy(&version).into_owned() });
+    }
+    Ok(prefix)
+}
+
+/// The name of the program to read: `model`, or the only one.
+fn model(members: &Members, prefix: &str) -> Result<String, FormatError> {
+    let folder = format!("{prefix}models/");
+    let name = |(n, _)| str::strip_suffix(str::strip_prefix(n, &folder)?, ".json").map(str::to_owned);
+    let mut names: Vec<String> = members.iter().filter_map(name).collect();
+    let path = members.path().to_path_buf();
+    match names.len() {
+        _ if names.iter().any(|n| n == "model") => Ok("model".to_owned()),
+        0 => Err(FormatError::MissingMember { path, member: model_path(prefix, "model") }),
+        1 => Ok(names.remove(0)),
+        _ => Err(FormatError::SeveralModels { path, names }),
+    }
+}
+
+/// Parses a JSON member.
+fn parse(members: &Members, name: &str) -> Result<Value, FormatError> {
+    let bytes = members.content(members.need(name)?)?;
+    serde_json::from_slice(&bytes).map_err(|e| FormatError::malformed(members.path(), name, &bytes, &e))
+}
+
+/// Checks the version of the schema.
+fn version(json: &Value, path: &Path) -> Result<(), FormatError> {
+    let part = |name| json.get("schema_version").and_then(|v| v.get(name)).and_then(Value::as_i64);
+    match part("major") {
+        Some(SCHEMA_MAJOR) => Ok(()),
+        major => {
+            let shown = |n: Option<i64>| n.map_or("?".to_owned(), |n| n.to_string());
+            let found = format!("{}.{}", shown(major), shown(part("minor")));
+            Err(FormatError::SchemaVersion { path: path.to_path_buf(), found })
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Writes an edited program as a new archive.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use super::config::Folder;
+use super::weights::{Held, Weights, weights};
+use super::zip_writer::ZipWriter;
+use super::{Archive, patch, read};
+use crate::format::FormatError;
+use crate::format::output::Output;
+use crate::model::Graph;
+
+/// The bytes of a storage in the new archive.
+pub enum Payload<'a> {
+    /// The storage of the old archive with this number, as it is.
+    Stored(usize),
+    /// These bytes.
+    Bytes(Cow<'a, [u8]>),
+    /// As many bytes as announced, which a function writes. It may be called more than once.
+    Write {
+        /// How many.
+        len: u64,
+        /// Writes them.
+        write: Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + 'a>,
+    },
+}
+
+/// Writes `small`, which is `original` after edits, as an archive at `to`. The file appears complete or not at all.
+///
+/// - Values may have other shapes; new ones may follow the old.
+/// - A node with an `origin` may have other arguments, another target, other output values; it may be missing. A node
+///   without one is new: it has one output and goes into the graph `node.graph` where it stands in `small.nodes`.
+/// - The tensors of `original` stay, in order, with other layouts and storages; new constants may follow.
+/// - `Tensor::storage` counts `payloads`.
+///
+/// `progress` gets the bytes written since its last call.
+pub fn write(
+    archive: &Archive,
+    original: &Graph,
+    small: &Graph,
+    payloads: &[Payload<'_>],
+    to: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), FormatError> {
+    let (read, scopes) = read::graph(archive)?;
+    if (read.values.len(), read.nodes.len()) != (original.values.len(), original.nodes.len()) {
+        return Err(FormatError::edit("the original graph is not that of the archive"));
+    }
+    let weights = weights(archive, original, small, payloads)?;
+    let program = patch::program(archive, original, small, scopes, &weights.constants)?;
+    let model = archive.model_path();
+
+    let mut zip = ZipWriter::new(Output::create(to)?, progress);
+    for folder in [Folder::Weights, Folder::Constants] {
+        folder_of(archive, folder, &weights, payloads, &mut zip)?;
+    }
+    if program == archive.json {
+        raw(archive, &model, &mut zip)?;
+    } else {
+        zip.bytes(&model, &text(&program)?)?;
+    }
+    let configs = [Folder::Weights, Folder::Constants].map(|f| format!("{}{}", archive.prefix, f.config(&archive.model)));
+    for (name, _) in archive.members.iter() {
+        if name != model && !configs.iter().any(|c| c == name) && !archive.is_payload(name) {
+            raw(archive, name, &mut zip)?;
+        }
+    }
+    zip.finish()
+}
+
+/// Copies an archive unchanged. The file appears complete or not at all.
+pub fn copy(archive: &Archive, to: &Path) -> Result<(), FormatError> {
+    let mut source = File::open(archive.path()).map_err(FormatError::reading(archive.path()))?;
+    let mut output = Output::create(to)?;
+    let copied = std::io::copy(&mut source, output.file.get_mut().as_file_mut());
+    copied.map_err(|e| output.fault(e))?;
+    output.persist()
+}
+
+/// The payloads and the config of one folder.
+fn folder_of(
+    archive: &Archive,
+    folder: Folder,
+    weights: &Weights,
+    payloads: &[Payload<'_>],
+    zip: &mut ZipWriter<'_>,
+) -> Result<(), FormatError> {
+    let root = format!("{}{}", archive.prefix, folder.path());
+    for (_, name, held) in weights.payloads.iter().filter(|(f, _, _)| *f == folder) {
+        let name = format!("{root}{name}");
+        let stored = match held {
+            Held::Old(n) => *n,
+            Held::Given(n) => match payloads.get(*n) {
+                Some(Payload::Stored(n)) => *n,
+                Some(Payload::Bytes(bytes)) => {
+                    zip.bytes(&name, bytes)?;
+                    continue;
+                }
+                Some(Payload::Write { len, write }) => {
+                    zip.stream(&name, *len, write)?;
+                    continue;
+                }
+                None => return Err(FormatError::edit(format!("there is no payload {n}"))),
+            },
+        };
+        let storage = archive.storages.list.get(stored);
+        let member = storage.ok_or_else(|| FormatError::edit(format!("there is no storage {stored}")))?.member;
+        zip.raw(&name, member.method, member.crc, member.size, archive.members.packed(member)?)?;
+    }
+    let name = format!("{}{}", archive.prefix, folder.config(&archive.model));
+    match weights.configs.iter().find(|(f, _)| *f == folder) {
+        Some((_, config)) if *config != archive.config(folder).json => zip.bytes(&name, &text(config)?),
+        _ => raw(archive, &name, zip),
+    }
+}
+
+/// Takes a member over as it is.
+fn raw(archive: &Archive, name: &str, zip: &mut ZipWriter<'_>) -> Result<(), FormatError> {
+    let member = archive.members.need(name)?;
+    zip.raw(name, member.method, member.crc, member.size, archive.members.packed(member)?)
+}
+
+fn text(json: &serde_json::Value) -> Result<Vec<u8>, FormatError> {
+    serde_json::to_vec(json).map_err(|e| FormatError::edit(e.to_string()))
+}
+
+impl Archive {
+    /// True for a member that a config names.
+    fn is_payload(&self, member: &str) -> bool {
+        [Folder::Weights, Folder::Constants].iter().any(|folder| {
+            let name = member.strip_prefix(self.prefix.as_str()).and_then(|m| m.strip_prefix(folder.path()));
+            name.is_some_and(|name| self.storages.find(*folder, name).is_some())
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! Checks of rules against themselves, each other and PyTorch's schemas.
+
+mod layout;
+mod names;
+mod pattern;
+mod statement;
+
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+
+use super::ast::{Binary, Body, Dim, Letter, Pick, Rule};
+use super::error::{RuleError, closest};
+use super::load::{Loaded, Sites};
+use super::schema::{Schema, Schemas};
+use super::syntax::is_word;
+
+/// The mistakes of one rule.
+pub(super) fn check(rule: &Rule, sites: &Sites, schemas: &Schemas) -> Vec<RuleError> {
+    let meant: Vec<Vec<&Schema>> = rule.ops.iter().map(|op| schemas.meant_by(op)).collect();
+    let mut c = Check { rule, sites, schemas, known: Known::of(rule, &meant), meant, errors: Vec::new() };
+    c.ops();
+    match &rule.body {
+        Body::Patterns(patterns) => c.patterns(patterns),
+        Body::Layout(call) => c.layout(call),
+    }
+    c.letters();
+    c.arguments();
+    c.formulas();
+    c.facts();
+    c.statements();
+    c.errors
+}
+
+struct Check<'a> {
+    rule: &'a Rule,
+    sites: &'a Sites,
+    schemas: &'a Schemas,
+    /// The schemas that each of the rule's `op` stands for; empty where the table lacks it.
+    meant: Vec<Vec<&'a Schema>>,
+    known: Known<'a>,
+    errors: Vec<RuleError>,
+}
+
+/// The names that a rule may use.
+struct Known<'a> {
+    letters: Vec<&'a Letter>,
+    operands: Vec<&'a str>,
+    /// Arguments of any of the operators; `None` if the table lacks one of them.
+    args: Option<Vec<&'a str>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(rule: &'a Rule, meant: &[Vec<&'a Schema>]) -> Known<'a> {
+        let mut known = Known { letters: Vec::new(), operands: Vec::new(), args: None };
+        if meant.iter().all(|schemas| !schemas.is_empty()) {
+            known.args = Some(meant.iter().flatten().flat_map(|s| &s.args).map(|a| a.name.as_str()).collect());
+        }
+        match &rule.body {
+            Body::Patterns(patterns) => {
+                for pattern in patterns {
+                    known.operands.extend(pattern.operands.iter().map(|o| o.name.as_str()));
+                    let all = pattern.operands.iter().map(|o| &o.dims).chain(&pattern.outputs);
+                    known.letters.extend(all.flat_map(|dims| letters_of(dims)));
+                }
+            }
+            Body::Layout(_) => {
+                let args = meant.iter().flatten().flat_map(|s| &s.args).filter(|a| a.is_tensor());
+                known.operands.extend(args.map(|a| a.name.as_str()));
+            }
+        }
+        known
+    }
+
+    fn has_letter(&self, name: &str) -> bool {
+        self.letters.iter().any(|l| l.name == name)
+    }
+
+    /// True if it is an argument, or may be one for all that is known.
+    fn may_be_arg(&self, name: &str) -> bool {
+        self.args.as_ref().is_none_or(|args| args.contains(&name)) || self.operands.contains(&name)
+    }
+}
+
+/// All letters in some dimensions.
+fn letters_of(dims: &[Dim]) -> Vec<&Letter> {
+    let mut out = Vec::new();
+    for dim in dims {
+        match dim {
+            Dim::Letter(letter) => out.push(letter),
+            Dim::Product(inner) | Dim::Sum(inner) => out.extend(letters_of(inner)),
+            Dim::Number(_) => {}
+        }
+    }
+    out
+}
+
+impl<'a> Check<'a> {
+    fn error(
+        &mut self,
+        kind: &'static str,
+        at: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let source_file = Some(self.rule.place.source.clone());
+        self.errors.push(RuleError { kind, message: message.into(), labels: vec![(at, label.into())], help, source_file });
+    }
+
+    /// Names of operators have one or two dots.
+    fn ops(&mut self) {
+        for (i, op) in self.rule.ops.iter().enumerate() {
+            let plain = op.trim_start_matches("torch.ops.").replace("::", ".");
+            let parts = plain.split('.').count();
+            let words = plain.split('.').all(|part| !part.is_empty() && part.chars().all(is_word));
+            if words && (2..=3).contains(&parts) && plain == *op {
+                continue;
+            }
+            let help = match (words, parts) {
+                (true, 1) => format!("write `aten.{plain}` for all overloads, or `aten.{plain}.default` for one"),
+                (true, 2 | 3) => format!("write `{plain}`"),
+                _ => "write `aten.conv2d` for all overloads, or `aten.conv2d.default` for one".to_owned(),
+            };
+            let at = self.sites.span(&format!("op.{i}"));
+            self.error("op", at, format!("`{op}` is no name of an operator"), "expected `namespace.operator`", Some(help));
+        }
+    }
+
+    /// Letters named beside the pattern.
+    fn letters(&mut self) {
+        for letter in self.rule.sizes.keys() {
+            self.letter(letter, self.sites.span(&format!("sizes.{letter}:")));
+        }
+        for (i, letter) in self.rule.free.iter().enumerate() {
+            let at = self.sites.span(&format!("free.{i}"));
+            if self.letter(letter, at.clone()) && self.on_input(letter) {
+                let help = Some("letters of the inputs may lose positions unless `lock:` names them".to_owned());
+                self.error("letter", at, format!("`{letter}` is on an input"), "`free` is for what the operator makes", help);
+            }
+        }
+        self.picks("lock", &self.rule.lock);
+        if let Some(statistic) = &self.rule.statistic {
+            self.picks("over", &statistic.over);
+        }
+    }
+
+    fn on_input(&self, letter: &str) -> bool {
+        let Body::Patterns(patterns) = &self.rule.body else { return false };
+        patterns.iter().flat_map(|p| &p.operands).any(|o| letters_of(&o.dims).iter().any(|l| l.name == letter))
+    }
+
+    fn picks(&mut self, path: &str, picks: &'a [Pick]) {
+        for (i, pick) in picks.iter().enumerate() {
+            let at = self.sites.span(&format!("{path}.{i}"));
+            match pick {
+                Pick::All => {}
+                Pick::Letter(letter) => {
+                    self.letter(letter, at);
+                }
+                Pick::Dims(argument) if self.known.may_be_arg(argument) => {}
+                Pick::Dims(argument) => self.unknown_argument(argument, at),
+            }
+        }
+    }
+
+    /// Reports a letter that no pattern has.
+    fn letter(&mut self, name: &str, at: Range<usize>) -> bool {
+        let found = self.known.has_letter(name);
+        if !found {
+            let near = closest(name, self.known.letters.iter().map(|l| l.name.as_str()));
+            let help = match (near, &self.rule.body) {
+                (_, Body::Layout(_)) => {
+                    Some("a layout has no letters; name dimensions by an argument, `'@dim'`, or `all`".into())
+                }
+                (Some(near), _) => Some(format!("did you mean `{near}`?")),
+                (None, _) if self.known.may_be_arg(name) && self.known.args.is_some() => {
+                    Some(format!("for the dimensions that the argument names write `'@{name}'`"))
+                }
+                _ => None,
+            };
+            self.error("letter", at, format!("`{name}` is no letter of the pattern"), "not in `rule:`", help);
+        }
+        found
+    }
+
+    /// Arguments and operands named beside the pattern.
+    fn arguments(&mut self) {
+        let keyed = [("args", &self.rule.args), ("default", &self.rule.default)];
+        for (path, name) in keyed.iter().flat_map(|(path, map)| map.keys().map(move |name| (path, name))) {
+            if !self.known.may_be_arg(name) {
+                self.unknown_argument(name, self.sites.span(&format!("{path}.{name}:")));
+            }
+        }
+        let lists = [("makes", &self.rule.makes), ("writes", &self.rule.writes)];
+        let lists = lists.iter().flat_map(|(path, list)| list.iter().flatten().map(move |name| (*path, name)));
+        for (path, name) in lists.chain(self.rule.views.iter().map(|name| ("views", name))) {
+            if !self.known.operands.contains(&name.as_str()) && !self.known.may_be_arg(name) {
+                self.unknown_argument(name, self.sites.word(path, name));
+            }
+        }
+    }
+
+    fn unknown_argument(&mut self, name: &str, at: Range<usize>) {
+        let args = self.known.args.clone().unwrap_or_default();
+        let help = match closest(name, args.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its arguments are {}", listed(args)),
+        };
+        let message = format!("`{name}` is no argument of {}", self.op_names());
+        self.error("argument", at, message, "not in the schema", Some(help));
+    }
+
+    fn op_names(&self) -> String {
+        match self.rule.ops.as_slice() {
+            [one] => format!("`{one}`"),
+            [first, ..] => format!("`{first}` and the others"),
+            [] => "the operator".to_owned(),
+        }
+    }
+}
+
+/// Names once each, separated by commas.
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen.join(", ")
+}
+
+/// Mistakes between rules: entries that can never be reached.
+pub(super) fn check_set(rules: &[Loaded]) -> Vec<RuleError> {
+    let mut first: FxHashMap<&str, (&Loaded, Range<usize>)> = FxHashMap::default();
+    let mut errors = Vec::new();
+    for loaded in rules {
+        for (op, at) in loaded.rule.ops.iter().zip(&loaded.op_places) {
+            match first.get(op.as_str()) {
+                Some((earlier, place)) => errors.push(unreachable(op, earlier, place, loaded, at)),
+                None if loaded.rule.when.is_none() => {
+                    first.insert(op, (loaded, at.clone()));
+                }
+                None => {}
+            }
+        }
+    }
+    errors
+}
+
+fn unreachable(op: &str, earlier: &Loaded, place: &Range<usize>, later: &Loaded, at: &Range<usize>) -> RuleError {
+    let (kind, message) = match later.rule.when {
+        None => ("overlap", format!("`{op}` has two entries without `when:`")),
+        Some(_) => ("unreachable", format!("this entry for `{op}` is never reached")),
+    };
+    let (here, there) = (&later.rule.place, &earlier.rule.place);
+    let mut labels = vec![(at.clone(), "the second is never tried".to_owned())];
+    let place_text = match std::sync::Arc::ptr_eq(&here.source, &there.source) {
+        true => {
+            labels.push((place.clone(), "this one always applies".to_owned()));
+            String::new()
+        }
+        false => format!("the one at {}:{} always applies; ", there.source.name(), there.line),
+    };
+    let help = match later.rule.when {
+        None => "drop one, or give the first a `when:`",
+        Some(_) => "put the entry without `when:` last",
+    };
+    RuleError { kind, message, labels, help: Some(format!("{place_text}{help}")), source_file: Some(here.source.clone()) }
+}

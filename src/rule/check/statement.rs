@@ -1,0 +1,73 @@
+//! Checks of the statements in `repair:` and `becomes:`.
+
+use super::super::ast::Statement;
+use super::super::error::closest;
+use super::{Check, listed};
+
+impl<'a> Check<'a> {
+    pub(super) fn statements(&mut self) {
+        let rule = self.rule;
+        if let Some(call) = &rule.becomes {
+            self.statement("becomes", call, &["out", "parts", "old"]);
+        }
+        let Some(statistic) = &rule.statistic else { return };
+        let mut known = vec!["out", "kept", "total", "removed", "old", "dims"];
+        for (i, statement) in statistic.repair.iter().enumerate() {
+            self.statement(&format!("repair.{i}"), statement, &known);
+            known.push(&statement.name);
+        }
+        if let Some(last) = statistic.repair.last().filter(|s| s.name != "out") {
+            let at = last.span.start..last.span.start + last.name.len();
+            let message = "the last statement assigns `out`";
+            self.error("statement", at, message, format!("assigns `{}`", last.name), None);
+        }
+    }
+
+    fn statement(&mut self, path: &str, statement: &'a Statement, known: &[&str]) {
+        self.call(path, statement);
+        for (_, value) in &statement.args {
+            self.names_in(path, value, known);
+        }
+        if let Some(condition) = &statement.condition {
+            self.names_in(path, condition, known);
+        }
+    }
+
+    /// The operator exists and is given the arguments that it has and needs.
+    fn call(&mut self, path: &str, statement: &Statement) {
+        let op = &statement.op;
+        let schemas = self.schemas;
+        let Some(schema) = schemas.get(op) else {
+            if op.starts_with("aten.") {
+                let overloads = schemas.overloads(super::super::set::base(op));
+                let names: Vec<String> = schemas.operators().collect();
+                let help = match overloads.is_empty() {
+                    true => closest(super::super::set::base(op), names.iter().map(String::as_str))
+                        .map(|near| format!("did you mean `{near}`?")),
+                    false => Some(format!("its overloads are {}", listed(overloads.iter().map(|s| s.name.as_str())))),
+                };
+                let at = self.sites.word(path, op);
+                self.error("statement", at, format!("there is no operator `{op}`"), "not in PyTorch's table", help);
+            }
+            return;
+        };
+        for (name, _) in &statement.args {
+            if schema.arg(name).is_none() {
+                let args = || schema.args.iter().map(|a| a.name.as_str());
+                let help = match closest(name, args()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its arguments are {}", listed(args())),
+                };
+                let at = self.sites.word(path, &format!("{name}="));
+                let at = at.start..at.start + name.len();
+                self.error("statement", at, format!("`{op}` has no argument `{name}`"), "not in the schema", Some(help));
+            }
+        }
+        let given = |name: &str| statement.args.iter().any(|(n, _)| n == name);
+        for arg in schema.args.iter().filter(|a| a.default.is_none() && !given(&a.name)) {
+            let at = self.sites.word(path, op);
+            let help = Some(format!("add `{}=…`", arg.name));
+            self.error("statement", at, format!("`{op}` needs the argument `{}`", arg.name), "an argument is missing", help);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Errors in rule files.
+
+use std::fmt::{self, Display};
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+/// One mistake in a rule file.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RuleError {
+    /// The last part of its code: `syntax` in `paring::rule::syntax`.
+    pub kind: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// Places in the file with what is there; the first is the mistake.
+    pub labels: Vec<(Range<usize>, String)>,
+    /// What to do.
+    pub help: Option<String>,
+    /// The file; `None` if it could not be read.
+    pub source_file: Option<Arc<NamedSource<String>>>,
+}
+
+impl Diagnostic for RuleError {
+    fn code<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        Some(Box::new(format!("paring::rule::{}", self.kind)))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        self.help.as_ref().map(|h| Box::new(h) as Box<dyn Display>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.source_file.as_ref()?;
+        let labels = self.labels.iter().enumerate().map(|(i, (span, text))| match i {
+            0 => LabeledSpan::new_primary_with_span(Some(text.clone()), span.clone()),
+            _ => LabeledSpan::new_with_span(Some(text.clone()), span.clone()),
+        });
+        Some(Box::new(labels))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source_file.as_deref().map(|s| s as &dyn SourceCode)
+    }
+}
+
+/// All mistakes of the rule files that were read.
+#[derive(Clone, Debug)]
+pub struct RuleErrors {
+    /// The mistakes, in the order of files and places. Never empty in an `Err`.
+    pub errors: Vec<RuleError>,
+}
+
+impl std::error::Error for RuleErrors {}
+
+impl Display for RuleErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errors.len() {
+            1 => f.write_str("a mistake in the rules"),
+            n => write!(f, "{n} mistakes in the rules"),
+        }
+    }
+}
+
+impl Diagnostic for RuleErrors {
+    fn code<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        Some(Box::new("paring::rule"))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.errors.iter().map(|e| e as &dyn Diagnostic)))
+    }
+}
+
+/// The one of `known` that `name` was probably meant to be.
+pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |k: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &k.to_lowercase());
+    let limit = (name.len() / 3).max(1);
+    known.into_iter().map(|k| (near(k), k)).filter(|(d, k)| *d <= limit && *d < k.len()).min_by_key(|(d, _)| *d).map(|(_, k)| k)
+}

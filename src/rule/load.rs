@@ -1,0 +1,374 @@
+//! Rule files: YAML to rules.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use miette::NamedSource;
+
+use super::ast::{Body, Expr, Facts, Pick, Place, Rule, Statement, Statistic};
+use super::check;
+use super::error::{RuleError, closest};
+use super::formula::{parse_call, parse_formula, parse_item, parse_layout, parse_statement};
+use super::notation::parse_pattern;
+use super::schema::Schemas;
+use super::syntax::{SyntaxError, is_word};
+use super::tree::{self, Content, Node};
+
+/// The keys of an entry.
+const KEYS: [&str; 18] = [
+    "op",
+    "rule",
+    "layout",
+    "when",
+    "sizes",
+    "lock",
+    "free",
+    "args",
+    "default",
+    "makes",
+    "writes",
+    "views",
+    "becomes",
+    "zero",
+    "finite",
+    "nonneg",
+    "nonzero",
+    "statistic",
+];
+
+/// Reads the rules of one file. Entries with mistakes are left out and reported; with `schemas` the others are checked too.
+pub(super) fn load(source: &Arc<NamedSource<String>>, schemas: Option<&Schemas>, errors: &mut Vec<RuleError>) -> Vec<Loaded> {
+    load_part(source, 0..source.inner().len(), 1, schemas, errors)
+}
+
+/// Reads the rules in a part of a file, which begins in this line.
+pub(super) fn load_part(
+    source: &Arc<NamedSource<String>>,
+    part: Range<usize>,
+    mut line: usize,
+    schemas: Option<&Schemas>,
+    errors: &mut Vec<RuleError>,
+) -> Vec<Loaded> {
+    let text = source.inner();
+    let mut seen = part.start;
+    let entries = match tree::entries(text, part) {
+        Ok(entries) => entries,
+        Err(e) => {
+            let labels = vec![(e.span, "here".into())];
+            let source_file = Some(source.clone());
+            errors.push(RuleError { kind: "yaml", message: e.message, labels, help: None, source_file });
+            return Vec::new();
+        }
+    };
+    let mut rules = Vec::new();
+    for entry in entries {
+        line += text[seen..entry.start.max(seen)].matches('\n').count();
+        seen = entry.start.max(seen);
+        let before = errors.len();
+        let mut reader = Reader { source, errors, sites: Sites::default(), keep: schemas.is_some() };
+        let Some(rule) = reader.entry(entry.node, line) else { continue };
+        let sites = reader.sites;
+        if let Some(schemas) = schemas.filter(|_| errors.len() == before) {
+            errors.extend(check::check(&rule, &sites, schemas));
+        }
+        if errors.len() == before {
+            let op_places = (0..rule.ops.len()).map(|i| sites.span(&format!("op.{i}"))).collect();
+            rules.push(Loaded { rule, op_places });
+        }
+    }
+    rules
+}
+
+/// A rule that was read.
+pub(super) struct Loaded {
+    pub rule: Rule,
+    /// Where each of its `ops` stands (if it was checked).
+    pub op_places: Vec<Range<usize>>,
+}
+
+/// The nodes of an entry by path, such as `sizes.t`; `sizes.t:` is the key itself.
+#[derive(Default)]
+pub(super) struct Sites(Vec<(String, Node)>);
+
+impl Sites {
+    /// Where the text at a path stands.
+    pub fn span(&self, path: &str) -> Range<usize> {
+        self.node(path).map_or(0..0, Node::span)
+    }
+
+    /// Where a word stands in the text at a path; all of the text if it is not in it.
+    pub fn word(&self, path: &str, word: &str) -> Range<usize> {
+        let Some(node) = self.node(path) else { return 0..0 };
+        match &node.content {
+            Content::Text(text) => find_word(text, word).map_or_else(|| node.span(), |at| node.offsets.span(at..at + word.len())),
+            Content::List(items) => {
+                let holds = |n: &&Node| n.text().is_some_and(|t| find_word(t, word).is_some());
+                let Some(item) = items.iter().find(holds) else { return node.span() };
+                let at = item.text().and_then(|t| find_word(t, word)).unwrap_or(0);
+                item.offsets.span(at..at + word.len())
+            }
+            _ => node.span(),
+        }
+    }
+
+    fn node(&self, path: &str) -> Option<&Node> {
+        self.0.iter().find(|(p, _)| p == path).map(|(_, n)| n)
+    }
+}
+
+fn find_word(text: &str, word: &str) -> Option<usize> {
+    let inside = |c: Option<char>| c.is_some_and(is_word);
+    text.match_indices(word)
+        .map(|(at, _)| at)
+        .find(|at| !inside(text[..*at].chars().next_back()) && !inside(text[at + word.len()..].chars().next()))
+}
+
+struct Reader<'a> {
+    source: &'a Arc<NamedSource<String>>,
+    errors: &'a mut Vec<RuleError>,
+    sites: Sites,
+    /// Whether the sites are wanted.
+    keep: bool,
+}
+
+impl Reader<'_> {
+    fn error(&mut self, kind: &'static str, at: Range<usize>, message: String, label: &str, help: Option<String>) {
+        let labels = vec![(at, label.to_owned())];
+        self.errors.push(RuleError { kind, message, labels, help, source_file: Some(self.source.clone()) });
+    }
+
+    fn read<T>(&mut self, result: Result<T, SyntaxError>) -> Option<T> {
+        result.map_err(|e| self.error("syntax", e.span, e.message, &e.label, e.help)).ok()
+    }
+
+    fn site(&mut self, path: String, node: &Node) {
+        if self.keep {
+            self.sites.0.push((path, node.clone()));
+        }
+    }
+
+    fn entry(&mut self, node: Node, line: usize) -> Option<Rule> {
+        let span = node.span();
+        let Content::Map(pairs) = node.content else {
+            let help = Some("as in `- op: aten.relu`, and below it `rule:` or `layout:`".into());
+            self.error("entry", span, "an entry is a map of keys".into(), "this is none", help);
+            return None;
+        };
+        let head = pairs.first().map_or(span.clone(), |(key, _)| key.span());
+        let place = Place { source: self.source.clone(), span, line };
+        let mut rule = Rule {
+            ops: Vec::new(),
+            when: None,
+            body: Body::Patterns(Vec::new()),
+            sizes: IndexMap::new(),
+            lock: Vec::new(),
+            free: Vec::new(),
+            args: IndexMap::new(),
+            default: IndexMap::new(),
+            facts: Facts::default(),
+            statistic: None,
+            becomes: None,
+            writes: None,
+            views: None,
+            makes: None,
+            place,
+        };
+        let mut body: Option<Range<usize>> = None;
+        for (key, value) in &pairs {
+            let name = key.text().unwrap_or("");
+            self.site(format!("{name}:"), key);
+            self.site(name.to_owned(), value);
+            if matches!(name, "rule" | "layout") {
+                if let Some(other) = &body {
+                    let message = "an entry has one `rule:` or one `layout:`".to_owned();
+                    self.error("entry", key.span(), message, "the second", None);
+                    if let Some(error) = self.errors.last_mut() {
+                        error.labels.push((other.clone(), "the first".into()));
+                    }
+                    continue;
+                }
+                body = Some(key.span());
+                rule.place.span = value.span();
+            }
+            self.key(name, key, value, &mut rule);
+        }
+        for (missing, example) in
+            [(rule.ops.is_empty(), "`op: aten.relu`"), (body.is_none(), "`rule: \"self[...] -> [...]\"` or `layout: …`")]
+        {
+            if missing && self.errors.last().is_none_or(|e| e.kind != "key" && e.kind != "type") {
+                self.error("entry", head.clone(), "an entry lacks a key".into(), &format!("expected {example}"), None);
+            }
+        }
+        Some(rule)
+    }
+
+    /// Reads the value of one key.
+    fn key(&mut self, name: &str, key: &Node, value: &Node, rule: &mut Rule) {
+        match name {
+            "op" => rule.ops = self.strings("op", value),
+            "rule" => rule.body = self.patterns(value),
+            "layout" => {
+                let call = self.text(value, "a layout function").and_then(|t| self.read(parse_layout(&t, &value.offsets)));
+                rule.body = call.map_or(Body::Patterns(Vec::new()), Body::Layout);
+            }
+            "when" => rule.when = self.formula(value),
+            "sizes" => rule.sizes = self.formulas("sizes", value),
+            "args" => rule.args = self.formulas("args", value),
+            "default" => rule.default = self.formulas("default", value),
+            "lock" => rule.lock = self.picks("lock", value),
+            "free" => rule.free = self.strings("free", value),
+            "makes" => rule.makes = Some(self.strings("makes", value)),
+            "writes" => rule.writes = Some(self.strings("writes", value)),
+            "views" => rule.views = self.text(value, "the name of an operand"),
+            "becomes" => {
+                rule.becomes = self.text(value, "a call").and_then(|t| self.read(parse_call(&t, &value.offsets)));
+            }
+            "zero" => rule.facts.zero = self.formula(value),
+            "finite" => rule.facts.finite = self.formula(value),
+            "nonneg" => rule.facts.nonneg = self.formula(value),
+            "nonzero" => rule.facts.nonzero = self.formula(value),
+            "statistic" => rule.statistic = self.statistic(value),
+            _ => self.unknown_key(key, &KEYS),
+        }
+    }
+
+    fn unknown_key(&mut self, key: &Node, known: &[&'static str]) {
+        let name = key.text().unwrap_or("");
+        let help = match closest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys are {}", known.join(", ")),
+        };
+        self.error("key", key.span(), format!("unknown key `{name}`"), "no key of a rule", Some(help));
+    }
+
+    fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        let found = match &node.content {
+            Content::Null => "nothing",
+            Content::Text(_) => "a text",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a map",
+        };
+        let help = matches!(node.content, Content::Map(_) | Content::List(_))
+            .then(|| "a text that begins with `[` or `{`, or holds `: ` or ` #`, needs quotes".to_owned());
+        self.error("type", node.span(), format!("expected {wanted}, found {found}"), &format!("{found} here"), help);
+    }
+
+    fn text(&mut self, node: &Node, wanted: &str) -> Option<String> {
+        if node.text().is_none() {
+            self.wrong_type(node, wanted);
+        }
+        node.text().map(str::to_owned)
+    }
+
+    /// A list of texts, or one.
+    fn strings(&mut self, path: &str, node: &Node) -> Vec<String> {
+        match &node.content {
+            Content::List(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    self.site(format!("{path}.{}", out.len()), item);
+                    out.extend(self.text(item, "a name"));
+                }
+                out
+            }
+            _ => {
+                self.site(format!("{path}.0"), node);
+                self.text(node, "a name or a list of names").into_iter().collect()
+            }
+        }
+    }
+
+    fn patterns(&mut self, node: &Node) -> Body {
+        let items = match &node.content {
+            Content::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut patterns = Vec::with_capacity(items.len());
+        for item in items {
+            let text = self.text(item, "a pattern");
+            patterns.extend(text.and_then(|t| self.read(parse_pattern(&t, &item.offsets))));
+        }
+        Body::Patterns(patterns)
+    }
+
+    /// A formula; a list of formulas is one too.
+    fn formula(&mut self, node: &Node) -> Option<Expr> {
+        match &node.content {
+            Content::Null => Some(Expr::None),
+            Content::Text(text) => self.read(parse_formula(text, &node.offsets)),
+            Content::List(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    out.push(match item.text() {
+                        Some(text) => self.read(parse_item(text, &item.offsets))?,
+                        None => self.formula(item)?,
+                    });
+                }
+                Some(Expr::List(out))
+            }
+            Content::Map(_) => {
+                self.wrong_type(node, "a formula");
+                None
+            }
+        }
+    }
+
+    fn formulas(&mut self, path: &str, node: &Node) -> IndexMap<String, Expr> {
+        let mut out = IndexMap::new();
+        let Content::Map(pairs) = &node.content else {
+            self.wrong_type(node, "a map of names to formulas");
+            return out;
+        };
+        for (key, value) in pairs {
+            let Some(name) = self.text(key, "a name") else { continue };
+            self.site(format!("{path}.{name}:"), key);
+            self.site(format!("{path}.{name}"), value);
+            out.extend(self.formula(value).map(|e| (name, e)));
+        }
+        out
+    }
+
+    fn picks(&mut self, path: &str, node: &Node) -> Vec<Pick> {
+        let pick = |text: String| match text.strip_prefix('@') {
+            Some(argument) => Pick::Dims(argument.to_owned()),
+            None if text == "all" => Pick::All,
+            None if text == "..." => Pick::Letter(text),
+            None => Pick::Letter(text.trim_end_matches("...").to_owned()),
+        };
+        self.strings(path, node).into_iter().map(pick).collect()
+    }
+
+    fn statistic(&mut self, node: &Node) -> Option<Statistic> {
+        let Content::Map(pairs) = &node.content else {
+            self.wrong_type(node, "a map with `over:` and `repair:`");
+            return None;
+        };
+        let mut out = Statistic { over: Vec::new(), repair: Vec::new() };
+        for (key, value) in pairs {
+            match key.text().unwrap_or("") {
+                "over" => out.over = self.picks("over", value),
+                "repair" => out.repair = self.repair(value),
+                _ => self.unknown_key(key, &["over", "repair"]),
+            }
+        }
+        if out.over.is_empty() && self.errors.last().is_none_or(|e| e.kind != "key") {
+            let message = "a statistic says over which axes".to_owned();
+            self.error("entry", node.span(), message, "expected `over:`", None);
+        }
+        Some(out)
+    }
+
+    fn repair(&mut self, node: &Node) -> Vec<Statement> {
+        let mut out = Vec::new();
+        let texts = self.strings("repair", node);
+        let items = match &node.content {
+            Content::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        for (text, item) in texts.iter().zip(items) {
+            out.extend(self.read(parse_statement(text, &item.offsets)));
+        }
+        out
+    }
+}

@@ -1,0 +1,33 @@
+//! Rules: what operators do to the axes of their tensors.
+//!
+//! The way of a rule: a YAML file is read with places ([`tree`], [`place`]), its texts are parsed ([`notation`],
+//! [`formula`]) into the data of [`ast`], checked ([`check`]) against the operators' schemas ([`schema`]), and collected
+//! in a [`RuleSet`]. Whoever uses a rule evaluates its formulas with [`eval()`]. `docs/writing-rules.md` describes the text.
+
+mod ast;
+mod builtin;
+mod check;
+mod error;
+mod eval;
+mod formula;
+mod load;
+mod notation;
+mod place;
+mod print;
+mod schema;
+mod set;
+mod syntax;
+mod tree;
+
+pub use ast::{
+    Binary, Body, Comparison, Dim, Expr, Facts, LayoutCall, Letter, Operand, Pattern, Pick, Place, Rule, Statement, Statistic,
+    Unary,
+};
+pub use error::{RuleError, RuleErrors};
+pub use eval::{EvalError, FUNCTIONS, Scope, Val, eval};
+pub use formula::{parse_call, parse_formula, parse_layout, parse_statement};
+pub use notation::parse_pattern;
+pub use place::Offsets;
+pub use schema::{Schema, SchemaArg, SchemaReturn, Schemas};
+pub use set::RuleSet;
+pub use syntax::SyntaxError;

@@ -1,0 +1,166 @@
+//! All rules of a run, by operator.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use miette::NamedSource;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::ast::Rule;
+use super::builtin::{self, Entry};
+use super::check::check_set;
+use super::error::{RuleError, RuleErrors};
+use super::load::load;
+use super::schema::{Schema, Schemas};
+
+/// The rules that are used, with the schemas of PyTorch's operators.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    entries: Vec<Entry>,
+    by_op: FxHashMap<String, Slot>,
+}
+
+/// The entries of one operator or overload.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    entries: Vec<usize>,
+    rules: OnceLock<Vec<Arc<Rule>>>,
+}
+
+impl RuleSet {
+    /// The built-in rules.
+    pub fn builtin() -> RuleSet {
+        RuleSet::of(builtin::entries())
+    }
+
+    /// The built-in rules, where the files in `paths` (folders of YAML files, or single files) do not replace them.
+    pub fn with_dirs(paths: &[PathBuf]) -> Result<RuleSet, RuleErrors> {
+        let (mut files, mut errors) = (Vec::new(), Vec::new());
+        for file in paths.iter().flat_map(|path| yaml_files(path, &mut errors)).collect::<Vec<_>>() {
+            match std::fs::read_to_string(&file) {
+                Ok(text) => files.push(Arc::new(NamedSource::new(file.display().to_string(), text))),
+                Err(e) => errors.push(unreadable(&file, &e)),
+            }
+        }
+        load_all(&files, errors).map(|own| RuleSet::of(builtin::entries()).replaced_by(own))
+    }
+
+    /// The rules of texts alone, each with the name of its file, checked.
+    pub fn from_texts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<RuleSet, RuleErrors> {
+        let source = |(name, text): (&str, &str)| Arc::new(NamedSource::new(name, text.to_owned()));
+        let files: Vec<_> = files.into_iter().map(source).collect();
+        load_all(&files, Vec::new()).map(RuleSet::of)
+    }
+
+    /// The built-in rules, read to the end and checked: for tests and `rules check`.
+    pub fn checked_builtin() -> Result<RuleSet, RuleErrors> {
+        load_all(&builtin::files(), Vec::new()).map(RuleSet::of)
+    }
+
+    fn of(entries: Vec<Entry>) -> RuleSet {
+        let mut by_op: FxHashMap<String, Slot> = FxHashMap::default();
+        for (i, entry) in entries.iter().enumerate() {
+            for op in &entry.ops {
+                by_op.entry(op.clone()).or_default().entries.push(i);
+            }
+        }
+        RuleSet { entries, by_op }
+    }
+
+    /// These rules, but for the operators that `own` has rules for.
+    fn replaced_by(self, own: Vec<Entry>) -> RuleSet {
+        let replaced: FxHashSet<&str> = own.iter().flat_map(|e| &e.ops).map(String::as_str).collect();
+        let mut entries = self.entries;
+        for entry in &mut entries {
+            entry.ops.retain(|op| !replaced.contains(op.as_str()) && !replaced.contains(base(op)));
+        }
+        entries.retain(|entry| !entry.ops.is_empty());
+        entries.extend(own);
+        RuleSet::of(entries)
+    }
+
+    /// All rules, in the order of the files. Their `ops` may include some that rules of the user's replace.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.entries.iter().filter_map(Entry::rule)
+    }
+
+    /// The names that rules are given for, such as `aten.conv2d` and `aten.add.Tensor`.
+    pub fn ops(&self) -> impl Iterator<Item = &str> {
+        self.by_op.keys().map(String::as_str)
+    }
+
+    /// The schemas of PyTorch's operators.
+    pub fn schemas(&self) -> &'static Schemas {
+        Schemas::builtin()
+    }
+
+    /// The entries for a node's target, in the order in which they are tried: those for the overload, else those for the
+    /// operator, else those for what the operator computes without writing (`relu` for `relu_`, and for `out=`).
+    pub fn for_target(&self, target: &str) -> &[Arc<Rule>] {
+        let slot = self.slot(target).or_else(|| self.slot(&functional(target, self.schemas())?));
+        let Some(slot) = slot else { return &[] };
+        let read = || slot.entries.iter().filter_map(|i| self.entries.get(*i)?.rule().cloned()).collect();
+        slot.rules.get_or_init(read)
+    }
+
+    fn slot(&self, target: &str) -> Option<&Slot> {
+        self.by_op.get(target).or_else(|| self.by_op.get(base(target)))
+    }
+}
+
+/// `aten.conv2d` of `aten.conv2d.default`.
+pub(super) fn base(target: &str) -> &str {
+    match target.match_indices('.').nth(1) {
+        Some((at, _)) => &target[..at],
+        None => target,
+    }
+}
+
+/// `aten.add.Tensor` of `aten.add_.Tensor` and of `aten.add.out`.
+fn functional(target: &str, schemas: &Schemas) -> Option<String> {
+    let operator = base(target);
+    let overload = target.strip_prefix(operator)?;
+    if let Some(plain) = operator.strip_suffix('_').filter(|plain| !plain.ends_with('_')) {
+        return Some(format!("{plain}{overload}"));
+    }
+    if overload != ".out" && !overload.ends_with("_out") {
+        return None;
+    }
+    let inputs = |s: &Schema| s.args.iter().filter(|a| !a.writes).map(|a| a.ty.clone()).collect::<Vec<_>>();
+    let wanted = schemas.get(target).map(&inputs);
+    let same = |s: &&&Schema| s.written().is_empty() && Some(inputs(s)) == wanted;
+    let found = schemas.overloads(operator).iter().find(same).map(|s| s.name.clone());
+    Some(found.unwrap_or_else(|| format!("{operator}.default")))
+}
+
+/// Reads and checks files.
+fn load_all(files: &[Arc<NamedSource<String>>], mut errors: Vec<RuleError>) -> Result<Vec<Entry>, RuleErrors> {
+    let mut rules = Vec::new();
+    for source in files {
+        rules.extend(load(source, Some(Schemas::builtin()), &mut errors));
+    }
+    errors.extend(check_set(&rules));
+    if errors.is_empty() { Ok(rules.into_iter().map(|l| Entry::from(l.rule)).collect()) } else { Err(RuleErrors { errors }) }
+}
+
+/// The YAML files of a folder in alphabetical order, or the file itself.
+fn yaml_files(path: &Path, errors: &mut Vec<RuleError>) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|e| e.path()).collect(),
+        Err(e) => {
+            errors.push(unreadable(path, &e));
+            return Vec::new();
+        }
+    };
+    files.retain(|f| f.extension().is_some_and(|e| e == "yaml" || e == "yml"));
+    files.sort();
+    files
+}
+
+fn unreadable(path: &Path, e: &std::io::Error) -> RuleError {
+    let message = format!("cannot read {}: {e}", path.display());
+    RuleError { kind: "file", message, labels: Vec::new(), help: None, source_file: None }
+}

@@ -1,0 +1,71 @@
+//! Positions that nobody reads: every reader is a contraction with a weight whose slice there is masked.
+
+use std::rc::Rc;
+
+use super::masks::Given;
+use super::positions::{Positions, SetId};
+use super::roles::Roles;
+use crate::axis::{DimExpr, Propagation, Step};
+use crate::model::{Graph, ValueId};
+
+/// For each atom whether it has readers and all of them ignore it.
+pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles, given: &[Option<Given>]) -> Vec<bool> {
+    let mut ignored = vec![false; positions.atom_count()];
+    let mut read = vec![false; positions.atom_count()];
+    if given.iter().all(Option::is_none) {
+        return ignored;
+    }
+    let masked = Masked { graph, p, roles, given };
+    for bound in p.bounds() {
+        let summed = bound.summed();
+        if summed.is_empty() && bound.over.is_empty() {
+            continue;
+        }
+        let weights = roles.weights(bound);
+        for l in summed.iter().chain(&bound.over) {
+            let Some(list) = positions.of(&p.axes, bound.ids[*l as usize]) else { continue };
+            let zero: Vec<Rc<[bool]>> = if bound.over.contains(l) {
+                Vec::new()
+            } else {
+                let dims = weights.iter().flat_map(|(o, v)| {
+                    o.dims.iter().enumerate().filter(|(_, d)| **d == DimExpr::Letter(*l)).map(|(k, _)| (*v, k))
+                });
+                dims.filter_map(|(v, k)| masked.zero(v, k, 0)).collect()
+            };
+            for (k, set) in list.iter().enumerate() {
+                let ignores = zero.iter().any(|z| z.get(k).copied().unwrap_or(false));
+                mark(positions, *set, if ignores { &mut ignored } else { &mut read });
+            }
+        }
+    }
+    ignored.iter().zip(&read).map(|(i, r)| *i && !r).collect()
+}
+
+fn mark(positions: &Positions, set: SetId, into: &mut [bool]) {
+    positions.atoms(set).iter().for_each(|a| into[*a as usize] = true);
+}
+
+struct Masked<'a> {
+    graph: &'a Graph,
+    p: &'a Propagation,
+    roles: &'a Roles,
+    given: &'a [Option<Given<'a>>],
+}
+
+impl Masked<'_> {
+    /// For each position of a dimension of a weight whether the given masks make its slice zero. The weight is a
+    /// parameter, or a copy of one in another layout.
+    fn zero(&self, value: ValueId, dim: usize, depth: usize) -> Option<Rc<[bool]>> {
+        if let Some(k) = self.graph.tensors.iter().position(|t| t.value == value) {
+            let slices = self.given[k].as_ref()?.slices.get(dim)?.as_ref()?;
+            return Some(slices.iter().map(|any| !any).collect());
+        }
+        let Some(Step::Bound(bound)) = self.roles.producer(value).map(|n| &self.p.steps[n.index()]) else { return None };
+        let output = bound.outputs.iter().find(|o| o.value == Some(value))?;
+        let DimExpr::Letter(l) = output.dims.get(dim)? else { return None };
+        let mut tensors = bound.tensors();
+        let ((operand, from), None) = (tensors.next()?, tensors.next()) else { return None };
+        let at = operand.dims.iter().position(|d| *d == DimExpr::Letter(*l))?;
+        if bound.copies && depth < 16 { self.zero(from, at, depth + 1) } else { None }
+    }
+}

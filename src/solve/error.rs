@@ -1,0 +1,69 @@
+//! What can be wrong with masks.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::model::{Graph, Role};
+
+/// Masks that do not fit the model.
+#[derive(Debug, Error, Diagnostic)]
+pub enum SolveError {
+    /// No parameter of that name.
+    #[error("there is a mask for `{name}`, but the model has no parameter of that name")]
+    #[diagnostic(code(paring::masks::unknown_parameter), help("{}", closest_names(closest)))]
+    UnknownParameter {
+        /// The name.
+        name: String,
+        /// The most similar names of parameters.
+        closest: Vec<String>,
+    },
+    /// A shape that is neither the parameter's nor one number a channel.
+    #[error("the mask for `{name}` has the shape {mask:?}, the parameter {parameter:?}")]
+    #[diagnostic(code(paring::masks::shape), help("a mask has its parameter's shape, or one number for each output channel"))]
+    MaskShape {
+        /// The parameter.
+        name: String,
+        /// The mask's sizes.
+        mask: Vec<usize>,
+        /// The parameter's sizes.
+        parameter: Vec<usize>,
+    },
+    /// Masks disagree and the policy is `error`.
+    #[error("masks of coupled layers disagree on {} positions", conflicts.len())]
+    #[diagnostic(code(paring::masks::conflict), help("{}\nchange the masks, or choose --on-conflict keep, restore or prune", conflicts.join("\n")))]
+    Conflict {
+        /// Who disagrees, a line each.
+        conflicts: Vec<String>,
+    },
+    /// A name to freeze that nothing has.
+    #[error("`--freeze {name}` names no parameter, buffer or module")]
+    #[diagnostic(code(paring::masks::unknown_frozen), help("{}", closest_names(closest)))]
+    UnknownFrozen {
+        /// The name.
+        name: String,
+        /// The most similar names.
+        closest: Vec<String>,
+    },
+}
+
+fn closest_names(closest: &[String]) -> String {
+    if closest.is_empty() {
+        "the model has no parameters".into()
+    } else {
+        format!("did you mean {}?", closest.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl SolveError {
+    pub(super) fn unknown_parameter(graph: &Graph, name: &str) -> SolveError {
+        let parameters = graph.tensors.iter().filter(|t| t.role == Role::Parameter).map(|t| t.name.as_str());
+        SolveError::UnknownParameter { name: name.into(), closest: closest(name, parameters) }
+    }
+}
+
+/// The three most similar names.
+pub fn closest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut scored: Vec<(f64, &str)> = all.map(|n| (-strsim::jaro_winkler(name, n), n)).collect();
+    scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    scored.into_iter().take(3).map(|(_, n)| n.to_owned()).collect()
+}

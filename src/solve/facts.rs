@@ -1,0 +1,290 @@
+//! What is known of values at removed positions, by the rules' `zero`, `finite`, `nonneg` and `nonzero` clauses.
+//!
+//! A fact belongs to a value, a dimension and a position: "every element of this slice is zero". It is never a fact of a
+//! class of axes: `cat([u, sigmoid(u)])` has one axis twice, zero in its first half only.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::axis::{Bound, BoundLetter, BoundOperand, Call, DimExpr, Given, LetterId};
+use crate::rule::{Binary, Expr, Unary, eval};
+
+/// All elements are zero.
+pub const ZERO: u8 = 1;
+/// No element is infinite or NaN.
+pub const FINITE: u8 = 2;
+/// No element is negative.
+pub const NONNEG: u8 = 4;
+/// No element is zero.
+pub const NONZERO: u8 = 8;
+
+/// What is taken for granted of a position that stays.
+pub const ORDINARY: u8 = FINITE | NONZERO;
+
+/// The facts of one value.
+#[derive(Clone, Debug, Default)]
+pub struct ValueFacts {
+    /// For each dimension with removed positions, a set of flags a position.
+    pub dims: Vec<Option<Rc<[u8]>>>,
+    /// Flags that hold for all elements.
+    pub all: u8,
+}
+
+/// For each letter and position whether it stays; `None` where all do.
+pub type Kept = Vec<Option<Rc<[bool]>>>;
+
+/// Evaluates clauses at one node.
+pub struct Clauses<'a> {
+    /// The rule as applied.
+    pub bound: &'a Bound,
+    /// The node's arguments.
+    pub call: &'a Call<'a>,
+    /// Which positions of the letters stay.
+    pub kept: &'a Kept,
+    /// Facts of the operands, parallel to the bound's operands.
+    pub operands: Vec<Option<&'a ValueFacts>>,
+    tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
+}
+
+impl<'a> Clauses<'a> {
+    /// A new evaluation.
+    pub fn new(bound: &'a Bound, call: &'a Call<'a>, kept: &'a Kept, operands: Vec<Option<&'a ValueFacts>>) -> Clauses<'a> {
+        Clauses { bound, call, kept, operands, tables: FxHashMap::default() }
+    }
+
+    /// The facts of a result at one position of one dimension.
+    pub fn output(&mut self, dim: &DimExpr, position: usize) -> u8 {
+        let mut coords = vec![None; self.bound.letters.len()];
+        dim.decode(position, &self.bound.letters, &mut coords);
+        let apart: Vec<LetterId> = dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
+        self.flags(&coords, &apart)
+    }
+
+    /// Facts that hold for every element of a result.
+    pub fn everywhere(&mut self) -> u8 {
+        let coords = vec![None; self.bound.letters.len()];
+        self.flags(&coords, &[]) & (ZERO | NONNEG)
+    }
+
+    fn flags(&mut self, coords: &[Option<u32>], apart: &[LetterId]) -> u8 {
+        let rule = self.bound.rule.clone();
+        let clauses = [(ZERO, &rule.facts.zero), (FINITE, &rule.facts.finite), (NONNEG, &rule.facts.nonneg), (NONZERO, &rule.facts.nonzero)];
+        let mut flags = 0;
+        for (kind, clause) in clauses {
+            let holds = match clause {
+                Some(clause) => self.clause(clause, kind, coords, apart),
+                None if self.bound.copies || kind == FINITE => self.all(kind, coords, apart),
+                None => false,
+            };
+            if holds {
+                flags |= kind;
+            }
+        }
+        if flags & ZERO != 0 { (flags | NONNEG) & !NONZERO } else { flags }
+    }
+
+    /// True of every operand that gives an element at these coordinates; where none does, of the fill.
+    fn all(&mut self, kind: u8, coords: &[Option<u32>], apart: &[LetterId]) -> bool {
+        let relevant: Vec<usize> = (0..self.bound.operands.len()).filter(|k| self.gives(*k, apart)).collect();
+        if relevant.is_empty() {
+            return number(self.bound.fill, kind);
+        }
+        relevant.into_iter().all(|k| self.operand(k, kind, coords))
+    }
+
+    fn gives(&self, operand: usize, apart: &[LetterId]) -> bool {
+        let operand = &self.bound.operands[operand];
+        let elsewhere = |d: &DimExpr| {
+            let letters = d.letters();
+            !letters.is_empty() && letters.iter().all(|l| apart.contains(l))
+        };
+        operand.read && !operand.dims.iter().any(elsewhere) && !operand.at.iter().any(|l| apart.contains(l))
+    }
+
+    fn clause(&mut self, clause: &Expr, kind: u8, coords: &[Option<u32>], apart: &[LetterId]) -> bool {
+        let indexed = |name: &str, k: &Expr| if let Expr::Int(k) = k { format!("{name}[{k}]") } else { name.to_owned() };
+        match clause {
+            Expr::Bool(b) => *b,
+            Expr::Int(n) => number(*n as f64, kind),
+            Expr::Float(x) => number(*x, kind),
+            Expr::Unary(Unary::Not, e) => !self.clause(e, kind, coords, apart),
+            Expr::Binary(Binary::And, a, b) => self.clause(a, kind, coords, apart) && self.clause(b, kind, coords, apart),
+            Expr::Binary(Binary::Or, a, b) => self.clause(a, kind, coords, apart) || self.clause(b, kind, coords, apart),
+            Expr::Call(name, args) => match (name.as_str(), args.as_slice()) {
+                ("zero", [e]) => self.clause(e, ZERO, coords, apart),
+                ("finite", [e]) => self.clause(e, FINITE, coords, apart),
+                ("nonneg", [e]) => self.clause(e, NONNEG, coords, apart),
+                ("nonzero", [e]) => self.clause(e, NONZERO, coords, apart),
+                _ => self.condition(clause),
+            },
+            Expr::Name(name) => match name.as_str() {
+                "never" => false,
+                "always" => true,
+                "all" => self.all(kind, coords, apart),
+                "any" => (0..self.bound.operands.len()).any(|k| self.operand(k, kind, coords)),
+                name => self.named(name, kind, coords),
+            },
+            Expr::Index(of, k) => match of.as_ref() {
+                Expr::Name(name) => self.named(&indexed(name, k), kind, coords),
+                _ => self.condition(clause),
+            },
+            Expr::If(a, c, b) => {
+                let chosen = if self.clause(c, kind, coords, apart) { a } else { b };
+                self.clause(chosen, kind, coords, apart)
+            }
+            other => self.condition(other),
+        }
+    }
+
+    fn condition(&self, e: &Expr) -> bool {
+        eval(e, self.call).is_ok_and(|v| v.truthy())
+    }
+
+    fn named(&mut self, name: &str, kind: u8, coords: &[Option<u32>]) -> bool {
+        let found: Vec<usize> = (0..self.bound.operands.len()).filter(|k| self.bound.operands[*k].arg == name).collect();
+        if !found.is_empty() {
+            return found.into_iter().all(|k| self.operand(k, kind, coords));
+        }
+        match self.call.val(name) {
+            Some(crate::rule::Val::Bool(b)) => b,
+            Some(val) => val.as_f64().is_some_and(|x| number(x, kind)),
+            None => false,
+        }
+    }
+
+    /// Whether a fact holds for the part of an operand that meets these coordinates.
+    pub fn operand(&mut self, k: usize, kind: u8, coords: &[Option<u32>]) -> bool {
+        let operand = &self.bound.operands[k];
+        let value = match operand.given {
+            Given::Number(x) => return number(x, kind),
+            Given::Tensor(_) => self.operands[k],
+        };
+        let all = value.map_or(0, |v| v.all);
+        if all & kind != 0 {
+            return true;
+        }
+        let mut meets = false;
+        for d in 0..operand.dims.len() {
+            let shared: Vec<LetterId> = operand.dims[d].letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect();
+            if shared.is_empty() {
+                continue;
+            }
+            meets = true;
+            let Some(flags) = value.and_then(|v| v.dims.get(d).cloned().flatten()) else {
+                if kind & ORDINARY != 0 {
+                    return true; // nothing of this dimension was removed
+                }
+                continue;
+            };
+            if self.slice(k, d, kind, coords, &shared, &flags) {
+                return true;
+            }
+        }
+        // An operand that lacks the axis is like any that stays.
+        !meets && kind & ORDINARY != 0
+    }
+
+    /// The fact for all positions of a dimension that meet the coordinates.
+    fn slice(&mut self, k: usize, d: usize, kind: u8, coords: &[Option<u32>], shared: &[LetterId], flags: &Rc<[u8]>) -> bool {
+        let letters = &self.bound.letters;
+        let dim = &self.bound.operands[k].dims[d];
+        if let Some(at) = encode(dim, letters, coords) {
+            return flags.get(at).is_some_and(|f| f & kind != 0);
+        }
+        let place = |c: &[Option<u32>]| {
+            shared.iter().try_fold(0usize, |n, l| Some(n * letters[*l as usize].len() + c[*l as usize]? as usize))
+        };
+        let key = (k, d, kind, shared.iter().fold(0u64, |h, l| h.wrapping_mul(1_000_003).wrapping_add(u64::from(*l) + 1)));
+        let table = match self.tables.get(&key) {
+            Some(table) => table.clone(),
+            None => {
+                let size: usize = shared.iter().map(|l| letters[*l as usize].len()).product();
+                let mut table = vec![true; size];
+                let mut at = vec![None; letters.len()];
+                for (q, f) in flags.iter().enumerate() {
+                    at.fill(None);
+                    dim.decode(q, letters, &mut at);
+                    let here = dim.letters().iter().all(|l| {
+                        shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c))
+                    });
+                    if let (true, Some(p)) = (here, place(&at)) {
+                        table[p] &= f & kind != 0;
+                    }
+                }
+                let table: Rc<[bool]> = table.into();
+                self.tables.insert(key, table.clone());
+                table
+            }
+        };
+        place(coords).is_some_and(|p| table.get(p).copied().unwrap_or(false))
+    }
+
+    fn stays(&self, letter: LetterId, position: u32) -> bool {
+        self.kept[letter as usize].as_ref().is_none_or(|k| k.get(position as usize).copied().unwrap_or(true))
+    }
+}
+
+/// The position of a dimension at these coordinates, if they determine it.
+pub fn encode(dim: &DimExpr, letters: &[BoundLetter], coords: &[Option<u32>]) -> Option<usize> {
+    match dim {
+        DimExpr::One => Some(0),
+        DimExpr::Letter(l) => coords[*l as usize].map(|c| c as usize),
+        DimExpr::Product(parts) => parts.iter().try_fold(0, |n, p| Some(n * p.len(letters) + encode(p, letters, coords)?)),
+        DimExpr::Sum(parts) => {
+            let mut start = 0;
+            for part in parts {
+                if let Some(at) = encode(part, letters, coords) {
+                    return Some(start + at);
+                }
+                start += part.len(letters);
+            }
+            None
+        }
+        DimExpr::Pick(l, list) => {
+            let c = coords[*l as usize]?;
+            list.iter().position(|p| *p == c)
+        }
+    }
+}
+
+/// The fact of a number. A number that is only known at run time is a size: finite and positive.
+fn number(x: f64, kind: u8) -> bool {
+    match kind {
+        ZERO => x == 0.0,
+        FINITE => x.is_finite() || x.is_nan(),
+        NONNEG => x >= 0.0 || x.is_nan(),
+        _ => x != 0.0,
+    }
+}
+
+/// A view read backwards: the facts of a base after a write through one of its views, at one position of the base.
+pub fn through_view(
+    bound: &Bound,
+    call: &Call,
+    kept: &Kept,
+    view: &ValueFacts,
+    output: usize,
+    base_dim: &DimExpr,
+    position: usize,
+    before: u8,
+) -> u8 {
+    let mut coords = vec![None; bound.letters.len()];
+    base_dim.decode(position, &bound.letters, &mut coords);
+    let apart: Vec<LetterId> = base_dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
+    let out = &bound.outputs[output];
+    let mut mirror = bound.clone();
+    let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
+    mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
+    let mut clauses = Clauses::new(&mirror, call, kept, vec![Some(view)]);
+    if !clauses.gives(0, &apart) {
+        return before;
+    }
+    let mut flags = 0;
+    for kind in [ZERO, FINITE, NONNEG, NONZERO] {
+        if before & kind != 0 && clauses.operand(0, kind, &coords) {
+            flags |= kind;
+        }
+    }
+    flags
+}

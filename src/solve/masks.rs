@@ -1,0 +1,110 @@
+//! The masks that were given, per dimension of their parameter.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+
+use super::error::SolveError;
+use crate::model::{Graph, Role};
+
+/// A mask for one parameter: a byte an element, 0 = masked.
+#[derive(Clone, Debug)]
+pub struct Mask<'a> {
+    /// Sizes: the parameter's, or one number (a channel each).
+    pub shape: Vec<usize>,
+    /// The bytes, row-major.
+    pub keep: Cow<'a, [u8]>,
+}
+
+/// Masks by the name of their parameter.
+pub type Masks<'a> = IndexMap<String, Mask<'a>>;
+
+/// A mask as given to the solver, for a tensor of the graph.
+#[derive(Clone, Debug)]
+pub struct Given<'a> {
+    /// The mask.
+    pub mask: &'a Mask<'a>,
+    /// For each dimension and position: whether anything of that slice is kept. A mask of one number a channel says so of
+    /// one dimension only, which [`Given::channel`] finds later.
+    pub slices: Vec<Option<Vec<bool>>>,
+    /// The mask has one number a channel and the parameter has more dimensions.
+    pub per_channel: bool,
+}
+
+/// Finds the tensor of every mask and checks its shape. Masks of parameters that the program does not contain are an
+/// error; so are shapes that fit neither the parameter nor its channels.
+pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Vec<Option<Given<'a>>>, SolveError> {
+    let mut out: Vec<Option<Given>> = vec![None; graph.tensors.len()];
+    for (name, mask) in masks {
+        let Some(k) = graph.tensors.iter().position(|t| t.name == *name && t.role == Role::Parameter) else {
+            return Err(SolveError::unknown_parameter(graph, name));
+        };
+        let shape = &graph.tensors[k].shape;
+        let whole = mask.shape == *shape;
+        let per_channel = !whole && mask.shape.len() == 1 && shape.len() > 1 && shape.contains(&mask.shape[0]);
+        if !whole && !per_channel {
+            return Err(SolveError::MaskShape { name: name.clone(), mask: mask.shape.clone(), parameter: shape.clone() });
+        }
+        let slices = if whole { slices(&mask.keep, shape) } else { vec![None; shape.len()] };
+        out[k] = Some(Given { mask, slices, per_channel });
+    }
+    Ok(out)
+}
+
+impl Given<'_> {
+    /// Takes a mask of one number a channel as one of this dimension.
+    pub fn channel(&mut self, dim: usize) {
+        if self.per_channel && self.slices.iter().all(Option::is_none) {
+            self.slices[dim] = Some(self.mask.keep.iter().map(|k| *k != 0).collect());
+        }
+    }
+
+    /// The dimension that a mask of one number a channel speaks of.
+    pub fn channel_dim(&self) -> Option<usize> {
+        if self.per_channel { self.slices.iter().position(Option::is_some) } else { None }
+    }
+}
+
+/// For each dimension and position whether any element of the slice is not zero.
+fn slices(keep: &[u8], shape: &[usize]) -> Vec<Option<Vec<bool>>> {
+    let mut out = Vec::new();
+    for (d, n) in shape.iter().enumerate() {
+        let inner: usize = shape[d + 1..].iter().product();
+        let mut any = vec![false; *n];
+        if inner >= 16 {
+            for block in keep.chunks_exact((n * inner).max(1)) {
+                for (alive, run) in any.iter_mut().zip(block.chunks_exact(inner)) {
+                    *alive = *alive || run.iter().any(|k| *k != 0);
+                }
+            }
+        } else {
+            // Short runs: collect them by bitwise or, which the compiler does many at a time.
+            let mut sums = vec![0u8; n * inner];
+            for block in keep.chunks_exact((n * inner).max(1)) {
+                sums.iter_mut().zip(block).for_each(|(s, k)| *s |= *k);
+            }
+            for (alive, run) in any.iter_mut().zip(sums.chunks_exact(inner.max(1))) {
+                *alive = run.iter().any(|k| *k != 0);
+            }
+        }
+        out.push(Some(any));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_of_every_dimension() {
+        // [2, 3, 2]: only element (1, 2, 0) is kept.
+        let mut keep = vec![0u8; 12];
+        keep[10] = 7;
+        let found = slices(&keep, &[2, 3, 2]);
+        assert_eq!(found, [vec![false, true], vec![false, false, true], vec![true, false]].map(Some).to_vec());
+        let wide = slices(&[&[0u8; 40][..], &[1u8; 40][..]].concat(), &[2, 40]);
+        assert_eq!(wide[0], Some(vec![false, true]));
+        assert!(wide[1].as_ref().unwrap().iter().all(|k| *k));
+    }
+}

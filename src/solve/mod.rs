@@ -1,0 +1,192 @@
+//! From masks to what stays: votes, dead inputs, proof.
+
+mod dead;
+mod error;
+mod express;
+mod facts;
+mod masks;
+mod positions;
+mod prove;
+mod roles;
+mod state;
+mod votes;
+
+use std::rc::Rc;
+
+use egg::Id;
+use rustc_hash::FxHashMap;
+
+pub use error::{SolveError, closest};
+pub use express::{parts_value, progression, ranks};
+pub use facts::{FINITE, NONNEG, NONZERO, ZERO};
+pub use masks::{Given, Mask, Masks};
+pub use prove::DataFlags;
+pub use state::Why;
+pub use votes::Conflict;
+
+use positions::Positions;
+use prove::Prover;
+use roles::Roles;
+use state::State;
+use votes::Votes;
+
+use crate::axis::Propagation;
+use crate::model::{Graph, NodeId, ValueId};
+use crate::rule::RuleSet;
+
+/// What decides where masks of coupled layers disagree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// A position goes only if all say so; masked weights that stay, stay zero.
+    #[default]
+    Keep,
+    /// As keep, and the mask of what stays is lifted.
+    Restore,
+    /// One vote is enough.
+    Prune,
+    /// A disagreement is an error.
+    Error,
+}
+
+/// How to solve.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What decides where masks disagree.
+    pub policy: Policy,
+    /// A layer without a mask follows the others instead of voting to stay.
+    pub unmasked_abstain: bool,
+}
+
+/// Positions that stayed although a mask drops them, or although they could be asked to go.
+#[derive(Clone, Debug)]
+pub struct Obstacle {
+    /// The node that stands in the way.
+    pub node: NodeId,
+    /// Number of positions.
+    pub positions: usize,
+    /// Nothing is proven zero there; else the arguments cannot express what would be left.
+    pub unproven: bool,
+}
+
+/// What stays of every axis.
+pub struct Solution<'a> {
+    /// The masks that were given, by tensor.
+    pub given: Vec<Option<Given<'a>>>,
+    /// By class: for each position whether it stays; `None` where all do.
+    kept: FxHashMap<Id, Option<Rc<[bool]>>>,
+    /// Where masks disagree.
+    pub conflicts: Vec<Conflict>,
+    /// Where a removal could not be shown to be right.
+    pub obstacles: Vec<Obstacle>,
+    /// Values of which a dimension would be left without positions.
+    pub last: Vec<ValueId>,
+    /// How often the solver ran until the proof held.
+    pub rounds: usize,
+}
+
+impl Solution<'_> {
+    /// For each position of an axis whether it stays; `None` where all do.
+    pub fn kept(&self, p: &Propagation, id: Id) -> Option<Rc<[bool]>> {
+        self.kept.get(&p.axes.class(id)).cloned().flatten()
+    }
+
+    /// The same for a dimension of a value.
+    pub fn dim(&self, p: &Propagation, value: ValueId, dim: usize) -> Option<Rc<[bool]>> {
+        let id = *p.dims[value.index()].as_ref()?.get(dim)?;
+        self.kept(p, id)
+    }
+
+    /// True if nothing goes.
+    pub fn is_everything(&self) -> bool {
+        self.kept.values().all(Option::is_none)
+    }
+}
+
+/// Decides what stays.
+///
+/// # Errors
+/// Masks for unknown parameters or of other shapes; a disagreement under [`Policy::Error`].
+pub fn solve<'a>(
+    graph: &Graph,
+    rules: &RuleSet,
+    p: &Propagation,
+    masks: &'a Masks<'a>,
+    options: &Options,
+    data: DataFlags,
+) -> Result<Solution<'a>, SolveError> {
+    let mut given = masks::given(graph, masks)?;
+    let positions = Positions::new(&p.axes);
+    let roles = Roles::new(graph, p, &positions);
+    let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
+    let dead = dead::dead(graph, p, &positions, &roles, &given);
+    let mut state = State::new(&p.axes, &positions);
+    votes.count(&mut state, &dead, options.policy);
+    let conflicts = votes.conflicts(graph, &state);
+    if options.policy == Policy::Error && !conflicts.is_empty() {
+        let line = |c: &Conflict| format!("{} positions: dropped by {}, kept by {}", c.positions, c.drop.join(", "), c.keep.join(", "));
+        return Err(SolveError::Conflict { conflicts: conflicts.iter().map(line).collect() });
+    }
+    let mut last = Vec::new();
+    let mut obstacles: Vec<Obstacle> = Vec::new();
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        at_least_one(graph, p, &mut state, &votes, &mut last);
+        let mut failures = Prover::run(graph, rules, p, &state, data);
+        failures.extend(express::inexpressible(graph, p, &state));
+        if failures.is_empty() {
+            break;
+        }
+        for f in failures {
+            if state.keep(f.set, f.why.clone()) {
+                note(&mut obstacles, &f.why);
+            }
+        }
+    }
+    let mut kept = FxHashMap::default();
+    let all = p.dims.iter().flatten().flatten().copied().chain(p.bounds().flat_map(|b| b.ids.iter().copied()));
+    for id in all {
+        kept.entry(p.axes.class(id)).or_insert_with(|| state.kept(id).map(Into::into));
+    }
+    let conflicts = votes.conflicts(graph, &state);
+    Ok(Solution { given, kept, conflicts, obstacles, last, rounds })
+}
+
+fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {
+    let (node, unproven) = match why {
+        Why::Unproven(node) => (*node, true),
+        Why::Inexpressible(node) => (*node, false),
+        _ => return,
+    };
+    match obstacles.iter_mut().find(|o| o.node == node && o.unproven == unproven) {
+        Some(o) => o.positions += 1,
+        None => obstacles.push(Obstacle { node, positions: 1, unproven }),
+    }
+}
+
+/// No dimension of any tensor is left without positions: the position that most makers keep stays, of equals the first.
+fn at_least_one(graph: &Graph, p: &Propagation, state: &mut State, votes: &Votes, last: &mut Vec<ValueId>) {
+    let mut inside = vec![false; graph.values.len()];
+    for id in graph.node_ids().filter(|n| p.inside_run(*n)) {
+        graph.node(id).outputs.iter().for_each(|v| inside[v.index()] = true);
+    }
+    let mut seen = FxHashMap::default();
+    for (v, ids) in p.dims.iter().enumerate().filter(|(v, _)| !inside[*v]) {
+        for id in ids.iter().flatten() {
+            if seen.insert(p.axes.class(*id), ()).is_some() {
+                continue;
+            }
+            let Some(list) = state.of(*id) else { continue };
+            if list.is_empty() || list.iter().any(|s| state.keeps(*s)) {
+                continue;
+            }
+            let keepers = |s: &u32| votes.by_set.get(s).map_or(0, |t| t.keep.len());
+            let best = list.iter().enumerate().max_by_key(|(k, s)| (keepers(s), std::cmp::Reverse(*k)));
+            if let Some((_, set)) = best {
+                let value = ValueId(v as u32);
+                state.keep(*set, Why::Last(value));
+                last.push(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The proof: a removed position is right only if it contributes nothing wherever it is summed over.
+//!
+//! The graph is walked in order of execution with the facts of all values; a write in place changes the facts of its base and
+//! of all views of it from there on.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use egg::Id;
+use rustc_hash::FxHashMap;
+
+use super::facts::{Clauses, FINITE, Kept, NONNEG, ORDINARY, ValueFacts, ZERO, through_view};
+use super::positions::SetId;
+use super::state::{State, Why};
+use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
+use crate::model::{Graph, NodeId, Role, ValueId};
+use crate::rule::RuleSet;
+
+/// A removed position that has to stay after all.
+pub struct Failure {
+    /// The position.
+    pub set: SetId,
+    /// Where it fails.
+    pub why: Why,
+}
+
+/// What stays, by class, worked out once.
+pub struct Snapshot<'a> {
+    state: &'a State<'a>,
+    cache: RefCell<FxHashMap<Id, Option<Rc<[bool]>>>>,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Of the state as it is now.
+    pub fn new(state: &'a State<'a>) -> Snapshot<'a> {
+        Snapshot { state, cache: RefCell::default() }
+    }
+
+    /// For each position of an axis whether it stays; `None` where all do.
+    pub fn kept(&self, id: Id) -> Option<Rc<[bool]>> {
+        let class = self.state.axes.class(id);
+        if let Some(known) = self.cache.borrow().get(&class) {
+            return known.clone();
+        }
+        let kept: Option<Rc<[bool]>> = self.state.kept(class).map(Into::into);
+        self.cache.borrow_mut().insert(class, kept.clone());
+        kept
+    }
+
+    /// The same for all letters of a bound rule.
+    pub fn letters(&self, bound: &Bound) -> Kept {
+        bound.ids.iter().map(|id| self.kept(*id)).collect()
+    }
+}
+
+/// Flags that hold for all elements of a stored tensor that is no parameter, read from its data.
+pub type DataFlags<'a> = &'a dyn Fn(usize) -> u8;
+
+/// Walks the graph and returns what has to stay.
+pub struct Prover<'a> {
+    graph: &'a Graph,
+    rules: &'a RuleSet,
+    p: &'a Propagation,
+    snapshot: Snapshot<'a>,
+    state: &'a State<'a>,
+    facts: Vec<ValueFacts>,
+    views: FxHashMap<ValueId, Vec<NodeId>>,
+    failures: Vec<Failure>,
+}
+
+impl<'a> Prover<'a> {
+    /// Proves, or finds where the proof fails.
+    pub fn run(graph: &'a Graph, rules: &'a RuleSet, p: &'a Propagation, state: &'a State<'a>, data: DataFlags) -> Vec<Failure> {
+        let facts = vec![ValueFacts::default(); graph.values.len()];
+        let mut prover = Prover { graph, rules, p, snapshot: Snapshot::new(state), state, facts, views: FxHashMap::default(), failures: Vec::new() };
+        prover.sources(data);
+        for (k, step) in p.steps.iter().enumerate() {
+            match step {
+                Step::Bound(bound) => prover.node(bound),
+                Step::Chained(chain, _) => {
+                    let whole = &p.chains[*chain].whole;
+                    if whole.node.index() == k {
+                        prover.node(whole);
+                    }
+                }
+                Step::Unknown(_) | Step::Nothing => {}
+            }
+        }
+        prover.failures
+    }
+
+    fn sources(&mut self, data: DataFlags) {
+        for (k, t) in self.graph.tensors.iter().enumerate() {
+            let Some(ids) = &self.p.dims[t.value.index()] else { continue };
+            let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
+            if kept.iter().all(Option::is_none) {
+                continue;
+            }
+            let parameter = t.role == Role::Parameter;
+            let removed = if parameter { ZERO | FINITE | NONNEG } else { FINITE };
+            let flags = |k: Rc<[bool]>| k.iter().map(|kept| if *kept { ORDINARY } else { removed }).collect();
+            let all = if parameter { 0 } else { data(k) };
+            self.facts[t.value.index()] = ValueFacts { dims: kept.into_iter().map(|k| k.map(flags)).collect(), all };
+        }
+    }
+
+    fn operands(&self, bound: &Bound) -> Vec<Option<&ValueFacts>> {
+        let of = |g: &Given| if let Given::Tensor(v) = g { Some(&self.facts[v.index()]) } else { None };
+        bound.operands.iter().map(|o| of(&o.given)).collect()
+    }
+
+    fn node(&mut self, bound: &'a Bound) {
+        let (graph, p, rules) = (self.graph, self.p, self.rules);
+        let node = graph.node(bound.node);
+        let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &p.shapes };
+        let kept = self.snapshot.letters(bound);
+        self.sums(bound, &call, &kept);
+        for (value, facts) in self.results(bound, &call, &kept) {
+            self.facts[value.index()] = facts;
+        }
+        for out in &node.outputs {
+            if let Some((base, _)) = p.aliases.parent(*out)
+                && p.aliases.written(base)
+            {
+                self.views.entry(p.aliases.root(base)).or_default().push(bound.node);
+            }
+        }
+        for written in p.aliases.writes(bound.node) {
+            let result = node.outputs.first().copied();
+            if let Some(result) = result {
+                self.facts[written.index()] = self.facts[result.index()].clone();
+            }
+            self.spread(*written);
+        }
+    }
+
+    fn results(&self, bound: &Bound, call: &Call, kept: &Kept) -> Vec<(ValueId, ValueFacts)> {
+        let mut clauses = Clauses::new(bound, call, kept, self.operands(bound));
+        let all = clauses.everywhere();
+        let mut found = Vec::new();
+        for output in &bound.outputs {
+            let Some(value) = output.value else { continue };
+            let ids = self.p.dims[value.index()].as_deref().unwrap_or(&[]);
+            let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all };
+            for (d, id) in output.dims.iter().zip(ids) {
+                let flags = self.snapshot.kept(*id).map(|kept| {
+                    let flags = kept.iter().enumerate().map(|(at, stays)| if *stays { ORDINARY } else { clauses.output(d, at) });
+                    flags.collect::<Rc<[u8]>>()
+                });
+                facts.dims.push(flags);
+            }
+            found.push((value, facts));
+        }
+        found
+    }
+
+    /// Every removed position of a summed axis needs a factor that is zero there, and no factor that is infinite.
+    fn sums(&mut self, bound: &Bound, call: &Call, kept: &Kept) {
+        let mut failed: Vec<(LetterId, usize)> = Vec::new();
+        {
+            let mut clauses = Clauses::new(bound, call, kept, self.operands(bound));
+            let summed = bound.summed();
+            let both = summed.iter().chain(bound.over.iter().filter(|l| !summed.contains(l)));
+            for l in both {
+                let Some(stays) = &kept[*l as usize] else { continue };
+                let statistic = !summed.contains(l);
+                for at in (0..stays.len()).filter(|at| !stays[*at]) {
+                    let mut coords = vec![None; bound.letters.len()];
+                    coords[*l as usize] = Some(at as u32);
+                    let holders: Vec<usize> = (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
+                    let considered = if statistic { &holders[..holders.len().min(1)] } else { &holders[..] };
+                    let zero = considered.iter().any(|k| clauses.operand(*k, ZERO, &coords));
+                    let finite = considered.iter().all(|k| clauses.operand(*k, FINITE, &coords));
+                    if !(zero && finite) {
+                        failed.push((*l, at));
+                    }
+                }
+            }
+        }
+        for (l, at) in failed {
+            if let Some(list) = self.state.of(bound.ids[l as usize]) {
+                self.failures.push(Failure { set: list[at], why: Why::Unproven(bound.node) });
+            }
+        }
+    }
+
+    /// After a write to `value`: its bases see the write through their views, and all other views see the bases.
+    fn spread(&mut self, value: ValueId) {
+        let (graph, p) = (self.graph, self.p);
+        let mut path = vec![value];
+        let mut child = value;
+        while let Some((base, by)) = p.aliases.parent(child) {
+            let before = self.facts[base.index()].clone();
+            let after = match (&p.steps[by.index()], p.aliases.writes(by).is_empty()) {
+                (_, false) => self.facts[child.index()].clone(), // the result of a write is its operand
+                (Step::Bound(bound), true) => self.write_back(bound, child, base, &before),
+                _ => ValueFacts { dims: before.dims.iter().map(|d| d.as_ref().map(|f| f.iter().map(|_| 0).collect())).collect(), all: 0 },
+            };
+            self.facts[base.index()] = after;
+            path.push(base);
+            child = base;
+        }
+        let root = p.aliases.root(value);
+        for by in self.views.get(&root).cloned().unwrap_or_default() {
+            for out in &graph.node(by).outputs {
+                if path.contains(out) {
+                    continue;
+                }
+                let Some((base, _)) = p.aliases.parent(*out) else { continue };
+                if !p.aliases.writes(by).is_empty() {
+                    self.facts[out.index()] = self.facts[base.index()].clone();
+                } else if let Step::Bound(bound) = &p.steps[by.index()] {
+                    let node = graph.node(by);
+                    let call = Call { graph, node, schema: self.rules.schemas().get(&node.target), shapes: &p.shapes };
+                    let kept = self.snapshot.letters(bound);
+                    if let Some((_, facts)) = self.results(bound, &call, &kept).into_iter().find(|(v, _)| v == out) {
+                        self.facts[out.index()] = facts;
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_back(&self, bound: &Bound, child: ValueId, base: ValueId, before: &ValueFacts) -> ValueFacts {
+        let (graph, p) = (self.graph, self.p);
+        let node = graph.node(bound.node);
+        let call = Call { graph, node, schema: self.rules.schemas().get(&node.target), shapes: &p.shapes };
+        let kept = self.snapshot.letters(bound);
+        let operand = bound.operands.iter().find(|o| o.given == Given::Tensor(base));
+        let output = bound.outputs.iter().position(|o| o.value == Some(child));
+        let (Some(operand), Some(output)) = (operand, output) else { return ValueFacts::default() };
+        let view = self.facts[child.index()].clone();
+        let mut after = ValueFacts { dims: Vec::new(), all: before.all & view.all };
+        for (d, flags) in operand.dims.iter().zip(&before.dims) {
+            after.dims.push(flags.as_ref().map(|flags| {
+                let one = |(at, f): (usize, &u8)| if *f == ORDINARY { *f } else { through_view(bound, &call, &kept, &view, output, d, at, *f) };
+                flags.iter().enumerate().map(one).collect()
+            }));
+        }
+        after
+    }
+}

@@ -1,0 +1,115 @@
+//! Which parameters make an axis, and which only read one.
+
+use rustc_hash::FxHashSet;
+
+use super::positions::{Positions, STAYS, SetId};
+use crate::axis::{Bound, BoundOperand, Propagation};
+use crate::model::{Graph, NodeId, ValueId};
+
+/// What each stored tensor is to the axes of its dimensions.
+pub struct Roles {
+    /// For each tensor and dimension: it makes the axis. Its mask, or that it has none, decides.
+    pub makes: Vec<Vec<bool>>,
+    /// For each tensor and dimension: it is summed over the axis. Its mask says nothing about who makes the axis.
+    pub reads: Vec<Vec<bool>>,
+    /// For each value: computed from stored tensors and constants only.
+    pub constant: Vec<bool>,
+    producer: Vec<Option<NodeId>>,
+}
+
+impl Roles {
+    /// Finds the roles in every contraction with an operand that is computed from stored tensors only: a weight.
+    pub fn new(graph: &Graph, p: &Propagation, positions: &Positions) -> Roles {
+        let shape = |t: &crate::model::Tensor| vec![false; t.shape.len()];
+        let none: Vec<Vec<bool>> = graph.tensors.iter().map(shape).collect();
+        let (constant, producer) = constants(graph);
+        let mut roles = Roles { makes: none.clone(), reads: none, constant, producer };
+        let mut tensor_of = vec![None; graph.values.len()];
+        graph.tensors.iter().enumerate().for_each(|(k, t)| tensor_of[t.value.index()] = Some(k));
+        for bound in p.bounds() {
+            for (operand, value) in roles.weights(bound) {
+                let (made, read) = roles.dims(bound, operand);
+                let sets = |dims: &[usize]| -> FxHashSet<SetId> {
+                    let ids = p.dims[value.index()].as_deref().unwrap_or(&[]);
+                    let lists = dims.iter().filter_map(|d| positions.of(&p.axes, *ids.get(*d)?));
+                    lists.flat_map(|l| l.to_vec()).filter(|s| *s != STAYS).collect()
+                };
+                let (made, read) = (sets(&made), sets(&read));
+                for k in roles.behind(graph, value, &tensor_of) {
+                    let ids = p.dims[graph.tensors[k].value.index()].clone().unwrap_or_default();
+                    for (d, id) in ids.into_iter().enumerate() {
+                        let Some(list) = positions.of(&p.axes, id) else { continue };
+                        roles.makes[k][d] |= list.iter().any(|s| made.contains(s));
+                        roles.reads[k][d] |= list.iter().any(|s| read.contains(s));
+                    }
+                }
+            }
+        }
+        roles
+    }
+
+    /// The operands of a contraction with an activation that are computed from stored tensors only.
+    pub fn weights<'b>(&self, bound: &'b Bound) -> Vec<(&'b BoundOperand, ValueId)> {
+        if bound.tensors().all(|(_, v)| self.constant[v.index()]) {
+            return Vec::new();
+        }
+        let summed = bound.summed();
+        let named = |o: &BoundOperand| bound.rule.makes.as_ref().map(|names| names.contains(&o.arg));
+        let weight = |(o, v): &(&BoundOperand, ValueId)| {
+            self.constant[v.index()] && named(o).unwrap_or_else(|| summed.iter().any(|l| o.holds(*l)))
+        };
+        bound.tensors().filter(weight).collect()
+    }
+
+    /// The dimensions of a weight that make an axis of the result, and those that are summed over.
+    fn dims(&self, bound: &Bound, weight: &BoundOperand) -> (Vec<usize>, Vec<usize>) {
+        let kept = bound.in_outputs();
+        let mut active = vec![false; bound.letters.len()];
+        for (o, v) in bound.tensors() {
+            if !self.constant[v.index()] {
+                o.dims.iter().flat_map(|d| d.letters()).for_each(|l| active[l as usize] = true);
+            }
+        }
+        let named = bound.rule.makes.is_some();
+        let alone = |l: u32| kept[l as usize] && (named || !active[l as usize]);
+        let of = |test: &dyn Fn(u32) -> bool| -> Vec<usize> {
+            (0..weight.dims.len()).filter(|d| weight.dims[*d].letters().into_iter().any(test)).collect()
+        };
+        (of(&alone), of(&|l| !kept[l as usize]))
+    }
+
+    /// The stored tensors that a constant value is computed from.
+    fn behind(&self, graph: &Graph, value: ValueId, tensor_of: &[Option<usize>]) -> Vec<usize> {
+        let (mut found, mut todo, mut seen) = (Vec::new(), vec![value], FxHashSet::default());
+        while let Some(v) = todo.pop() {
+            if !seen.insert(v) {
+                continue;
+            }
+            found.extend(tensor_of[v.index()]);
+            if let Some(node) = self.producer[v.index()] {
+                todo.extend(graph.node(node).args.iter().flat_map(|(_, a)| a.tensors()));
+            }
+        }
+        found
+    }
+
+    /// The node that makes a value.
+    pub fn producer(&self, value: ValueId) -> Option<NodeId> {
+        self.producer[value.index()]
+    }
+}
+
+fn constants(graph: &Graph) -> (Vec<bool>, Vec<Option<NodeId>>) {
+    let mut constant = vec![false; graph.values.len()];
+    let mut producer = vec![None; graph.values.len()];
+    graph.tensors.iter().for_each(|t| constant[t.value.index()] = true);
+    for id in graph.node_ids() {
+        let node = graph.node(id);
+        let all = node.args.iter().flat_map(|(_, a)| a.tensors()).all(|v| constant[v.index()]);
+        for out in &node.outputs {
+            constant[out.index()] = all;
+            producer[out.index()] = Some(id);
+        }
+    }
+    (constant, producer)
+}

@@ -1,0 +1,126 @@
+//! Masks vote: for each position, who drops it and who keeps it.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use super::Options;
+use super::Policy;
+use super::masks::Given;
+use super::positions::{Positions, STAYS, SetId};
+use super::roles::Roles;
+use super::state::{State, Why};
+use crate::axis::Propagation;
+use crate::model::{Graph, Role};
+
+/// The votes on one position.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Tensors whose mask drops it.
+    pub drop: Vec<usize>,
+    /// Tensors that keep it; makers without a mask among them.
+    pub keep: Vec<usize>,
+}
+
+/// Positions on which the same tensors disagree in the same way.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// Names of those that drop the positions.
+    pub drop: Vec<String>,
+    /// Names of those that keep them.
+    pub keep: Vec<String>,
+    /// Number of positions.
+    pub positions: usize,
+    /// What the policy made of them: they stayed.
+    pub stayed: bool,
+}
+
+/// All votes.
+pub struct Votes {
+    /// By position.
+    pub by_set: BTreeMap<SetId, Tally>,
+    /// For each atom whether some vote that counts drops it.
+    dropped: Vec<bool>,
+}
+
+impl Votes {
+    /// Collects the votes of all parameters on the axes that they make, and of masked ones on axes that they only scale or
+    /// shift.
+    pub fn new(
+        graph: &Graph,
+        p: &Propagation,
+        positions: &Positions,
+        roles: &Roles,
+        given: &mut [Option<Given>],
+        options: &Options,
+    ) -> Votes {
+        let mut by_set: BTreeMap<SetId, Tally> = BTreeMap::new();
+        for (k, tensor) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
+            if let Some(g) = &mut given[k]
+                && g.per_channel
+            {
+                let fits = |d: &usize| tensor.shape[*d] == g.mask.shape[0];
+                let makes = (0..tensor.shape.len()).filter(fits).find(|d| roles.makes[k][*d]);
+                g.channel(makes.or_else(|| (0..tensor.shape.len()).find(fits)).unwrap_or(0));
+            }
+            for (d, id) in p.dims[tensor.value.index()].iter().flatten().enumerate() {
+                let Some(list) = positions.of(&p.axes, *id) else { continue };
+                let (makes, reads) = (roles.makes[k][d], roles.reads[k][d]);
+                match &given[k] {
+                    Some(g) if makes || !reads => {
+                        let Some(any) = g.slices.get(d).and_then(Option::as_ref) else { continue };
+                        for (set, kept) in list.iter().zip(any).filter(|(s, _)| **s != STAYS) {
+                            let tally = by_set.entry(*set).or_default();
+                            if *kept { tally.keep.push(k) } else { tally.drop.push(k) }
+                        }
+                    }
+                    None if makes && !options.unmasked_abstain => {
+                        list.iter().filter(|s| **s != STAYS).for_each(|s| by_set.entry(*s).or_default().keep.push(k));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Votes { by_set, dropped: vec![false; positions.atom_count()] }
+    }
+
+    /// Keeps what the policy says of the votes, and what nobody drops.
+    pub fn count(&mut self, state: &mut State, dead: &[bool], policy: Policy) {
+        let alive = |state: &State, set: SetId| !state.positions.atoms(set).iter().any(|a| dead[*a as usize]);
+        for (set, tally) in &self.by_set {
+            let drops = !tally.drop.is_empty() && (tally.keep.is_empty() || policy == Policy::Prune);
+            if drops {
+                state.positions.atoms(*set).iter().for_each(|a| self.dropped[*a as usize] = true);
+            }
+        }
+        for (set, tally) in &self.by_set {
+            let drops = !tally.drop.is_empty() && (tally.keep.is_empty() || policy == Policy::Prune);
+            if !drops && alive(state, *set) {
+                let by = tally.keep.first().map_or(Why::NoMaker, |k| Why::Maker(*k));
+                state.keep(*set, by);
+            }
+        }
+        for atom in 0..state.positions.atom_count() as u32 {
+            if !self.dropped[atom as usize] && !dead[atom as usize] {
+                state.keep_atom(atom, Why::NoMaker);
+            }
+        }
+    }
+
+    /// Where tensors disagree, grouped by who does.
+    pub fn conflicts(&self, graph: &Graph, state: &State) -> Vec<Conflict> {
+        let mut groups: IndexMap<(Vec<usize>, Vec<usize>), (usize, bool)> = IndexMap::new();
+        for (set, tally) in &self.by_set {
+            if !tally.drop.is_empty() && !tally.keep.is_empty() {
+                let group = groups.entry((tally.drop.clone(), tally.keep.clone())).or_default();
+                group.0 += 1;
+                group.1 |= state.keeps(*set);
+            }
+        }
+        let names = |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect();
+        groups
+            .into_iter()
+            .map(|((drop, keep), (positions, stayed))| Conflict { drop: names(&drop), keep: names(&keep), positions, stayed })
+            .collect()
+    }
+}
