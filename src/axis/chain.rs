@@ -166,15 +166,21 @@ fn take(rest: &mut Vec<Digit>, size: &Size) -> Option<Vec<Digit>> {
 
 /// The map of positions, if every dimension comes from all of one dimension.
 fn whole_dims(digits: &[Vec<Digit>], sizes: &[Size]) -> Option<Vec<Option<(usize, Option<Arc<[u32]>>)>>> {
+    if digits.len() != sizes.len() {
+        return None;
+    }
     let mut seen = vec![false; sizes.len()];
     let mut out = Vec::new();
-    for list in digits {
+    for (k, list) in digits.iter().enumerate() {
+        if list.iter().any(|d| d.dim != k) {
+            return None;
+        }
         let Some(first) = list.first() else {
             out.push(None);
             continue;
         };
         let product = list.iter().fold(Size::int(1), |n, d| n.mul(&d.size));
-        if list.iter().any(|d| d.dim != first.dim) || product != sizes[first.dim] || std::mem::replace(&mut seen[first.dim], true) {
+        if product != sizes[first.dim] || std::mem::replace(&mut seen[first.dim], true) {
             return None;
         }
         if list.len() == 1 {

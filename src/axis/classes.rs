@@ -210,4 +210,23 @@ impl Axes {
         ids.sort_unstable();
         ids
     }
+
+    /// The locked classes, each with one reason: its own, or that of an axis that it is a part of.
+    pub fn locked_because(&self) -> FxHashMap<Id, &Reason> {
+        let mut found = FxHashMap::default();
+        let mut todo: Vec<(Id, &Reason)> = self.locks().map(|(id, r)| (self.class(id), r)).collect();
+        todo.reverse();
+        while let Some((class, reason)) = todo.pop() {
+            if found.contains_key(&class) {
+                continue;
+            }
+            found.insert(class, reason);
+            for d in self.descriptions(class) {
+                if let Axis::Cat(parts) | Axis::Merge(parts) = d {
+                    todo.extend(parts.iter().map(|p| (self.class(*p), reason)));
+                }
+            }
+        }
+        found
+    }
 }

@@ -9,4 +9,4 @@ mod output;
 mod pt2;
 
 pub use error::{FormatError, Malformed};
-pub use pt2::{Archive, Payload, copy, write};
+pub use pt2::{Archive, Fill, Payload, copy, write};

@@ -75,7 +75,13 @@ impl Diagnostic for RuleErrors {
 
 /// The one of `known` that `name` was probably meant to be.
 pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |k: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &k.to_lowercase());
+    let name = name.to_lowercase();
     let limit = (name.len() / 3).max(1);
-    known.into_iter().map(|k| (near(k), k)).filter(|(d, k)| *d <= limit && *d < k.len()).min_by_key(|(d, _)| *d).map(|(_, k)| k)
+    let distance = |k: &str| {
+        let k = k.to_lowercase();
+        let part = k.len() >= 3 && name.len() >= 3 && (name.contains(&k) || k.contains(&name));
+        if part { limit } else { strsim::damerau_levenshtein(&name, &k) }
+    };
+    let near = known.into_iter().map(|k| (distance(k), k)).filter(|(d, k)| *d <= limit && *d < k.len());
+    near.min_by_key(|(d, _)| *d).map(|(_, k)| k)
 }

@@ -117,11 +117,12 @@ impl Sites {
     }
 }
 
+/// Where a word stands in a text. A word that ends in a sign (`other=`) may be followed by anything.
 fn find_word(text: &str, word: &str) -> Option<usize> {
     let inside = |c: Option<char>| c.is_some_and(is_word);
-    text.match_indices(word)
-        .map(|(at, _)| at)
-        .find(|at| !inside(text[..*at].chars().next_back()) && !inside(text[at + word.len()..].chars().next()))
+    let ends = |at: usize| !word.ends_with(is_word) || !inside(text[at + word.len()..].chars().next());
+    let begins = |at: usize| !inside(text[..at].chars().next_back());
+    text.match_indices(word).map(|(at, _)| at).find(|at| begins(*at) && ends(*at))
 }
 
 struct Reader<'a> {
@@ -175,6 +176,7 @@ impl Reader<'_> {
             place,
         };
         let mut body: Option<Range<usize>> = None;
+        let before = self.errors.len();
         for (key, value) in &pairs {
             let name = key.text().unwrap_or("");
             self.site(format!("{name}:"), key);
@@ -196,7 +198,8 @@ impl Reader<'_> {
         for (missing, example) in
             [(rule.ops.is_empty(), "`op: aten.relu`"), (body.is_none(), "`rule: \"self[...] -> [...]\"` or `layout: …`")]
         {
-            if missing && self.errors.last().is_none_or(|e| e.kind != "key" && e.kind != "type") {
+            // A key that is misspelt or has a wrong value is reported already.
+            if missing && !self.errors[before..].iter().any(|e| e.kind == "key" || e.kind == "type") {
                 self.error("entry", head.clone(), "an entry lacks a key".into(), &format!("expected {example}"), None);
             }
         }
@@ -345,6 +348,7 @@ impl Reader<'_> {
             return None;
         };
         let mut out = Statistic { over: Vec::new(), repair: Vec::new() };
+        let before = self.errors.len();
         for (key, value) in pairs {
             match key.text().unwrap_or("") {
                 "over" => out.over = self.picks("over", value),
@@ -352,7 +356,7 @@ impl Reader<'_> {
                 _ => self.unknown_key(key, &["over", "repair"]),
             }
         }
-        if out.over.is_empty() && self.errors.last().is_none_or(|e| e.kind != "key") {
+        if out.over.is_empty() && !self.errors[before..].iter().any(|e| e.kind == "key" || e.kind == "type") {
             let message = "a statistic says over which axes".to_owned();
             self.error("entry", node.span(), message, "expected `over:`", None);
         }

@@ -1,8 +1,8 @@
 //! Rules: what operators do to the axes of their tensors.
 //!
-//! The way of a rule: a YAML file is read with places ([`tree`], [`place`]), its texts are parsed ([`notation`],
-//! [`formula`]) into the data of [`ast`], checked ([`check`]) against the operators' schemas ([`schema`]), and collected
-//! in a [`RuleSet`]. Whoever uses a rule evaluates its formulas with [`eval()`]. `docs/writing-rules.md` describes the text.
+//! The way of a rule: a YAML file is read with places (`tree`, `place`), its texts are parsed (`notation`, `formula`)
+//! into the data of `ast`, checked (`check`) against the operators' schemas (`schema`), and collected in a [`RuleSet`].
+//! Whoever uses a rule evaluates its formulas with [`eval()`]. `docs/writing-rules.md` describes the text.
 
 mod ast;
 mod builtin;

@@ -257,7 +257,7 @@ impl<'a> Scan<'a> {
                 if !out.value.is_empty() {
                     out.push(if folded { ' ' } else { '\n' }, self.at);
                 }
-                for (i, c) in line.char_indices().skip_while(|(i, _)| *i < indent) {
+                for (i, c) in line.trim_end_matches('\r').char_indices().skip_while(|(i, _)| *i < indent) {
                     out.push(c, start + i);
                 }
             }

@@ -270,7 +270,7 @@ impl Schemas {
 
     /// The schema of `aten.conv2d.default`.
     pub fn get(&self, target: &str) -> Option<&Schema> {
-        let (namespace, rest) = target.split_once('.')?;
+        let (namespace, rest) = target.split_once('.').filter(|(_, rest)| rest.contains('.'))?;
         let name = format!("{namespace}::{}", rest.strip_suffix(".default").unwrap_or(rest));
         self.line(*self.by_name.get(name.as_str())?)
     }

@@ -81,8 +81,17 @@ fn unreadable(text: &str, e: &serde_yaml::Error) -> Unreadable {
         line_start + column
     });
     let message = e.to_string();
-    let message = message.split(" at line ").next().unwrap_or("").to_owned();
-    Unreadable { message, span: at..at + text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8) }
+    let message = message.split(" at line ").next().unwrap_or("");
+    if let Some((_, key)) = message.split_once("duplicate entry with key \"") {
+        let key = key.trim_end_matches('"');
+        let second = text[at..].match_indices(&format!("{key}:")).map(|(i, _)| at + i).nth(1);
+        let span = second.map_or(at..at, |found| found..found + key.len());
+        return Unreadable { message: format!("the key `{key}` stands twice"), span };
+    }
+    let end = text.trim_end();
+    let at = if at >= end.len() { end.char_indices().next_back().map_or(0, |(i, _)| i) } else { at };
+    let length = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+    Unreadable { message: format!("no YAML: {message}"), span: at..at + length }
 }
 
 /// The rest of the line that begins at `start`, for what cannot be placed better.

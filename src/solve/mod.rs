@@ -74,6 +74,8 @@ pub struct Solution<'a> {
     pub given: Vec<Option<Given<'a>>>,
     /// By class: for each position whether it stays; `None` where all do.
     kept: FxHashMap<Id, Option<Rc<[bool]>>>,
+    /// By tensor and dimension: its mask, or that it has none, decides over the axis.
+    pub makes: Vec<Vec<bool>>,
     /// Where masks disagree.
     pub conflicts: Vec<Conflict>,
     /// Where a removal could not be shown to be right.
@@ -149,7 +151,7 @@ pub fn solve<'a>(
         kept.entry(p.axes.class(id)).or_insert_with(|| state.kept(id).map(Into::into));
     }
     let conflicts = votes.conflicts(graph, &state);
-    Ok(Solution { given, kept, conflicts, obstacles, last, rounds })
+    Ok(Solution { given, kept, makes: roles.makes, conflicts, obstacles, last, rounds })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

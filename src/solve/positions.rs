@@ -45,7 +45,7 @@ impl Positions {
             atoms: 0,
             ties: Vec::new(),
         };
-        p.lock_parts(axes);
+        p.locked = axes.locked_because().into_keys().collect();
         let classes = axes.classes();
         for class in &classes {
             p.expand(axes, *class);
@@ -56,21 +56,6 @@ impl Positions {
         }
         p.replace(pairs);
         p
-    }
-
-    /// What is locked as a whole is locked in its parts.
-    fn lock_parts(&mut self, axes: &Axes) {
-        let mut todo: Vec<Id> = axes.classes().into_iter().filter(|c| axes.locked(*c)).collect();
-        while let Some(class) = todo.pop() {
-            let class = axes.class(class);
-            if self.locked.insert(class) {
-                for d in axes.descriptions(class) {
-                    if let Axis::Cat(parts) | Axis::Merge(parts) = d {
-                        todo.extend(parts.iter().copied());
-                    }
-                }
-            }
-        }
     }
 
     fn intern(&mut self, set: Set) -> SetId {
@@ -263,10 +248,5 @@ impl Positions {
     /// Number of atoms.
     pub fn atom_count(&self) -> usize {
         self.atoms as usize
-    }
-
-    /// Number of sets.
-    pub fn set_count(&self) -> usize {
-        self.sets.len()
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use memmap2::Mmap;
+use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -61,7 +62,9 @@ impl Members {
         }
         // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
         let map = Mapped(Arc::new(unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?));
-        let zip = ZipArchive::new(Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map.0, &e))?;
+        // Payloads may hold zips of their own (`sample_inputs`): the directory is where the end says, not to be searched.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let zip = ZipArchive::with_config(config, Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map.0, &e))?;
         let mut list = IndexMap::with_capacity(zip.len());
         for index in 0..zip.len() {
             let entry = zip.by_index_data(index).map_err(|e| zip_fault(path, &map.0, &e))?;
@@ -135,6 +138,19 @@ impl Members {
             return Err(FormatError::BadZip { path: self.path.clone(), reason });
         }
         Ok(Cow::Owned(bytes))
+    }
+
+    /// Lets go of the memory that a member's pages take; they are read from the file again where they are needed.
+    pub(super) fn release(&self, member: Member) {
+        #[cfg(unix)]
+        if let Some(range) = self.range(member) {
+            // SAFETY: the mapping is read-only and backed by the file, so the pages come back with the same content.
+            let advised =
+                unsafe { self.map.0.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+            drop(advised); // it is only advice
+        }
+        #[cfg(not(unix))]
+        let _ = member;
     }
 
     /// Where the data lie in the file: the local header has a length of its own.

@@ -28,7 +28,7 @@ use crate::model::Graph;
 use config::{Config, Folder, Storages};
 use json::Fault;
 use members::Members;
-pub use write::{Payload, copy, write};
+pub use write::{Fill, Payload, copy, write};
 
 /// The version of the schema that this code knows.
 const SCHEMA_MAJOR: i64 = 8;
@@ -85,6 +85,13 @@ impl Archive {
         match found.member.size {
             0 => Ok(Cow::Owned(vec![0; found.reach])), // nothing stored means zeros
             _ => self.members.content(found.member),
+        }
+    }
+
+    /// Lets go of the memory that a payload takes after its bytes were read. They can be read again.
+    pub fn release(&self, storage: usize) {
+        if let Some(found) = self.storages.list.get(storage) {
+            self.members.release(found.member);
         }
     }
 

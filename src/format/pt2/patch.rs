@@ -67,7 +67,12 @@ impl Patch<'_> {
             let json = match item {
                 Item::Wrapper(inner, parent) => {
                     let mut json = take(parent.node)?;
+                    let returns = |json: &Value| json.get("outputs").and_then(Value::as_array).is_some_and(|o| !o.is_empty());
+                    let before = returns(&json);
                     self.wrapper(&mut json, *inner, *parent)?;
+                    if before && !returns(&json) && self.order[*inner].is_empty() {
+                        continue; // the loader takes no wrapper that returns nothing
+                    }
                     json
                 }
                 Item::Node(index) => {

@@ -159,7 +159,7 @@ impl Builder<'_> {
         let inputs = list(node, "inputs")?;
         let graph = sub_graph(&inputs[parent.input]).ok_or_else(|| Fault::schema("a graph is expected"))?;
         let number = self.scopes.list.len();
-        self.scopes.list.push(Scope { parent: Some(parent), ..Scope::default() });
+        self.scopes.list.push(Scope::inside(parent));
         for (operand, placeholder) in inputs[parent.input + 1..].iter().zip(list(graph, "inputs")?) {
             let operand = names(field(operand, "arg")?)?;
             match (operand.first(), names(placeholder)?.first()) {

@@ -42,6 +42,11 @@ pub(super) struct Scopes {
 }
 
 impl Scope {
+    /// The scope of a sub-graph.
+    pub(super) fn inside(parent: Parent) -> Scope {
+        Scope { parent: Some(parent), ..Scope::default() }
+    }
+
     /// Gives a value a name. A name can be given once; the first of several names of a value is used for writing.
     pub(super) fn bind(&mut self, name: &str, value: ValueId) -> Read<()> {
         if self.values.insert(name.to_owned(), value).is_some() {

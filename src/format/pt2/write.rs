@@ -13,6 +13,9 @@ use crate::format::FormatError;
 use crate::format::output::Output;
 use crate::model::Graph;
 
+/// Writes a payload.
+pub type Fill<'a> = Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + 'a>;
+
 /// The bytes of a storage in the new archive.
 pub enum Payload<'a> {
     /// The storage of the old archive with this number, as it is.
@@ -24,7 +27,7 @@ pub enum Payload<'a> {
         /// How many.
         len: u64,
         /// Writes them.
-        write: Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + 'a>,
+        write: Fill<'a>,
     },
 }
 
@@ -109,6 +112,7 @@ fn folder_of(
         let storage = archive.storages.list.get(stored);
         let member = storage.ok_or_else(|| FormatError::edit(format!("there is no storage {stored}")))?.member;
         zip.raw(&name, member.method, member.crc, member.size, archive.members.packed(member)?)?;
+        archive.members.release(member);
     }
     let name = format!("{}{}", archive.prefix, folder.config(&archive.model));
     match weights.configs.iter().find(|(f, _)| *f == folder) {

@@ -177,7 +177,7 @@ impl Entry {
             extra.extend(self.packed.to_le_bytes());
         }
         let fixed = self.header + 30 + self.name.len() as u64 + extra.len() as u64;
-        if fixed % ALIGN != 0 {
+        if !fixed.is_multiple_of(ALIGN) {
             let padding = (ALIGN - (fixed + 4) % ALIGN) % ALIGN;
             extra.extend(PADDING.to_le_bytes());
             extra.extend((padding as u16).to_le_bytes());

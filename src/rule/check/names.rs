@@ -105,15 +105,17 @@ impl Check<'_> {
     }
 
     fn unknown_name(&mut self, path: &str, name: &str, extra: &[&str]) {
-        let letters = self.known.letters.iter().map(|l| l.name.as_str());
+        let letters = self.known.letters.iter().map(|l| l.name.as_str()).filter(|l| *l != "...");
         let args = self.known.args.iter().flatten().copied();
         let long = |known: &&str| name.len() > 1 && known.len() > 1;
-        let help = closest(name, letters.chain(args).chain(extra.iter().copied()).filter(long))
-            .map(|near| format!("did you mean `{near}`?"))
-            .or_else(|| Some(format!("the arguments are {}", super::listed(self.known.args.iter().flatten().copied()))));
+        let known = || letters.clone().chain(args.clone()).chain(extra.iter().copied());
+        let help = match closest(name, known().filter(long)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the names are {}", super::listed(known())),
+        };
         let at = self.sites.word(path, name);
         let message = format!("`{name}` is neither a letter nor an argument of {}", self.op_names());
-        self.error("name", at, message, "not known here", help);
+        self.error("name", at, message, "not known here", Some(help));
     }
 
     pub(super) fn facts(&mut self) {

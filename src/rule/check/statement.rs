@@ -18,7 +18,7 @@ impl<'a> Check<'a> {
         }
         if let Some(last) = statistic.repair.last().filter(|s| s.name != "out") {
             let at = last.span.start..last.span.start + last.name.len();
-            let message = "the last statement assigns `out`";
+            let message = "the last statement must assign `out`";
             self.error("statement", at, message, format!("assigns `{}`", last.name), None);
         }
     }
@@ -44,7 +44,10 @@ impl<'a> Check<'a> {
                 let help = match overloads.is_empty() {
                     true => closest(super::super::set::base(op), names.iter().map(String::as_str))
                         .map(|near| format!("did you mean `{near}`?")),
-                    false => Some(format!("its overloads are {}", listed(overloads.iter().map(|s| s.name.as_str())))),
+                    false => Some(match closest(op, overloads.iter().map(|s| s.name.as_str())) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("its overloads are {}", listed(overloads.iter().map(|s| s.name.as_str()))),
+                    }),
                 };
                 let at = self.sites.word(path, op);
                 self.error("statement", at, format!("there is no operator `{op}`"), "not in PyTorch's table", help);

@@ -1,0 +1,44 @@
+//! The command line: one file a subcommand.
+
+mod speedup;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Cut pruned channels out of a traced PyTorch model.
+///
+/// Paring takes a program saved by torch.export.save and pruning masks, works out which channels can really go, and writes a
+/// smaller dense program that computes the same.
+#[derive(Parser)]
+#[command(name = "paring", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Speedup(speedup::Speedup),
+}
+
+/// Runs the program and says how it ended: 0 done, 1 error, 2 wrong usage (by clap).
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Speedup(args) => args.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// True if progress bars make sense.
+fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -1,0 +1,162 @@
+//! `paring speedup`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{IntoDiagnostic, Result};
+use paring::format::masks::read_safetensors;
+use paring::plan::Statistics;
+use paring::report::{Summary, table};
+use paring::rule::RuleSet;
+use paring::solve::{Mask, Masks, Options, Policy};
+use paring::{OnUnknown, Outputs, Settings};
+
+/// Shrink a model by its masks.
+///
+/// The small model computes what the original does with its parameters multiplied by the unified masks. What cannot be proven
+/// to make no difference stays, and the report says why.
+///
+/// Masks are a safetensors file: a tensor for each parameter name, of the parameter's shape or one number for each output
+/// channel; zero means masked.
+///
+/// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct Speedup {
+    /// The program, as torch.export.save writes it
+    model: PathBuf,
+    /// The masks, a safetensors file
+    #[arg(long, value_name = "FILE")]
+    masks: PathBuf,
+    /// Where to write the small program
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Write the masks that the small model is equal to
+    #[arg(long, value_name = "FILE")]
+    unified_masks: Option<PathBuf>,
+    /// Write the edits and their reasons as JSON
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// What decides where masks of coupled layers disagree
+    #[arg(long, value_enum, default_value = "keep")]
+    on_conflict: OnConflict,
+    /// What a layer without a mask says of its channels
+    #[arg(long, value_enum, default_value = "keep")]
+    unmasked: Unmasked,
+    /// Whether means and norms over removed channels are repaired or left over fewer channels
+    #[arg(long, value_enum, default_value = "exact")]
+    statistics: StatisticsArg,
+    /// Keep all channels of a parameter, buffer or module (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    freeze: Vec<String>,
+    /// Read further rules from the YAML files of a folder (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// What to do with operators that no rule describes
+    #[arg(long, value_enum, default_value = "lock")]
+    on_unknown: OnUnknownArg,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print the report as JSON
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnConflict {
+    /// A channel goes only if all masks drop it; what stays keeps its masked zeros
+    Keep,
+    /// As keep, and what stays gets its weights back
+    Restore,
+    /// One mask is enough
+    Prune,
+    /// Stop with an error
+    Error,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Unmasked {
+    /// That they stay
+    Keep,
+    /// Nothing: it follows the others
+    Abstain,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StatisticsArg {
+    /// Repaired: the result is the same to rounding
+    Exact,
+    /// Left as they are
+    Approximate,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnUnknownArg {
+    /// Their axes stay
+    Lock,
+    /// Stop with an error
+    Error,
+}
+
+impl Speedup {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let rules = if self.rules.is_empty() { RuleSet::builtin() } else { RuleSet::with_dirs(&self.rules)? };
+        let files = read_safetensors(&self.masks)?;
+        let mut masks = Masks::new();
+        for (name, mask) in &files {
+            masks.insert(name.clone(), Mask { shape: mask.shape.clone(), keep: mask.keep()? });
+        }
+        let outputs = Outputs { model: self.output.clone(), unified_masks: self.unified_masks.clone(), plan: self.plan.clone() };
+        let bar = self.bar();
+        let summary = paring::speedup(&self.model, &masks, &rules, &self.settings(), &outputs, &mut |n| bar.inc(n))?;
+        bar.finish_and_clear();
+        self.print(&summary)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            options: Options {
+                policy: match self.on_conflict {
+                    OnConflict::Keep => Policy::Keep,
+                    OnConflict::Restore => Policy::Restore,
+                    OnConflict::Prune => Policy::Prune,
+                    OnConflict::Error => Policy::Error,
+                },
+                unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
+            },
+            statistics: match self.statistics {
+                StatisticsArg::Exact => Statistics::Exact,
+                StatisticsArg::Approximate => Statistics::Approximate,
+            },
+            freeze: self.freeze.clone(),
+            on_unknown: match self.on_unknown {
+                OnUnknownArg::Lock => OnUnknown::Lock,
+                OnUnknownArg::Error => OnUnknown::Error,
+            },
+        }
+    }
+
+    fn bar(&self) -> ProgressBar {
+        if self.quiet || self.json || !super::on_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("writing {bytes:>10} {spinner} {bytes_per_sec}");
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    fn print(&self, summary: &Summary) -> Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(summary).into_diagnostic()?);
+        } else if !self.quiet {
+            print!("{}", table(summary));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Loading: a file's program, and what its buffers' values tell.
+
+use std::path::Path;
+
+use crate::format::{Archive, FormatError};
+use crate::model::{DType, Graph, Tensor};
+use crate::solve::{NONNEG, NONZERO};
+
+/// A program with the file that holds its weights.
+pub struct Model {
+    /// The file, mapped.
+    pub archive: Archive,
+    /// The program.
+    pub graph: Graph,
+}
+
+/// Buffers larger than this are not looked at.
+const LARGEST: usize = 1 << 22;
+
+impl Model {
+    /// Opens a file. Weights are mapped, not read.
+    ///
+    /// # Errors
+    /// A file that is no archive of `torch.export.save`, or a damaged one.
+    pub fn open(path: &Path) -> Result<Model, FormatError> {
+        let archive = Archive::open(path)?;
+        let graph = archive.graph()?;
+        Ok(Model { archive, graph })
+    }
+
+    /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`].
+    pub fn flags(&self, tensor: usize) -> u8 {
+        let tensor = &self.graph.tensors[tensor];
+        let Some(values) = self.floats(tensor) else { return 0 };
+        let mut flags = 0;
+        if values.iter().all(|x| *x >= 0.0) {
+            flags |= NONNEG;
+        }
+        if values.iter().all(|x| *x != 0.0) {
+            flags |= NONZERO;
+        }
+        flags
+    }
+
+    fn floats(&self, t: &Tensor) -> Option<Vec<f64>> {
+        if t.numel() > LARGEST {
+            return None;
+        }
+        let bytes = self.archive.storage(t.storage).ok()?;
+        let width = t.dtype.bytes();
+        let read = |at: usize| -> Option<f64> {
+            let b = bytes.get(at * width..(at + 1) * width)?;
+            Some(match t.dtype {
+                DType::F32 => f32::from_le_bytes(b.try_into().ok()?).into(),
+                DType::F64 => f64::from_le_bytes(b.try_into().ok()?),
+                DType::F16 => half::f16::from_le_bytes(b.try_into().ok()?).into(),
+                DType::BF16 => half::bf16::from_le_bytes(b.try_into().ok()?).into(),
+                DType::I64 => i64::from_le_bytes(b.try_into().ok()?) as f64,
+                DType::I32 => i32::from_le_bytes(b.try_into().ok()?).into(),
+                DType::U8 | DType::Bool => b[0].into(),
+                _ => return None,
+            })
+        };
+        (0..t.numel())
+            .map(|mut n| {
+                let mut at = t.offset;
+                for (size, stride) in t.shape.iter().zip(&t.strides).rev() {
+                    at += (n % size) * stride;
+                    n /= size;
+                }
+                read(at)
+            })
+            .collect()
+    }
+}

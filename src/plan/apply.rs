@@ -1,0 +1,88 @@
+//! Applying a plan to a graph in memory.
+
+use std::collections::HashMap;
+
+use super::{Change, Plan};
+use crate::axis::Propagation;
+use crate::model::{Arg, DType, Graph, Node, NodeId, Role, Size, Tensor, Value, ValueId};
+use crate::solve::Solution;
+
+/// The program after the cut. Sizes of new values are left open; propagating the result derives them and checks all others.
+pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -> Graph {
+    let mut small = graph.clone();
+    for (v, value) in small.values.iter_mut().enumerate() {
+        let Some(shape) = &mut value.shape else { continue };
+        for (d, size) in shape.iter_mut().enumerate() {
+            if let Some(kept) = solution.dim(p, ValueId(v as u32), d) {
+                *size = Size::from(kept.iter().filter(|k| **k).count());
+            }
+        }
+    }
+    for v in &plan.values {
+        let dtype = small.value(v.like).dtype;
+        small.values.push(Value { name: v.name.clone(), shape: None, dtype, scalar: None });
+    }
+    for (k, c) in plan.constants.iter().enumerate() {
+        let value = &mut small.values[c.value.index()];
+        value.dtype = DType::I64;
+        value.shape = Some(vec![Size::from(c.data.len())]);
+        small.tensors.push(Tensor {
+            name: c.name.clone(),
+            value: c.value,
+            role: Role::Constant,
+            dtype: DType::I64,
+            shape: vec![c.data.len()],
+            strides: vec![1],
+            offset: 0,
+            storage: usize::MAX - k, // the writer's payloads number it
+        });
+    }
+    let mut after: HashMap<NodeId, Vec<Node>> = HashMap::new();
+    let mut dropped = vec![false; graph.nodes.len()];
+    for edit in &plan.edits {
+        match &edit.change {
+            Change::Slice { tensor, dim, keep } => small.tensors[*tensor].shape[*dim] = keep.len(),
+            Change::Set { node, arg, to } => set(&mut small.nodes[node.index()], arg, to),
+            Change::Become { node, target, args } => {
+                let node = &mut small.nodes[node.index()];
+                node.target = target.clone();
+                node.args = args.clone();
+            }
+            Change::Drop { node } => dropped[node.index()] = true,
+            Change::Resize { value, sizes } => small.values[value.index()].shape = Some(sizes.clone()),
+            Change::Insert { node, original, nodes } => {
+                let old = &mut small.nodes[node.index()];
+                match original {
+                    Some(renamed) => old.outputs[0] = *renamed,
+                    None => dropped[node.index()] = true,
+                }
+                let (source, number) = (old.source.clone(), old.graph);
+                let new = nodes.iter().map(|n| Node {
+                    name: small.values[n.output.index()].name.clone(),
+                    target: n.target.clone(),
+                    args: n.args.clone(),
+                    outputs: vec![n.output],
+                    source: source.clone(),
+                    graph: number,
+                    origin: None,
+                });
+                after.entry(*node).or_default().extend(new);
+            }
+        }
+    }
+    let nodes = std::mem::take(&mut small.nodes);
+    for (k, node) in nodes.into_iter().enumerate() {
+        if !dropped[k] {
+            small.nodes.push(node);
+        }
+        small.nodes.extend(after.remove(&NodeId(k as u32)).unwrap_or_default());
+    }
+    small
+}
+
+fn set(node: &mut Node, arg: &str, to: &Arg) {
+    match node.args.iter_mut().find(|(name, _)| name == arg) {
+        Some((_, value)) => *value = to.clone(),
+        None => node.args.push((arg.to_owned(), to.clone())),
+    }
+}

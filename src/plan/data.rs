@@ -1,0 +1,230 @@
+//! Cutting the weights: each stored tensor is gathered from the mapped file into its new place, once.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::{Plan, Unified};
+use crate::axis::Propagation;
+use crate::format::{Archive, FormatError, Payload};
+use crate::model::{DType, Graph, Role, Tensor};
+use crate::solve::Solution;
+
+/// Decides for every storage whether it stays as it is or is cut, and sets storages, strides and offsets of the small graph's
+/// tensors accordingly.
+///
+/// # Errors
+/// Where a payload cannot be read.
+pub fn payloads<'a>(
+    archive: &'a Archive,
+    graph: &'a Graph,
+    small: &mut Graph,
+    p: &'a Propagation,
+    solution: &'a Solution<'a>,
+    plan: &'a Plan,
+    masks: &'a Unified<'a>,
+) -> Result<Vec<Payload<'a>>, FormatError> {
+    let mut out: Vec<Payload> = Vec::new();
+    let mut stored: HashMap<usize, usize> = HashMap::new();
+    let mut cut: Vec<(usize, usize)> = Vec::new();
+    let touched = |k: usize| {
+        let t = &graph.tensors[k];
+        small_shape(small, k) != t.shape.as_slice() || (t.role == Role::Parameter && masks.masked(k))
+    };
+    let touched: Vec<bool> = (0..graph.tensors.len()).map(touched).collect();
+    for (k, t) in graph.tensors.iter().enumerate() {
+        if !touched[k] {
+            let at = *stored.entry(t.storage).or_insert_with(|| {
+                out.push(Payload::Stored(t.storage));
+                out.len() - 1
+            });
+            small.tensors[k].storage = at;
+            continue;
+        }
+        let twin = cut.iter().find(|(o, _)| graph.tensors[*o].tied_to(t) && graph.tensors[*o].role == t.role).map(|(_, at)| *at);
+        let at = match twin {
+            Some(at) => at,
+            None => {
+                let bytes = archive.storage(t.storage)?;
+                let keep = (0..t.shape.len()).map(|d| solution.dim(p, t.value, d).map(|k| k.to_vec())).collect();
+                let job = Job { tensor: t, bytes, keep, masks, index: k };
+                let len = small.tensors[k].numel() * t.dtype.bytes();
+                out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
+                out.len() - 1
+            }
+        };
+        cut.push((k, at));
+        let s = &mut small.tensors[k];
+        (s.storage, s.offset) = (at, 0);
+        s.strides = dense(&s.shape);
+    }
+    for (c, t) in plan.constants.iter().zip(small.tensors.iter_mut().skip(graph.tensors.len())) {
+        let bytes: Vec<u8> = c.data.iter().flat_map(|n| n.to_le_bytes()).collect();
+        out.push(Payload::Bytes(Cow::Owned(bytes)));
+        t.storage = out.len() - 1;
+    }
+    Ok(out)
+}
+
+fn small_shape(small: &Graph, k: usize) -> &[usize] {
+    &small.tensors[k].shape
+}
+
+fn dense(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for d in (0..shape.len().saturating_sub(1)).rev() {
+        strides[d] = strides[d + 1] * shape[d + 1].max(1);
+    }
+    strides
+}
+
+/// One tensor to cut.
+struct Job<'a> {
+    tensor: &'a Tensor,
+    bytes: Cow<'a, [u8]>,
+    keep: Vec<Option<Vec<bool>>>,
+    masks: &'a Unified<'a>,
+    index: usize,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Vec<u8> {
+        let (t, width) = (self.tensor, self.tensor.dtype.bytes());
+        let places: Vec<Vec<usize>> = (0..t.shape.len())
+            .map(|d| match &self.keep[d] {
+                Some(k) => (0..t.shape[d]).filter(|at| k[*at]).collect(),
+                None => (0..t.shape[d]).collect(),
+            })
+            .collect();
+        let mut out = Vec::with_capacity(places.iter().map(Vec::len).product::<usize>() * width);
+        let from = Strided { bytes: &self.bytes, strides: &t.strides, width };
+        from.gather(&places, &runs(&t.shape, &places), 0, t.offset, &mut out);
+        if t.role == Role::Parameter
+            && let Some(mask) = self.masks.given_mask(self.index)
+        {
+            let mut keep = Vec::with_capacity(out.len() / width);
+            let strides = dense(&t.shape);
+            Strided { bytes: &mask, strides: &strides, width: 1 }.gather(&places, &runs(&t.shape, &places), 0, 0, &mut keep);
+            if keep.contains(&0) {
+                for (element, k) in out.chunks_exact_mut(width).zip(keep) {
+                    if k == 0 {
+                        mask_element(element, t.dtype);
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+/// For each dimension whether everything from there on stays.
+fn runs(shape: &[usize], places: &[Vec<usize>]) -> Vec<bool> {
+    let mut whole = vec![true; shape.len() + 1];
+    for d in (0..shape.len()).rev() {
+        whole[d] = whole[d + 1] && places[d].len() == shape[d];
+    }
+    whole
+}
+
+struct Strided<'a> {
+    bytes: &'a [u8],
+    strides: &'a [usize],
+    width: usize,
+}
+
+impl Strided<'_> {
+    /// Appends the elements at the kept places from dimension `d` on. Bounds were checked when the archive was opened; what
+    /// lies outside all the same is left out, which the writer notices by the length.
+    fn gather(&self, places: &[Vec<usize>], whole: &[bool], d: usize, at: usize, out: &mut Vec<u8>) {
+        if d == places.len() {
+            out.extend_from_slice(self.slice(at, 1));
+            return;
+        }
+        let dense_from_here = whole[d] && self.is_dense(places, d);
+        if dense_from_here {
+            out.extend_from_slice(self.slice(at, places[d..].iter().map(Vec::len).product()));
+            return;
+        }
+        if d + 1 == places.len() && self.strides[d] == 1 {
+            return self.last(&places[d], at, out);
+        }
+        for p in &places[d] {
+            self.gather(places, whole, d + 1, at + p * self.strides[d], out);
+        }
+    }
+
+    /// Kept places of a dense last dimension, neighbours together.
+    fn last(&self, places: &[usize], at: usize, out: &mut Vec<u8>) {
+        let mut k = 0;
+        while k < places.len() {
+            let mut n = 1;
+            while k + n < places.len() && places[k + n] == places[k] + n {
+                n += 1;
+            }
+            out.extend_from_slice(self.slice(at + places[k], n));
+            k += n;
+        }
+    }
+
+    fn is_dense(&self, places: &[Vec<usize>], d: usize) -> bool {
+        let mut expected = 1;
+        for k in (d..places.len()).rev() {
+            if places[k].len() != 1 && self.strides[k] != expected {
+                return false;
+            }
+            expected *= places[k].len();
+        }
+        true
+    }
+
+    fn slice(&self, at: usize, n: usize) -> &[u8] {
+        self.bytes.get(at * self.width..(at + n) * self.width).unwrap_or(&[])
+    }
+}
+
+/// Multiplies an element by zero: zero of its sign, but NaN and infinity give NaN, as they would in PyTorch.
+fn mask_element(element: &mut [u8], dtype: DType) {
+    let exponent: Option<(u64, u64)> = match dtype {
+        DType::F64 => Some((0x7ff0_0000_0000_0000, 0x7ff8_0000_0000_0000)),
+        DType::F32 => Some((0x7f80_0000, 0x7fc0_0000)),
+        DType::F16 => Some((0x7c00, 0x7e00)),
+        DType::BF16 => Some((0x7f80, 0x7fc0)),
+        _ => None,
+    };
+    let Some((infinite, nan)) = exponent else { return element.fill(0) };
+    let mut bits = [0u8; 8];
+    bits[..element.len()].copy_from_slice(element);
+    let bits = u64::from_le_bytes(bits);
+    let sign = 1u64 << (element.len() * 8 - 1);
+    let result = if bits & infinite == infinite { nan } else { bits & sign };
+    element.copy_from_slice(&result.to_le_bytes()[..element.len()]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gathers_strided_tensors() {
+        let bytes: Vec<u8> = (0..24).collect();
+        let places = vec![vec![0, 2], vec![1, 2]];
+        // [3, 4] transposed from [4, 3]
+        let mut out = Vec::new();
+        Strided { bytes: &bytes, strides: &[1, 3], width: 2 }.gather(&places, &runs(&[3, 4], &places), 0, 0, &mut out);
+        assert_eq!(out, [6, 7, 12, 13, 10, 11, 16, 17]);
+        let mut out = Vec::new();
+        Strided { bytes: &bytes, strides: &[4, 1], width: 2 }.gather(&places, &runs(&[3, 4], &places), 0, 0, &mut out);
+        assert_eq!(out, [2, 3, 4, 5, 18, 19, 20, 21]);
+    }
+
+    #[test]
+    fn masked_elements_keep_sign_and_nan() {
+        let masked = |x: f32| {
+            let mut b = x.to_le_bytes();
+            mask_element(&mut b, DType::F32);
+            f32::from_le_bytes(b)
+        };
+        assert_eq!(masked(3.5).to_bits(), 0f32.to_bits());
+        assert_eq!(masked(-3.5).to_bits(), (-0f32).to_bits());
+        assert!(masked(f32::NAN).is_nan() && masked(f32::INFINITY).is_nan());
+    }
+}

@@ -1,0 +1,69 @@
+//! `plan.json`: the plan for others to read. Its schema is `docs/plan.schema.json`.
+
+use serde_json::{Value, json};
+
+use super::{Change, NewNode, Plan};
+use crate::model::{Arg, Graph, NodeId, ValueId};
+
+/// Version of the form below.
+const VERSION: u32 = 1;
+
+/// The plan as JSON.
+pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
+    let name = |v: ValueId| match graph.values.get(v.index()) {
+        Some(value) => value.name.clone(),
+        None => plan.values.get(v.index() - graph.values.len()).map(|v| v.name.clone()).unwrap_or_default(),
+    };
+    let node = |id: NodeId| {
+        let node = graph.node(id);
+        json!({"name": node.name, "op": node.target, "module": node.source.module})
+    };
+    let args = |list: &[(String, Arg)]| list.iter().map(|(n, a)| (n.clone(), arg(a, &name))).collect::<serde_json::Map<_, _>>();
+    let new = |n: &NewNode| json!({"op": n.target, "args": args(&n.args), "result": name(n.output)});
+    let edits: Vec<Value> = plan
+        .edits
+        .iter()
+        .map(|edit| {
+            let mut value = match &edit.change {
+                Change::Slice { tensor, dim, keep } => {
+                    let t = &graph.tensors[*tensor];
+                    json!({"edit": "slice", "tensor": t.name, "dim": dim, "of": t.shape[*dim], "keep": keep})
+                }
+                Change::Set { node: id, arg: name_of_arg, to } => {
+                    let old = graph.node(*id).arg(name_of_arg).map_or(Value::Null, |a| arg(a, &name));
+                    json!({"edit": "set", "node": node(*id), "arg": name_of_arg, "old": old, "new": arg(to, &name)})
+                }
+                Change::Become { node: id, target, args: list } => {
+                    json!({"edit": "become", "node": node(*id), "op": target, "args": args(list)})
+                }
+                Change::Insert { node: id, original, nodes } => json!({
+                    "edit": "insert", "node": node(*id), "own_result": original.map(name),
+                    "nodes": nodes.iter().map(new).collect::<Vec<_>>(),
+                }),
+                Change::Drop { node: id } => json!({"edit": "drop", "node": node(*id)}),
+                Change::Resize { value, sizes } => {
+                    json!({"edit": "resize", "value": name(*value), "sizes": sizes.iter().map(ToString::to_string).collect::<Vec<_>>()})
+                }
+            };
+            if !edit.reason.is_empty() {
+                value["reason"] = edit.reason.clone().into();
+            }
+            value
+        })
+        .collect();
+    let constants: Vec<Value> = plan.constants.iter().map(|c| json!({"name": c.name, "value": name(c.value), "data": c.data})).collect();
+    json!({"version": VERSION, "edits": edits, "constants": constants})
+}
+
+fn arg(a: &Arg, name: &impl Fn(ValueId) -> String) -> Value {
+    match a {
+        Arg::None => Value::Null,
+        Arg::Int(n) => json!(n),
+        Arg::Float(x) => json!(x),
+        Arg::Bool(b) => json!(b),
+        Arg::Str(s) => json!(s),
+        Arg::Scalar(v) | Arg::Tensor(v) => json!({"value": name(*v)}),
+        Arg::List(items) => items.iter().map(|a| arg(a, name)).collect(),
+        Arg::Opaque(text) => json!({"literal": text}),
+    }
+}

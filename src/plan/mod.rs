@@ -1,0 +1,126 @@
+//! The plan: what to change in a program and its weights so that it computes the same with fewer positions.
+
+mod apply;
+mod build;
+mod data;
+mod error;
+mod json;
+mod repair;
+mod run;
+mod unified;
+mod want;
+
+pub use apply::apply;
+pub use build::{Statistics, plan};
+pub use data::payloads;
+pub use error::PlanError;
+pub use json::to_json;
+pub use unified::{Unified, unified};
+
+use crate::model::{Arg, NodeId, ValueId};
+
+/// Ordered edits of a program and its weights.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The edits.
+    pub edits: Vec<Edit>,
+    /// Values that the plan adds; their ids follow those of the program.
+    pub values: Vec<NewValue>,
+    /// Constants that the plan adds.
+    pub constants: Vec<NewConstant>,
+    /// Statistics that were left approximate, by node.
+    pub approximate: Vec<NodeId>,
+}
+
+/// One change and its reason.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The change.
+    pub change: Change,
+    /// Why.
+    pub reason: String,
+}
+
+/// A change.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Keep only these positions of a dimension of a stored tensor, in this order.
+    Slice {
+        /// Index into the program's tensors.
+        tensor: usize,
+        /// The dimension.
+        dim: usize,
+        /// The kept positions.
+        keep: Vec<u32>,
+    },
+    /// Give an argument another value.
+    Set {
+        /// The node.
+        node: NodeId,
+        /// The argument.
+        arg: String,
+        /// Its new value.
+        to: Arg,
+    },
+    /// Call another operator with the same results.
+    Become {
+        /// The node.
+        node: NodeId,
+        /// The operator.
+        target: String,
+        /// Its arguments.
+        args: Vec<(String, Arg)>,
+    },
+    /// Put nodes after a node, or in its place.
+    Insert {
+        /// The node.
+        node: NodeId,
+        /// The node's own first result under a new name; `None` if the node is dropped.
+        original: Option<ValueId>,
+        /// The new nodes; the last gives the node's result.
+        nodes: Vec<NewNode>,
+    },
+    /// Remove a node.
+    Drop {
+        /// The node.
+        node: NodeId,
+    },
+    /// A value has other sizes (inside a run of layouts).
+    Resize {
+        /// The value.
+        value: ValueId,
+        /// The new sizes by dimension.
+        sizes: Vec<crate::model::Size>,
+    },
+}
+
+/// A node that the plan adds.
+#[derive(Clone, Debug)]
+pub struct NewNode {
+    /// The operator.
+    pub target: String,
+    /// Its arguments.
+    pub args: Vec<(String, Arg)>,
+    /// Its result.
+    pub output: ValueId,
+}
+
+/// A value that the plan adds.
+#[derive(Clone, Debug)]
+pub struct NewValue {
+    /// Its name.
+    pub name: String,
+    /// A value with the same element type.
+    pub like: ValueId,
+}
+
+/// A constant that the plan adds: a list of positions.
+#[derive(Clone, Debug)]
+pub struct NewConstant {
+    /// Its name in the state.
+    pub name: String,
+    /// Its value in the graph.
+    pub value: ValueId,
+    /// Its elements (64-bit integers).
+    pub data: Vec<i64>,
+}

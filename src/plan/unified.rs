@@ -1,0 +1,101 @@
+//! The unified masks: what the small model is equal to.
+
+use crate::axis::Propagation;
+use crate::model::{Graph, Role};
+use crate::solve::{Policy, Solution};
+
+/// The mask of one parameter after solving: an element is kept if its positions are and the given mask keeps it.
+pub struct Unified<'a> {
+    graph: &'a Graph,
+    p: &'a Propagation,
+    solution: &'a Solution<'a>,
+    policy: Policy,
+}
+
+/// The unified masks of a solution.
+pub fn unified<'a>(graph: &'a Graph, p: &'a Propagation, solution: &'a Solution<'a>, policy: Policy) -> Unified<'a> {
+    Unified { graph, p, solution, policy }
+}
+
+impl Unified<'_> {
+    /// Indices of the tensors that have one: parameters that lose positions, or that a mask was given for.
+    pub fn tensors(&self) -> Vec<usize> {
+        let has = |k: &usize| {
+            let t = &self.graph.tensors[*k];
+            let cut = (0..t.shape.len()).any(|d| self.solution.dim(self.p, t.value, d).is_some());
+            t.role == Role::Parameter && (cut || self.given(*k).is_some())
+        };
+        (0..self.graph.tensors.len()).filter(has).collect()
+    }
+
+    /// The tensor whose given mask holds for this one: its own, or that of the same memory under another name.
+    fn given(&self, k: usize) -> Option<usize> {
+        let t = &self.graph.tensors[k];
+        let same = |o: &usize| self.solution.given[*o].is_some() && self.graph.tensors[*o].role == t.role && self.graph.tensors[*o].tied_to(t);
+        if self.solution.given[k].is_some() { Some(k) } else { (0..self.graph.tensors.len()).find(same) }
+    }
+
+    /// True if, of what stays of the tensor, a given mask may drop elements.
+    pub fn masked(&self, k: usize) -> bool {
+        self.given(k).is_some()
+    }
+
+    /// The given mask, 0 = masked, a byte an element of the whole parameter; `None` if all of it is kept. Masks that the
+    /// policy lifts are lifted.
+    pub fn given_mask(&self, k: usize) -> Option<std::borrow::Cow<'_, [u8]>> {
+        let source = self.given(k)?;
+        let shape = &self.graph.tensors[k].shape;
+        let given = self.solution.given[source].as_ref()?;
+        let mut keep: std::borrow::Cow<[u8]> = match given.channel_dim() {
+            Some(d) => {
+                let inner: usize = shape[d + 1..].iter().product();
+                let outer: usize = shape[..d].iter().product();
+                let row: Vec<u8> = given.mask.keep.iter().flat_map(|k| std::iter::repeat_n(*k, inner)).collect();
+                row.repeat(outer).into()
+            }
+            None => given.mask.keep.as_ref().into(),
+        };
+        if self.policy == Policy::Restore {
+            // Slices that the mask dropped as a whole and that stay all the same get their weights back.
+            for (d, any) in given.slices.iter().enumerate() {
+                let Some(any) = any else { continue };
+                let kept = self.solution.dim(self.p, self.graph.tensors[k].value, d);
+                let back = |at: &usize| !any[*at] && kept.as_ref().is_none_or(|k| k[*at]);
+                let lifted: Vec<usize> = (0..any.len()).filter(back).collect();
+                if !lifted.is_empty() && self.makes(k, d) {
+                    let inner: usize = shape[d + 1..].iter().product();
+                    let keep = keep.to_mut();
+                    for block in keep.chunks_exact_mut((shape[d] * inner).max(1)) {
+                        lifted.iter().for_each(|at| block[at * inner..(at + 1) * inner].fill(1));
+                    }
+                }
+            }
+        }
+        Some(keep)
+    }
+
+    fn makes(&self, k: usize, d: usize) -> bool {
+        self.solution.makes.get(k).and_then(|m| m.get(d)).copied().unwrap_or(false)
+    }
+
+    /// The mask of the whole parameter, a byte an element: 0 or 1.
+    pub fn mask(&self, k: usize) -> Vec<u8> {
+        let t = &self.graph.tensors[k];
+        let mut keep: Vec<u8> = match self.given_mask(k) {
+            Some(given) => given.iter().map(|b| u8::from(*b != 0)).collect(),
+            None => vec![1; t.numel()],
+        };
+        for d in 0..t.shape.len() {
+            let Some(kept) = self.solution.dim(self.p, t.value, d) else { continue };
+            let inner: usize = t.shape[d + 1..].iter().product();
+            for block in keep.chunks_exact_mut((t.shape[d] * inner).max(1)) {
+                for (at, run) in block.chunks_exact_mut(inner.max(1)).enumerate() {
+                    if !kept[at] {
+                        run.fill(0);
+                    }
+                }
+            }
+        }
+        keep
+    }
+}

@@ -1,0 +1,190 @@
+//! What an argument must become where sizes change.
+
+use crate::axis::{Bound, Call, DimExpr, LetterId, Propagation, Want};
+use crate::model::{Arg, Size};
+use crate::rule::{Expr, Scope, Val, eval};
+use crate::solve::{Solution, parts_value, progression, ranks};
+
+/// Sizes of letters before and after.
+pub struct Sizes<'a> {
+    /// The axes.
+    pub p: &'a Propagation,
+    /// What stays.
+    pub solution: &'a Solution<'a>,
+}
+
+impl Sizes<'_> {
+    /// Size of a letter after the cut.
+    pub fn new_size(&self, bound: &Bound, letter: LetterId) -> Size {
+        match self.solution.kept(self.p, bound.ids[letter as usize]) {
+            Some(kept) => Size::from(kept.iter().filter(|k| **k).count()),
+            None => bound.size(letter),
+        }
+    }
+
+    /// True if any of the letters loses positions.
+    pub fn changes(&self, bound: &Bound, letters: impl IntoIterator<Item = LetterId>) -> bool {
+        letters.into_iter().any(|l| self.new_size(bound, l) != bound.size(l))
+    }
+}
+
+/// What to do with an argument.
+pub enum Outcome {
+    /// Nothing.
+    Leave,
+    /// Write this.
+    Set(Vec<(String, Arg)>),
+    /// The arguments cannot say it: parts of these sizes.
+    Parts(Vec<i64>),
+    /// The arguments cannot say it: these places among the positions that stay, of a dimension.
+    Gather(usize, Vec<i64>),
+    /// A symbolic number would have to change.
+    Symbolic,
+}
+
+/// Works out the value of an argument after the cut. `new` gives the letters' sizes after it.
+pub fn outcome(bound: &Bound, call: &Call, arg: &str, want: &Want, from_end: bool, new: &dyn Fn(LetterId) -> Size, kept: &dyn Fn(LetterId) -> Option<Vec<bool>>) -> Result<Outcome, String> {
+    let old = |l: LetterId| bound.size(l);
+    let set = |arg: &str, to: Arg| Ok(Outcome::Set(vec![(arg.to_owned(), to)]));
+    let given = call.node.arg(arg);
+    match want {
+        Want::Size(d) => {
+            let (before, after) = (d.size(&old), d.size(&new));
+            let changed = before != after || (from_end && d_total_changes(bound, new));
+            match after.as_int() {
+                _ if !changed => Ok(Outcome::Leave),
+                Some(n) => set(arg, Arg::Int(n)),
+                None => Ok(Outcome::Symbolic),
+            }
+        }
+        Want::Sizes(dims) => {
+            let items = match given {
+                Some(Arg::List(items)) if items.len() == dims.len() => items.clone(),
+                Some(one) if dims.len() == 1 => vec![one.clone()],
+                _ => return Ok(Outcome::Leave),
+            };
+            let pairs: Vec<(Size, Size)> = dims.iter().map(|d| (d.size(&old), d.size(&new))).collect();
+            list(arg, matches!(given, Some(Arg::List(_))), items, &pairs)
+        }
+        Want::Formula(formula) => {
+            let before = eval(formula, &Formula { bound, call, size: &old });
+            let after = eval(formula, &Formula { bound, call, size: new });
+            let (before, after) = (before.map_err(|e| e.to_string())?, after.map_err(|e| e.to_string())?);
+            match (&before, &after, given) {
+                _ if before == after => Ok(Outcome::Leave),
+                (Val::List(b), Val::List(a), Some(Arg::List(items))) if a.len() == b.len() && a.len() == items.len() => {
+                    let sizes = |v: &Val| v.as_size().ok_or("a formula for sizes gives something else");
+                    let pairs = b.iter().zip(a).map(|(b, a)| Ok((sizes(b)?, sizes(a)?))).collect::<Result<Vec<_>, &str>>()?;
+                    list(arg, true, items.clone(), &pairs)
+                }
+                _ => value(&after).map_or(Ok(Outcome::Symbolic), |to| set(arg, to)),
+            }
+        }
+        Want::Parts(letters, kind) => {
+            let size = |f: &dyn Fn(LetterId) -> Size| -> Option<Vec<i64>> { letters.iter().map(|l| f(*l).as_int()).collect() };
+            let (Some(before), Some(after)) = (size(&old), size(new)) else { return Ok(Outcome::Symbolic) };
+            if before == after {
+                return Ok(Outcome::Leave);
+            }
+            let Some(numbers) = parts_value(&after, *kind) else { return Ok(Outcome::Parts(after)) };
+            match given {
+                Some(Arg::List(_)) => set(arg, Arg::List(numbers.into_iter().map(Arg::Int).collect())),
+                Some(Arg::Int(n)) if *n == numbers[0] => Ok(Outcome::Leave),
+                _ => set(arg, Arg::Int(numbers[0])),
+            }
+        }
+        Want::Stride(letter, places, [start, end, step]) => {
+            let Some(kept) = kept(*letter) else { return Ok(Outcome::Leave) };
+            let left = ranks(&kept, places);
+            let dim = bound.operands[0].dims.iter().position(|d| *d == DimExpr::Letter(*letter)).unwrap_or(0);
+            match progression(&left) {
+                Some((first, by)) => {
+                    let last = left.last().copied().unwrap_or(first);
+                    let numbers = [(start, i64::from(first)), (end, i64::from(last) + 1), (step, i64::from(by))];
+                    Ok(Outcome::Set(numbers.map(|(a, n)| (a.clone(), Arg::Int(n))).into()))
+                }
+                None => Ok(Outcome::Gather(dim, left.into_iter().map(i64::from).collect())),
+            }
+        }
+    }
+}
+
+/// A number counted from the end changes with any part of the dimension.
+fn d_total_changes(bound: &Bound, new: &dyn Fn(LetterId) -> Size) -> bool {
+    (0..bound.letters.len() as LetterId).any(|l| new(l) != bound.size(l))
+}
+
+fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)]) -> Result<Outcome, String> {
+    let mut changed = false;
+    for k in 0..items.len() {
+        let (before, after) = &pairs[k];
+        if before == after || items[k] == Arg::Int(-1) {
+            continue;
+        }
+        changed = true;
+        items[k] = match after.as_int() {
+            Some(n) => Arg::Int(n),
+            None if !items.contains(&Arg::Int(-1)) => Arg::Int(-1),
+            None => return Ok(Outcome::Symbolic),
+        };
+    }
+    Ok(match (changed, is_list) {
+        (false, _) => Outcome::Leave,
+        (true, true) => Outcome::Set(vec![(arg.to_owned(), Arg::List(items))]),
+        (true, false) => Outcome::Set(vec![(arg.to_owned(), items.remove(0))]),
+    })
+}
+
+/// A formula's value as an argument; `None` if it is symbolic.
+pub fn value(val: &Val) -> Option<Arg> {
+    Some(match val {
+        Val::None => Arg::None,
+        Val::Bool(b) => Arg::Bool(*b),
+        Val::Size(s) => Arg::Int(s.as_int()?),
+        Val::Float(x) => Arg::Float(*x),
+        Val::Str(s) => Arg::Str(s.clone()),
+        Val::List(items) => Arg::List(items.iter().map(value).collect::<Option<_>>()?),
+    })
+}
+
+/// Letters and arguments, for formulas.
+pub struct Formula<'a> {
+    /// The rule as applied.
+    pub bound: &'a Bound,
+    /// The node.
+    pub call: &'a Call<'a>,
+    /// Sizes of letters.
+    pub size: &'a dyn Fn(LetterId) -> Size,
+}
+
+impl Scope for Formula<'_> {
+    fn get(&self, name: &str) -> Option<Val> {
+        let letter = self.bound.letters.iter().position(|l| l.name == name);
+        match letter {
+            Some(l) => Some(Val::Size((self.size)(l as LetterId))),
+            None => self.call.val(name),
+        }
+    }
+
+    fn spread(&self, letter: &str) -> Option<Vec<Size>> {
+        let mut found: Vec<(usize, LetterId)> =
+            (0..self.bound.letters.len()).filter(|l| self.bound.letters[*l].name == letter).map(|l| (self.bound.letters[l].item, l as LetterId)).collect();
+        found.sort_unstable();
+        Some(found.into_iter().map(|(_, l)| (self.size)(l)).collect())
+    }
+}
+
+/// True if a formula mentions a letter that loses positions.
+pub fn mentions(formula: &Expr, bound: &Bound, changes: &dyn Fn(LetterId) -> bool) -> bool {
+    match formula {
+        Expr::Name(name) | Expr::Spread(name) => {
+            (0..bound.letters.len() as LetterId).any(|l| bound.letters[l as usize].name == *name && changes(l))
+        }
+        Expr::List(items) | Expr::Call(_, items) => items.iter().any(|e| mentions(e, bound, changes)),
+        Expr::Index(a, b) | Expr::Binary(_, a, b) => mentions(a, bound, changes) || mentions(b, bound, changes),
+        Expr::Unary(_, e) => mentions(e, bound, changes),
+        Expr::Compare(e, rest) => mentions(e, bound, changes) || rest.iter().any(|(_, e)| mentions(e, bound, changes)),
+        Expr::If(a, b, c) => [a, b, c].into_iter().any(|e| mentions(e, bound, changes)),
+        _ => false,
+    }
+}
