@@ -101,6 +101,27 @@ impl<'a> Fit<'a> {
         Ok(())
     }
 
+    /// An ellipsis that only results have is as long as those in its formula, or as the list that it evaluates to.
+    fn lengths_of_results(&mut self) {
+        for (k, dims) in self.pattern.outputs.iter().enumerate() {
+            for l in dims.iter().filter_map(ellipsis) {
+                if self.lengths.contains_key(&l.name) {
+                    continue;
+                }
+                let formula = self.rule.sizes.get(&l.name);
+                let named = formula.and_then(|f| names(f).iter().find_map(|n| self.lengths.get(n).copied()));
+                let listed = || match formula.map(|f| self.call.eval(f)) {
+                    Some(Ok(Val::List(list))) => Some(list.len()),
+                    _ => None,
+                };
+                let recorded = || self.call.recorded(k).and_then(|s| (s.len() + 1).checked_sub(dims.len()));
+                if let Some(n) = named.or_else(listed).or_else(recorded) {
+                    self.lengths.insert(l.name.clone(), n);
+                }
+            }
+        }
+    }
+
     fn is_ellipsis(&self, d: &Dim) -> bool {
         ellipsis(d).is_some()
     }
@@ -188,6 +209,7 @@ impl<'a> Fit<'a> {
         }
         self.sizes_of_letters(&operands)?;
         let inputs = self.letters.len();
+        self.lengths_of_results();
         let mut outputs = Vec::new();
         let used = self.call.node.outputs.len();
         for (dims, value) in self.pattern.outputs.iter().zip(self.call.outputs()).take(used.max(1)) {
@@ -370,6 +392,20 @@ impl Scope for Letters<'_, '_> {
     fn spread(&self, letter: &str) -> Option<Vec<Size>> {
         let n = *self.fit.lengths.get(letter)?;
         (0..n).map(|i| self.fit.index.get(&(letter.to_owned(), i)).map(|l| self.fit.letters[*l as usize].size.clone())).collect()
+    }
+}
+
+/// All names in a formula.
+fn names(e: &Expr) -> Vec<String> {
+    let all = |list: &[Expr]| list.iter().flat_map(names).collect::<Vec<_>>();
+    match e {
+        Expr::Name(n) | Expr::Spread(n) => vec![n.clone()],
+        Expr::List(items) | Expr::Call(_, items) => all(items),
+        Expr::Index(a, b) | Expr::Binary(_, a, b) => [names(a), names(b)].concat(),
+        Expr::Unary(_, e) => names(e),
+        Expr::Compare(e, rest) => rest.iter().fold(names(e), |n, (_, e)| [n, names(e)].concat()),
+        Expr::If(a, b, c) => [names(a), names(b), names(c)].concat(),
+        _ => Vec::new(),
     }
 }
 

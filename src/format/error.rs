@@ -20,7 +20,10 @@ pub enum FormatError {
     },
     /// The file does not begin like a zip.
     #[error("{} is not a .pt2 archive: it is no zip file", path.display())]
-    #[diagnostic(code(paring::pt2::not_a_zip), help("write one with torch.export.save(torch.export.export(model, args), \"model.pt2\")"))]
+    #[diagnostic(
+        code(paring::pt2::not_a_zip),
+        help("write one with torch.export.save(torch.export.export(model, args), \"model.pt2\")")
+    )]
     NotAZip {
         /// The file.
         path: PathBuf,
@@ -276,7 +279,8 @@ impl FormatError {
     /// A JSON error of serde, with the text around it.
     pub(super) fn malformed(path: &Path, member: &str, text: &[u8], error: &serde_json::Error) -> FormatError {
         const AROUND: usize = 60;
-        let line_start = text.split_inclusive(|&b| b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
+        let line_start =
+            text.split_inclusive(|&b| b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
         let at = (line_start + error.column().saturating_sub(1)).min(text.len());
         let before = String::from_utf8_lossy(&text[at.saturating_sub(AROUND)..at]).replace('\n', " ");
         let after = String::from_utf8_lossy(&text[at..(at + AROUND).min(text.len())]).replace('\n', " ");

@@ -48,6 +48,14 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Vec<Option<Given
         let slices = if whole { slices(&mask.keep, shape) } else { vec![None; shape.len()] };
         out[k] = Some(Given { mask, slices, per_channel });
     }
+    // A mask for one name of a tied parameter holds for the others.
+    for k in 0..out.len() {
+        let t = &graph.tensors[k];
+        let twin = |o: &usize| out[*o].is_some() && graph.tensors[*o].role == t.role && graph.tensors[*o].tied_to(t);
+        if out[k].is_none() && t.role == Role::Parameter {
+            out[k] = (0..out.len()).find(twin).and_then(|o| out[o].clone());
+        }
+    }
     Ok(out)
 }
 

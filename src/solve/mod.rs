@@ -118,7 +118,7 @@ pub fn solve<'a>(
 ) -> Result<Solution<'a>, SolveError> {
     let mut given = masks::given(graph, masks)?;
     let positions = Positions::new(&p.axes);
-    let roles = Roles::new(graph, p, &positions);
+    let roles = Roles::new(graph, p);
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
     let dead = dead::dead(graph, p, &positions, &roles, &given);
     let mut state = State::new(&p.axes, &positions);

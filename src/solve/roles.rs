@@ -2,8 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::positions::{Positions, STAYS, SetId};
-use crate::axis::{Bound, BoundOperand, Propagation};
+use crate::axis::{Bound, BoundOperand, DimExpr, Propagation, Step};
 use crate::model::{Graph, NodeId, ValueId};
 
 /// What each stored tensor is to the axes of its dimensions.
@@ -19,7 +18,7 @@ pub struct Roles {
 
 impl Roles {
     /// Finds the roles in every contraction with an operand that is computed from stored tensors only: a weight.
-    pub fn new(graph: &Graph, p: &Propagation, positions: &Positions) -> Roles {
+    pub fn new(graph: &Graph, p: &Propagation) -> Roles {
         let shape = |t: &crate::model::Tensor| vec![false; t.shape.len()];
         let none: Vec<Vec<bool>> = graph.tensors.iter().map(shape).collect();
         let (constant, producer) = constants(graph);
@@ -29,23 +28,32 @@ impl Roles {
         for bound in p.bounds() {
             for (operand, value) in roles.weights(bound) {
                 let (made, read) = roles.dims(bound, operand);
-                let sets = |dims: &[usize]| -> FxHashSet<SetId> {
-                    let ids = p.dims[value.index()].as_deref().unwrap_or(&[]);
-                    let lists = dims.iter().filter_map(|d| positions.of(&p.axes, *ids.get(*d)?));
-                    lists.flat_map(|l| l.to_vec()).filter(|s| *s != STAYS).collect()
-                };
-                let (made, read) = (sets(&made), sets(&read));
-                for k in roles.behind(graph, value, &tensor_of) {
-                    let ids = p.dims[graph.tensors[k].value.index()].clone().unwrap_or_default();
-                    for (d, id) in ids.into_iter().enumerate() {
-                        let Some(list) = positions.of(&p.axes, id) else { continue };
-                        roles.makes[k][d] |= list.iter().any(|s| made.contains(s));
-                        roles.reads[k][d] |= list.iter().any(|s| read.contains(s));
+                for d in made {
+                    for (k, at) in roles.behind(p, (value, d), &tensor_of) {
+                        roles.makes[k][at] = true;
+                    }
+                }
+                for d in read {
+                    for (k, at) in roles.behind(p, (value, d), &tensor_of) {
+                        roles.reads[k][at] = true;
                     }
                 }
             }
         }
+        roles.share(graph);
         roles
+    }
+
+    /// Two names of one parameter have the same roles.
+    fn share(&mut self, graph: &Graph) {
+        for (k, t) in graph.tensors.iter().enumerate() {
+            for (o, other) in graph.tensors.iter().enumerate().filter(|(o, other)| *o != k && other.role == t.role && other.tied_to(t)) {
+                for d in 0..other.shape.len() {
+                    self.makes[k][d] |= self.makes[o][d];
+                    self.reads[k][d] |= self.reads[o][d];
+                }
+            }
+        }
     }
 
     /// The operands of a contraction with an activation that are computed from stored tensors only.
@@ -78,16 +86,27 @@ impl Roles {
         (of(&alone), of(&|l| !kept[l as usize]))
     }
 
-    /// The stored tensors that a constant value is computed from.
-    fn behind(&self, graph: &Graph, value: ValueId, tensor_of: &[Option<usize>]) -> Vec<usize> {
-        let (mut found, mut todo, mut seen) = (Vec::new(), vec![value], FxHashSet::default());
-        while let Some(v) = todo.pop() {
-            if !seen.insert(v) {
+    /// The dimensions of stored tensors that a dimension of a constant value comes from.
+    fn behind(&self, p: &Propagation, from: (ValueId, usize), tensor_of: &[Option<usize>]) -> Vec<(usize, usize)> {
+        let (mut found, mut todo, mut seen) = (Vec::new(), vec![from], FxHashSet::default());
+        while let Some((v, dim)) = todo.pop() {
+            if !seen.insert((v, dim)) {
                 continue;
             }
-            found.extend(tensor_of[v.index()]);
-            if let Some(node) = self.producer[v.index()] {
-                todo.extend(graph.node(node).args.iter().flat_map(|(_, a)| a.tensors()));
+            if let Some(k) = tensor_of[v.index()] {
+                found.push((k, dim));
+                continue;
+            }
+            let bound = match self.producer[v.index()].map(|n| &p.steps[n.index()]) {
+                Some(Step::Bound(bound)) => bound,
+                Some(Step::Chained(chain, own)) => if p.chains[*chain].run.to == v { &p.chains[*chain].whole } else { own },
+                _ => continue,
+            };
+            let Some(output) = bound.outputs.iter().find(|o| o.value == Some(v)) else { continue };
+            let letters = output.dims.get(dim).map(|d| d.letters()).unwrap_or_default();
+            for (operand, value) in bound.tensors() {
+                let holds = |d: &DimExpr| d.letters().iter().any(|l| letters.contains(l));
+                todo.extend((0..operand.dims.len()).filter(|k| holds(&operand.dims[*k])).map(|k| (value, k)));
             }
         }
         found

@@ -56,6 +56,9 @@ impl Votes {
     ) -> Votes {
         let mut by_set: BTreeMap<SetId, Tally> = BTreeMap::new();
         for (k, tensor) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
+            if graph.tensors[..k].iter().any(|o| o.role == Role::Parameter && o.tied_to(tensor)) {
+                continue; // has voted under its other name
+            }
             if let Some(g) = &mut given[k]
                 && g.per_channel
             {

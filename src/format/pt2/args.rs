@@ -109,8 +109,19 @@ pub(super) fn write(arg: &Arg, old: Option<&Value>, lookup: &Lookup<'_>) -> Resu
 /// A list: its variant follows from what is in it, or from what it was where it is empty.
 fn many(list: &[Arg], old: &str, lookup: &Lookup<'_>) -> Result<(&'static str, Value), String> {
     const LISTS: [&str; 13] = [
-        "as_tensors", "as_optional_tensors", "as_nested_tensors", "as_ints", "as_int_lists", "as_floats", "as_float_lists",
-        "as_bools", "as_strings", "as_sym_ints", "as_sym_floats", "as_sym_bools", "as_none",
+        "as_tensors",
+        "as_optional_tensors",
+        "as_nested_tensors",
+        "as_ints",
+        "as_int_lists",
+        "as_floats",
+        "as_float_lists",
+        "as_bools",
+        "as_strings",
+        "as_sym_ints",
+        "as_sym_floats",
+        "as_sym_bools",
+        "as_none",
     ];
     let was = LISTS.iter().find(|v| **v == old).copied();
     let has = |test: fn(&Arg) -> bool| list.iter().any(test);

@@ -97,13 +97,7 @@ impl Storages {
 
 impl Config {
     /// Reads a config and checks it against the payloads, without reading these.
-    pub(super) fn read(
-        json: Value,
-        folder: Folder,
-        prefix: &str,
-        members: &Members,
-        storages: &mut Storages,
-    ) -> Read<Config> {
+    pub(super) fn read(json: Value, folder: Folder, prefix: &str, members: &Members, storages: &mut Storages) -> Read<Config> {
         let mut entries = IndexMap::new();
         for (name, entry) in object(&json, "config")? {
             if let Some(read) = one(name, entry, folder, prefix, members, storages).under(|| format!("config[{name:?}]"))? {
@@ -151,7 +145,9 @@ fn one(
             return Err(FormatError::PayloadTooShort { path, tensor, member: member_name, needed, found }.into());
         }
         if member.size % dtype.bytes() as u64 != 0 {
-            return Err(bad(&format!("{member_name} has {} bytes, no multiple of the element's {}", member.size, dtype.bytes())).into());
+            return Err(
+                bad(&format!("{member_name} has {} bytes, no multiple of the element's {}", member.size, dtype.bytes())).into()
+            );
         }
     }
     let storage = *storages.by_name.entry((folder, file.to_owned())).or_insert_with(|| {

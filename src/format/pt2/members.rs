@@ -118,7 +118,10 @@ impl Members {
     pub(super) fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
         let range = self.range(member).ok_or_else(|| {
             let name = self.list.get_index(member.index).map_or("a member", |(n, _)| n.as_str());
-            FormatError::Truncated { path: self.path.clone(), reason: format!("{name} has no local header or lies beyond the end") }
+            FormatError::Truncated {
+                path: self.path.clone(),
+                reason: format!("{name} has no local header or lies beyond the end"),
+            }
         })?;
         Ok(&self.map.0[range])
     }

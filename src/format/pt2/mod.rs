@@ -125,8 +125,7 @@ fn prefix(members: &Members) -> Result<String, FormatError> {
         return Err(FormatError::NotPt2 { path, reason: "it is empty".to_owned() });
     };
     let prefix = first.split_once('/').map_or(String::new(), |(top, _)| format!("{top}/"));
-    const OLD: [&str; 3] =
-        ["serialized_exported_program.json", "data/weights/model.pt", "data/constants/model.pt"];
+    const OLD: [&str; 3] = ["serialized_exported_program.json", "data/weights/model.pt", "data/constants/model.pt"];
     let older = |name: &&str| OLD.contains(name) || name.strip_prefix(&prefix).is_some_and(|rest| OLD.contains(&rest));
     if let Some(found) = members.iter().map(|(name, _)| name).find(older) {
         return Err(FormatError::OlderTorch { path, found: found.to_owned() });

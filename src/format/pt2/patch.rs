@@ -147,8 +147,7 @@ impl Patch<'_> {
 
     /// Other names for the outputs of a node. The loader wants a node of one output to be called like that.
     fn results(&self, json: &mut Value, node: &Node) -> Result<(), FormatError> {
-        let mut new: Vec<String> =
-            node.outputs.iter().map(|v| self.visible.name(node.graph, *v)).collect::<Result<_, _>>()?;
+        let mut new: Vec<String> = node.outputs.iter().map(|v| self.visible.name(node.graph, *v)).collect::<Result<_, _>>()?;
         let outputs = list(json, "outputs")?;
         let known: Vec<String> = outputs.iter().filter_map(|o| names(o).ok()).flatten().map(|(_, n)| n.to_owned()).collect();
         if known.len() != new.len() {

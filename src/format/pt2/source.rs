@@ -58,7 +58,9 @@ mod tests {
         assert_eq!(read.module, "blocks.0");
         assert_eq!(read.frames.len(), 2);
         assert_eq!(read.frame().map(|f| (f.line, f.text.as_str())), Some((364, "x = self.embed(x)")));
-        let none = source(&json!({"nn_module_stack": "_empty_nn_module_stack_from_metadata_hook,_empty_nn_module_stack_from_metadata_hook,_empty"}));
+        let none = source(
+            &json!({"nn_module_stack": "_empty_nn_module_stack_from_metadata_hook,_empty_nn_module_stack_from_metadata_hook,_empty"}),
+        );
         assert_eq!((none.module.as_str(), none.frames.len()), ("", 0));
         assert_eq!(source(&json!({"nn_module_stack": "L__self__,,zoo.Net"})).module, "");
     }

@@ -51,7 +51,8 @@ pub(super) fn weights(
         let entries = config.and_then(Value::as_object_mut).ok_or_else(|| FormatError::edit("a config has no entries"))?;
         match original.tensors.get(i) {
             Some(old) => {
-                let entry = entries.get_mut(&old.name).ok_or_else(|| FormatError::edit(format!("`{}` has no entry", old.name)))?;
+                let entry =
+                    entries.get_mut(&old.name).ok_or_else(|| FormatError::edit(format!("`{}` has no entry", old.name)))?;
                 edit(entry, old, tensor, file);
             }
             None => {
@@ -182,7 +183,8 @@ impl Namer {
         if let Some(kept) = kept.filter(|s| s.folder == folder) {
             return Ok(slot.insert(kept.name.clone()).clone());
         }
-        let before = old.and_then(|t| archive.storages.list.get(t.storage)).filter(|s| s.folder == folder).map(|s| s.name.clone());
+        let before =
+            old.and_then(|t| archive.storages.list.get(t.storage)).filter(|s| s.folder == folder).map(|s| s.name.clone());
         let numbered = (0..).map(|n| format!("{}{n}", folder.stem()));
         let name = before.into_iter().chain(numbered).find(|name| taken.insert((folder, name.clone())));
         let name = name.ok_or_else(|| FormatError::edit("no name is free"))?;
