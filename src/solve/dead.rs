@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::masks::Given;
 use super::positions::{Positions, SetId};
 use super::roles::Roles;
-use crate::axis::{DimExpr, Propagation, Step};
+use crate::axis::{Bound, DimExpr, LetterId, Propagation, Step};
 use crate::model::{Graph, ValueId};
 
 /// For each atom whether it has readers and all of them ignore it.
@@ -27,10 +27,9 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
             let zero: Vec<Rc<[bool]>> = if bound.over.contains(l) {
                 Vec::new()
             } else {
-                let dims = weights.iter().flat_map(|(o, v)| {
-                    o.dims.iter().enumerate().filter(|(_, d)| **d == DimExpr::Letter(*l)).map(|(k, _)| (*v, k))
-                });
-                dims.filter_map(|(v, k)| masked.zero(v, k, 0)).collect()
+                let dims = weights.iter().flat_map(|(o, v)| o.dims.iter().enumerate().map(|(k, d)| (*v, k, d)));
+                let holds = dims.filter(|(_, _, d)| d.letters().contains(l));
+                holds.filter_map(|(v, k, d)| Some(of_letter(bound, *l, d, &masked.zero(v, k, 0)?))).collect()
             };
             for (k, set) in list.iter().enumerate() {
                 let ignores = zero.iter().any(|z| z.get(k).copied().unwrap_or(false));
@@ -43,6 +42,20 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
 
 fn mark(positions: &Positions, set: SetId, into: &mut [bool]) {
     positions.atoms(set).iter().for_each(|a| into[*a as usize] = true);
+}
+
+/// For each position of a letter whether all positions of a dimension that have it are zero.
+fn of_letter(bound: &Bound, letter: LetterId, dim: &DimExpr, zero: &[bool]) -> Rc<[bool]> {
+    let mut all = vec![true; bound.letters[letter as usize].len()];
+    let mut coords = vec![None; bound.letters.len()];
+    for (at, zero) in zero.iter().enumerate() {
+        coords[letter as usize] = None;
+        dim.decode(at, &bound.letters, &mut coords);
+        if let Some(c) = coords[letter as usize] {
+            all[c as usize] &= zero;
+        }
+    }
+    all.into()
 }
 
 struct Masked<'a> {
