@@ -98,9 +98,8 @@ def masks(model):
         together = sum(size[name] for name in group)
         for name in group:  # a layer's own norms count a little more, so that tied layers do not agree in all channels
             size[name] = together + 0.1 * size[name]
-    q, k, v = size["attention.qkv"].reshape(3, model.attention.heads, -1)
-    alike = [(q + k).sum(0), (q + k).sum(0), v.sum(0)]  # q and k meet channel by channel; the same channels in each head
-    size["attention.qkv"] = torch.stack(alike)[:, None].expand(-1, model.attention.heads, -1)
+    heads = size["attention.qkv"].reshape(3 * model.attention.heads, -1)
+    size["attention.qkv"] = heads.sum(0).expand(heads.shape)  # the same channels in each head of q, k and v
     out = {}
     for name, m in layers.items():
         s = size[name]
