@@ -21,9 +21,9 @@ pub enum Reason {
         /// The letter, or another name of the axis in the rule.
         letter: String,
     },
-    /// A run of layout operators takes the dimension to itself.
-    Chain {
-        /// Its last node.
+    /// Layout operators that work as one say so.
+    Composite {
+        /// The first of them.
         node: NodeId,
     },
     /// Two names of one parameter.

@@ -389,6 +389,10 @@ impl Scope for Letters<'_, '_> {
         }
     }
 
+    fn shape(&self, operand: &str) -> Option<Vec<Size>> {
+        Scope::shape(self.fit.call, operand)
+    }
+
     fn spread(&self, letter: &str) -> Option<Vec<Size>> {
         let n = *self.fit.lengths.get(letter)?;
         (0..n).map(|i| self.fit.index.get(&(letter.to_owned(), i)).map(|l| self.fit.letters[*l as usize].size.clone())).collect()

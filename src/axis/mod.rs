@@ -2,8 +2,8 @@
 
 mod alias;
 mod bound;
-mod chain;
 mod classes;
+mod composite;
 mod error;
 mod fit;
 mod laws;
@@ -14,10 +14,10 @@ mod term;
 
 pub use alias::Aliases;
 pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Parts, Want};
-pub use chain::Run;
 pub use classes::{Axes, Mismatch, Reason};
+pub use composite::{Composite, Digit, Split};
 pub use error::PropagateError;
 pub use layout::{evenly, sections};
-pub use propagate::{Chain, Propagation, Step, propagate};
+pub use propagate::{Joint, Propagation, Step, propagate};
 pub use sketch::Call;
 pub use term::Axis;

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 
 use egg::Id;
-use smallvec::SmallVec;
-
 use super::alias::Aliases;
-use super::bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Want};
-use super::chain::{self, Run};
+use super::bound::{Bound, BoundLetter, BoundOperand, DimExpr, Edit, Given, LetterId, Want};
 use super::classes::{Axes, Reason};
+use super::composite::{Composite, composites};
 use super::error::PropagateError;
 use super::fit::fit;
 use super::layout::layout;
@@ -22,21 +20,20 @@ use crate::rule::{Body, Pick, Rule, RuleSet, Val, eval};
 pub enum Step {
     /// A rule describes it.
     Bound(Bound),
-    /// It is the n-th node of a run that works as one map: index into [`Propagation::chains`], and the rule's own view of
-    /// this node.
-    Chained(usize, Bound),
+    /// It is part of a composite: index into [`Propagation::joint`], and the rule's own view of this node.
+    Part(usize, Bound),
     /// No rule describes it, or none fits: all axes that it touches are locked.
     Unknown(String),
     /// It has nothing to do with tensors' axes.
     Nothing,
 }
 
-/// A run of layout operators as one map.
+/// Layout operators that work as one.
 #[derive(Clone, Debug)]
-pub struct Chain {
+pub struct Joint {
     /// The nodes and the map.
-    pub run: Run,
-    /// The map as a rule would state it, at the last node.
+    pub composite: Composite,
+    /// The map as applied, at the first of the nodes.
     pub whole: Bound,
 }
 
@@ -50,8 +47,8 @@ pub struct Propagation {
     pub shapes: Vec<Option<Vec<Size>>>,
     /// What became of each node.
     pub steps: Vec<Step>,
-    /// Runs that work as one map.
-    pub chains: Vec<Chain>,
+    /// Layout operators that work as one.
+    pub joint: Vec<Joint>,
     /// Shared memory and writes.
     pub aliases: Aliases,
     /// Number of alignments until nothing was left to align.
@@ -59,21 +56,35 @@ pub struct Propagation {
 }
 
 impl Propagation {
-    /// The rules as applied, in order of execution; a run of layouts counts once, at its last node.
-    pub fn bounds(&self) -> impl Iterator<Item = &Bound> {
-        self.steps.iter().enumerate().filter_map(|(k, step)| match step {
+    /// The rule as applied that speaks for a node; a composite has one, at its first node.
+    pub fn bound_at(&self, node: NodeId) -> Option<&Bound> {
+        match &self.steps[node.index()] {
             Step::Bound(bound) => Some(bound),
-            Step::Chained(chain, _) => {
-                let whole = &self.chains[*chain].whole;
-                (whole.node.index() == k).then_some(whole)
-            }
+            Step::Part(joint, _) => Some(&self.joint[*joint].whole).filter(|w| w.node == node),
             _ => None,
-        })
+        }
     }
 
-    /// True for a value inside a run: nothing but the run reads it, and its axes follow from the run's ends.
-    pub fn inside_run(&self, node: NodeId) -> bool {
-        matches!(&self.steps[node.index()], Step::Chained(c, _) if self.chains[*c].whole.node != node)
+    /// The rules as applied, in order of execution.
+    pub fn bounds(&self) -> impl Iterator<Item = &Bound> {
+        (0..self.steps.len() as u32).filter_map(|k| self.bound_at(NodeId(k)))
+    }
+
+    /// The rule as applied that makes a value, if it is the result of one.
+    pub fn maker(&self, value: ValueId, node: NodeId) -> Option<&Bound> {
+        match &self.steps[node.index()] {
+            Step::Bound(bound) => Some(bound),
+            Step::Part(joint, own) => {
+                let joint = &self.joint[*joint];
+                Some(if joint.composite.results.contains(&value) { &joint.whole } else { own })
+            }
+            _ => None,
+        }
+    }
+
+    /// True for a value inside a composite: nothing else reads it, and its axes follow from the ends.
+    pub fn inside(&self, value: ValueId, node: NodeId) -> bool {
+        matches!(&self.steps[node.index()], Step::Part(j, _) if !self.joint[*j].composite.results.contains(&value))
     }
 }
 
@@ -100,20 +111,24 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
     let aliases = Aliases::new(graph, rules, rule_of);
     let sketches: Vec<Option<Sketch>> =
         fitted.iter().map(|f| if let Fitted::Rule(_, s) = f { Some(s.clone()) } else { None }).collect();
-    let runs = chain::runs(graph, &sketches, &aliases);
+    let found = composites(graph, &sketches, &aliases);
 
     let axes = Axes::new();
-    let mut p = Propagation { axes, dims: vec![None; graph.values.len()], shapes, steps: Vec::new(), chains: Vec::new(), aliases, alignments: 0 };
+    let mut p = Propagation { axes, dims: vec![None; graph.values.len()], shapes, steps: Vec::new(), joint: Vec::new(), aliases, alignments: 0 };
     p.sources(graph, frozen);
-    let mut in_run: Vec<Option<usize>> = vec![None; graph.nodes.len()];
-    for (k, run) in runs.iter().enumerate() {
-        run.nodes.iter().for_each(|n| in_run[n.index()] = Some(k));
+    let mut part_of: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    for (k, composite) in found.iter().enumerate() {
+        composite.nodes.iter().for_each(|n| part_of[n.index()] = Some(k));
     }
+    let mut number: Vec<Option<usize>> = vec![None; found.len()];
     for (id, fitted) in graph.node_ids().zip(fitted) {
-        let step = match (fitted, in_run[id.index()]) {
-            (Fitted::Rule(rule, sketch), Some(k)) => p.chained(graph, rules, id, rule, sketch, &runs[k]),
+        let step = match (fitted, part_of[id.index()]) {
+            (Fitted::Rule(rule, sketch), Some(k)) => {
+                let joint = *number[k].get_or_insert_with(|| p.joint(graph, rules, id, rule.clone(), &found[k]));
+                Step::Part(joint, p.attach(graph, rules, id, rule, sketch, Tie::Apart))
+            }
             (Fitted::Rule(rule, sketch), None) => {
-                let bound = p.attach(graph, rules, id, rule, sketch, false);
+                let bound = p.attach(graph, rules, id, rule, sketch, Tie::Rule);
                 Step::Bound(bound)
             }
             (Fitted::Unknown(why), _) => {
@@ -134,6 +149,17 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
         return Err(PropagateError::sizes(graph, m));
     }
     Ok(p)
+}
+
+/// What a node's letters are tied to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tie {
+    /// The axes of its operands and results.
+    Rule,
+    /// Nothing: it is part of a composite.
+    Apart,
+    /// The ends of a composite.
+    Composite,
 }
 
 enum Fitted {
@@ -270,58 +296,28 @@ impl Propagation {
         touched.into_iter().for_each(|t| self.axes.lock(t, reason()));
     }
 
-    /// A node inside a run: its own letters are not tied to the rest; at the last node the run as a whole is.
-    fn chained(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, run: &Run) -> Step {
-        if run.nodes.first() == Some(&id) {
-            let whole = self.whole(graph, run, rule.clone());
-            self.chains.push(Chain { run: run.clone(), whole });
-        }
-        let index = self.chains.len() - 1;
-        let own = self.attach(graph, rules, id, rule.clone(), sketch, true);
-        if run.nodes.last() == Some(&id) {
-            self.chains[index].whole.rule = rule;
-        }
-        Step::Chained(index, own)
-    }
-
-    fn whole(&mut self, graph: &Graph, run: &Run, rule: Arc<Rule>) -> Bound {
-        let node = run.nodes.last().copied().unwrap_or(NodeId(0));
-        let sizes = self.shapes[run.from.index()].clone().unwrap_or_default();
-        let letter = |(k, size): (usize, &Size)| BoundLetter { name: format!("d{k}"), item: 0, size: size.clone(), made: false, free: false };
-        let letters: Vec<BoundLetter> = sizes.iter().enumerate().map(letter).collect();
-        let ids = self.dims[run.from.index()].clone().unwrap_or_default();
-        let inputs = (0..letters.len()).map(|k| DimExpr::Letter(k as LetterId)).collect();
-        let out = |d: &Option<(usize, Option<Arc<[u32]>>)>| match d {
-            None => DimExpr::One,
-            Some((k, None)) => DimExpr::Letter(*k as LetterId),
-            Some((k, Some(map))) => DimExpr::Pick(*k as LetterId, map.clone()),
-        };
-        let outputs: Vec<DimExpr> = run.dims.iter().map(out).collect();
-        let new = self.new_dims(run.to);
-        for (d, id) in outputs.iter().zip(new) {
-            let term = match d {
-                DimExpr::Letter(l) => ids[*l as usize],
-                DimExpr::Pick(l, map) => self.axes.pick(ids[*l as usize], map.clone()),
-                _ => continue,
-            };
-            self.axes.tie(id, term, Reason::Chain { node });
-        }
-        let _ = graph;
-        let operand = BoundOperand { arg: "self".into(), given: Given::Tensor(run.from), read: true, dims: inputs, at: SmallVec::new() };
-        let output = BoundOutput { value: Some(run.to), dims: outputs, at: SmallVec::new() };
-        let none = (Vec::new(), Vec::new(), Vec::new());
-        Bound { node, rule, letters, ids, operands: vec![operand], outputs: vec![output], copies: true, fill: 0.0, edits: none.0, locked: none.1, over: none.2 }
+    /// Ties the ends of a composite.
+    fn joint(&mut self, graph: &Graph, rules: &RuleSet, first: NodeId, rule: Arc<Rule>, composite: &Composite) -> usize {
+        let whole = self.attach(graph, rules, first, rule, composite.sketch.clone(), Tie::Composite);
+        self.joint.push(Joint { composite: composite.clone(), whole });
+        self.joint.len() - 1
     }
 
     /// Ties the axes of a node's operands and results as its rule says.
-    fn attach(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, apart: bool) -> Bound {
+    fn attach(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, tie: Tie) -> Bound {
+        let apart = tie == Tie::Apart;
         let Sketch { letters, operands, outputs, copies, fill, mut edits, mut locked } = sketch;
-        let why = |letters: &[BoundLetter], l: LetterId| Reason::Rule { node: id, rule: rule.clone(), letter: name(&letters[l as usize]) };
+        let why = |letters: &[BoundLetter], l: LetterId| match tie {
+            Tie::Composite => Reason::Composite { node: id },
+            _ => Reason::Rule { node: id, rule: rule.clone(), letter: name(&letters[l as usize]) },
+        };
         let node = graph.node(id);
         let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &self.shapes };
-        edits.extend(rule.args.iter().filter(|(arg, _)| node.arg(arg).is_some()).map(|(arg, f)| Edit { arg: arg.clone(), want: Want::Formula(f.clone()), from_end: false }));
+        edits.extend(rule.args.iter().filter(|_| tie != Tie::Composite).filter(|(arg, _)| node.arg(arg).is_some()).map(|(arg, f)| Edit { arg: arg.clone(), want: Want::Formula(f.clone()), from_end: false }));
         let chosen = |picks: &[Pick]| choose(picks, &letters, &operands, &call);
-        locked.extend(chosen(&rule.lock));
+        if tie != Tie::Composite {
+            locked.extend(chosen(&rule.lock));
+        }
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].made && !letters[*l as usize].free));
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].name.starts_with('#')));
         let over = rule.statistic.as_ref().map(|s| chosen(&s.over)).unwrap_or_default();
@@ -350,7 +346,7 @@ impl Propagation {
         for output in &outputs {
             let Some(v) = output.value.filter(|v| graph.value(*v).scalar.is_none()) else { continue };
             if apart && self.dims[v.index()].is_some() {
-                continue; // the run's result, which the run as a whole has tied
+                continue; // a result of the composite, which has tied it
             }
             let new = self.new_dims(v);
             for (d, dim) in output.dims.iter().zip(new) {
@@ -362,7 +358,7 @@ impl Propagation {
                 self.axes.tie(dim, term, why(&letters, first));
             }
         }
-        for v in &node.outputs {
+        for v in node.outputs.iter().filter(|_| tie != Tie::Composite) {
             if self.dims[v.index()].is_none() && graph.value(*v).scalar.is_none() {
                 for d in self.new_dims(*v) {
                     self.axes.lock(d, Reason::Unknown { node: id, why: "the rule has fewer results".into() });

@@ -143,6 +143,11 @@ impl Scope for Call<'_> {
     fn spread(&self, _: &str) -> Option<Vec<Size>> {
         None
     }
+
+    fn shape(&self, operand: &str) -> Option<Vec<Size>> {
+        let value = self.tensor(operand).ok()?;
+        Call::shape(self, value).ok().map(<[Size]>::to_vec)
+    }
 }
 
 /// A dimension counted from the end if negative.

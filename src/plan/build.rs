@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::repair::Builder;
-use super::run;
+use super::composite::Views;
 use super::want::{Outcome, Sizes, mentions, outcome, value};
 use super::{Change, Edit, NewConstant, NewNode, NewValue, Plan, PlanError};
-use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
+use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::rule::{RuleSet, Val, eval};
 use crate::solve::Solution;
@@ -31,12 +31,13 @@ const GATHER: &str = "paring.gather";
 pub fn plan(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution, statistics: Statistics) -> Result<Plan, PlanError> {
     let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics };
     planner.slices();
-    for (k, step) in p.steps.iter().enumerate() {
-        match step {
-            Step::Bound(bound) => planner.node(bound)?,
-            Step::Chained(chain, _) if p.chains[*chain].whole.node.index() == k => planner.run(*chain)?,
-            _ => {}
+    for step in &p.steps {
+        if let Step::Bound(bound) = step {
+            planner.node(bound)?;
         }
+    }
+    for joint in &p.joint {
+        planner.composite(joint)?;
     }
     Ok(planner.plan)
 }
@@ -98,7 +99,7 @@ impl<'a> Planner<'a> {
                 Outcome::Parts(parts) => self.parts(bound, &call, parts, &new)?,
                 Outcome::Gather(dim, places) => {
                     let (Some(Given::Tensor(x)), Some(out)) = (bound.operands.first().map(|o| o.given), call.node.outputs.first()) else { continue };
-                    let nodes = self.gather(bound, &call, x, *out, &[(dim, places)])?;
+                    let nodes = self.gather(bound, x, *out, &[(dim, places)])?;
                     self.push(
                         Change::Insert { node: bound.node, original: None, nodes },
                         "the positions that stay do not follow each other evenly any more",
@@ -174,58 +175,141 @@ impl<'a> Planner<'a> {
         Ok(args.into_iter().filter(|(_, a)| *a != Arg::None).collect())
     }
 
-    /// Nodes that pick listed positions of some dimensions of `x`, one after another.
-    fn gather(&mut self, bound: &Bound, call: &Call, x: ValueId, out: ValueId, picks: &[(usize, Vec<i64>)]) -> Result<Vec<NewNode>, PlanError> {
-        let rule = self.rules.for_target(GATHER).first().cloned();
-        let statement = rule.and_then(|r| r.becomes.clone()).ok_or_else(|| self.wrong(bound, format!("there is no rule for {GATHER}")))?;
+    /// A node that calls one of Paring's own operators, which the rules spell out.
+    fn own(&self, bound: &Bound, op: &str, tensors: &[(&str, ValueId)], names: &[(&str, Val)], output: ValueId) -> Result<NewNode, PlanError> {
+        let rule = self.rules.for_target(op).first().cloned();
+        let statement = rule.and_then(|r| r.becomes.clone()).ok_or_else(|| self.wrong(bound, format!("there is no rule for {op}")))?;
+        let call = self.call(bound.node);
+        let results = tensors.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
+        let extra = names.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
         let new = |l: LetterId| bound.size(l);
+        let args = self.arguments(&Builder { bound, call: &call, new: &new, extra, results }, &statement)?;
+        Ok(NewNode { target: statement.op.clone(), args, output })
+    }
+
+    fn value(&mut self, name: String, like: ValueId) -> ValueId {
+        add(self.graph, &mut self.plan, NewValue { name, like })
+    }
+
+    /// Nodes that pick listed positions of some dimensions of `x`, one after another.
+    fn gather(&mut self, bound: &Bound, x: ValueId, out: ValueId, picks: &[(usize, Vec<i64>)]) -> Result<Vec<NewNode>, PlanError> {
         let (mut from, mut nodes) = (x, Vec::new());
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());
-            let index = add(self.graph, &mut self.plan, NewValue { name: format!("c_{name}"), like: x });
+            let index = self.value(format!("c_{name}"), x);
             self.plan.constants.push(NewConstant { name, value: index, data: places.clone() });
-            let output = if k + 1 == picks.len() {
-                out
-            } else {
-                let name = format!("{}_picked", self.graph.value(out).name);
-                add(self.graph, &mut self.plan, NewValue { name, like: out })
-            };
-            let results = HashMap::from([("x".to_owned(), from), ("index".to_owned(), index)]);
-            let extra = HashMap::from([("dim".to_owned(), Val::Size(Size::from(*dim)))]);
-            let args = self.arguments(&Builder { bound, call, new: &new, extra, results }, &statement)?;
-            nodes.push(NewNode { target: statement.op.clone(), args, output });
+            let output = if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
+            let names = [("dim", Val::Size(Size::from(*dim)))];
+            nodes.push(self.own(bound, GATHER, &[("x", from), ("index", index)], &names, output)?);
             from = output;
         }
         Ok(nodes)
     }
 
-    fn run(&mut self, chain: usize) -> Result<(), PlanError> {
-        let whole = &self.p.chains[chain].whole;
-        let run = &self.p.chains[chain].run;
-        let dims = self.p.dims[run.from.index()].as_deref().unwrap_or(&[]);
+    fn composite(&mut self, joint: &Joint) -> Result<(), PlanError> {
+        let composite = &joint.composite;
+        let dims = self.p.dims[composite.from.index()].as_deref().unwrap_or(&[]);
         if dims.iter().all(|id| self.solution.kept(self.p, *id).is_none()) {
             return Ok(());
         }
-        if let Some(edits) = run::views(self.graph, self.rules, self.p, self.solution, chain) {
+        let views = Views { graph: self.graph, rules: self.rules, p: self.p, solution: self.solution };
+        if let Some(edits) = views.edits(joint) {
             self.plan.edits.extend(edits);
             return Ok(());
         }
+        let (reason, new) = match &composite.split {
+            None => ("what stays does not fit these views; one gather does the same", self.gathered(joint)?),
+            Some(split) => ("the parts have unequal sizes now; each is sliced off instead", self.sliced(joint, split)?),
+        };
+        for id in composite.nodes.iter().filter(|n| !new.iter().any(|(at, _)| at == *n)) {
+            self.push(Change::Drop { node: *id }, reason);
+        }
+        for (node, nodes) in new {
+            self.push(Change::Insert { node, original: None, nodes }, reason);
+        }
+        Ok(())
+    }
+
+    fn gathered(&mut self, joint: &Joint) -> Result<Vec<(NodeId, Vec<NewNode>)>, PlanError> {
+        let (whole, composite) = (&joint.whole, &joint.composite);
+        let dims = self.p.dims[composite.from.index()].as_deref().unwrap_or(&[]);
         let mut picks = Vec::new();
-        for (k, d) in run.dims.iter().enumerate() {
-            let Some((from, Some(map))) = d else { continue };
-            let before = self.solution.kept(self.p, dims[*from]);
+        for (k, d) in whole.outputs[0].dims.iter().enumerate() {
+            let DimExpr::Pick(from, map) = d else { continue };
+            let before = self.solution.kept(self.p, dims[*from as usize]);
             let all = vec![true; map.len()];
             let places = crate::solve::ranks(before.as_deref().unwrap_or(&all), map);
             picks.push((k, places.into_iter().map(i64::from).collect::<Vec<_>>()));
         }
-        let call = self.call(whole.node);
-        let nodes = self.gather(whole, &call, run.from, run.to, &picks)?;
-        let reason = "what stays does not fit these views; one gather does the same";
-        for id in run.nodes.iter().filter(|n| **n != whole.node) {
-            self.push(Change::Drop { node: *id }, reason);
+        let last = composite.nodes.last().copied().unwrap_or(whole.node);
+        Ok(vec![(last, self.gather(whole, composite.from, composite.results[0], &picks)?)])
+    }
+
+    /// For each part: a slice, its digits apart, in the result's order, and together again as the result has them.
+    fn sliced(&mut self, joint: &Joint, split: &Split) -> Result<Vec<(NodeId, Vec<NewNode>)>, PlanError> {
+        let whole = &joint.whole;
+        let sizes = Sizes { p: self.p, solution: self.solution };
+        let size = |l: LetterId| sizes.new_size(whole, l);
+        let source = whole.operands[0].dims.clone();
+        let DimExpr::Sum(parts) = &source[split.dim] else { return Ok(Vec::new()) };
+        let ends: Vec<i64> = parts
+            .iter()
+            .scan(0, |at, part| {
+                *at += part.size(&size).as_int().unwrap_or(0);
+                Some(*at)
+            })
+            .collect();
+        let mut out: Vec<(NodeId, Vec<NewNode>)> = Vec::new();
+        for ((node, part), output) in split.leaves.iter().zip(&whole.outputs) {
+            let Some(result) = output.value else { continue };
+            let start = if *part == 0 { 0 } else { ends[part - 1] };
+            let int = |n: i64| Val::Size(Size::int(n));
+            let mut steps: Vec<(&str, Vec<(&str, Val)>)> =
+                vec![("paring.slice", vec![("dim", int(split.dim as i64)), ("start", int(start)), ("end", int(ends[*part]))])];
+            let mut order: Vec<LetterId> = Vec::new();
+            for k in (0..source.len()).rev() {
+                let d = if k == split.dim { &parts[*part] } else { &source[k] };
+                let letters = d.letters();
+                match d {
+                    DimExpr::One => steps.push(("paring.squeeze", vec![("dim", int(k as i64))])),
+                    DimExpr::Product(_) => {
+                        let list = letters.iter().map(|l| size(*l).as_int().unwrap_or(-1)).map(int).collect();
+                        steps.push(("paring.unflatten", vec![("dim", int(k as i64)), ("sizes", Val::List(list))]));
+                    }
+                    _ => {}
+                }
+                order.splice(0..0, letters);
+            }
+            let wanted: Vec<LetterId> = output.dims.iter().flat_map(DimExpr::letters).collect();
+            let places: Vec<i64> = wanted.iter().filter_map(|l| order.iter().position(|o| o == l)).map(|p| p as i64).collect();
+            if places.windows(2).any(|w| w[0] > w[1]) {
+                steps.push(("paring.permute", vec![("dims", Val::List(places.into_iter().map(int).collect()))]));
+            }
+            let mut at = wanted.len() as i64;
+            for d in output.dims.iter().rev() {
+                let n = d.letters().len() as i64;
+                at -= n;
+                if n > 1 {
+                    steps.push(("paring.flatten", vec![("start", int(at)), ("end", int(at + n - 1))]));
+                }
+            }
+            for k in (0..output.dims.len()).filter(|k| output.dims[*k] == DimExpr::One) {
+                steps.push(("paring.unsqueeze", vec![("dim", int(k as i64))]));
+            }
+            steps.push(("paring.contiguous", vec![]));
+            let (mut from, mut nodes) = (joint.composite.from, Vec::new());
+            for (k, (op, names)) in steps.iter().enumerate() {
+                let last = k + 1 == steps.len();
+                let to = if last { result } else { self.value(format!("{}_part", self.graph.value(result).name), result) };
+                nodes.push(self.own(whole, op, &[("x", from)], names, to)?);
+                from = to;
+            }
+            match out.iter_mut().find(|(n, _)| n == node) {
+                Some((_, list)) => list.extend(nodes),
+                None => out.push((*node, nodes)),
+            }
         }
-        self.push(Change::Insert { node: whole.node, original: None, nodes }, reason);
-        Ok(())
+        Ok(out)
     }
 }
 

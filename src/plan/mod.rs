@@ -2,11 +2,11 @@
 
 mod apply;
 mod build;
+mod composite;
 mod data;
 mod error;
 mod json;
 mod repair;
-mod run;
 mod unified;
 mod want;
 

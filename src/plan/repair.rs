@@ -149,6 +149,10 @@ impl Scope for Names<'_> {
         self.extra.get(name).cloned().or_else(|| self.formula.get(name))
     }
 
+    fn shape(&self, operand: &str) -> Option<Vec<Size>> {
+        self.formula.shape(operand)
+    }
+
     fn spread(&self, letter: &str) -> Option<Vec<Size>> {
         self.formula.spread(letter)
     }

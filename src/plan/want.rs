@@ -166,6 +166,10 @@ impl Scope for Formula<'_> {
         }
     }
 
+    fn shape(&self, operand: &str) -> Option<Vec<Size>> {
+        Scope::shape(self.call, operand)
+    }
+
     fn spread(&self, letter: &str) -> Option<Vec<Size>> {
         let mut found: Vec<(usize, LetterId)> =
             (0..self.bound.letters.len()).filter(|l| self.bound.letters[*l].name == letter).map(|l| (self.bound.letters[l].item, l as LetterId)).collect();

@@ -22,7 +22,7 @@ pub fn reason(graph: &Graph, reason: &Reason) -> String {
         Reason::Dynamic => "its size is dynamic".into(),
         Reason::Unaligned => "two views of the axis cannot be aligned".into(),
         Reason::Tied { names } => format!("{} and {} are tied", names[0], names[1]),
-        Reason::Chain { node } => format!("a run of layouts ends at {}", graph.node(*node).name),
+        Reason::Composite { node } => format!("layouts that work as one begin at {}", graph.node(*node).name),
         Reason::Law { name, .. } => (*name).into(),
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::masks::Given;
 use super::positions::{Positions, SetId};
 use super::roles::Roles;
-use crate::axis::{Bound, DimExpr, LetterId, Propagation, Step};
+use crate::axis::{Bound, DimExpr, LetterId, Propagation};
 use crate::model::{Graph, ValueId};
 
 /// For each atom whether it has readers and all of them ignore it.
@@ -73,7 +73,7 @@ impl Masked<'_> {
             let slices = self.given[k].as_ref()?.slices.get(dim)?.as_ref()?;
             return Some(slices.iter().map(|any| !any).collect());
         }
-        let Some(Step::Bound(bound)) = self.roles.producer(value).map(|n| &self.p.steps[n.index()]) else { return None };
+        let bound = self.roles.producer(value).and_then(|n| self.p.maker(value, n))?;
         let output = bound.outputs.iter().find(|o| o.value == Some(value))?;
         let DimExpr::Letter(l) = output.dims.get(dim)? else { return None };
         let mut tensors = bound.tensors();

@@ -10,7 +10,14 @@ use crate::model::Graph;
 pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failure> {
     let snapshot = Snapshot::new(state);
     let mut failures = Vec::new();
+    let mut used = vec![false; graph.values.len()];
+    graph.nodes.iter().flat_map(|n| &n.args).flat_map(|(_, a)| a.tensors()).chain(graph.outputs.iter().copied()).for_each(|v| used[v.index()] = true);
     for bound in p.bounds() {
+        // A repair gives the first result only.
+        let repaired = bound.rule.statistic.as_ref().is_some_and(|s| !s.repair.is_empty());
+        if repaired && graph.node(bound.node).outputs.iter().skip(1).any(|v| used[v.index()]) {
+            failures.extend(bound.over.iter().flat_map(|l| removed(state, bound, *l)));
+        }
         for edit in &bound.edits {
             let letters = match &edit.want {
                 Want::Stride(letter, list, _) => {
@@ -26,16 +33,17 @@ pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failu
                 }
                 _ => vec![],
             };
-            for l in letters {
-                for set in state.of(bound.ids[l as usize]).iter().flat_map(|list| list.iter()) {
-                    if !state.keeps(*set) {
-                        failures.push(Failure { set: *set, why: Why::Inexpressible(bound.node) });
-                    }
-                }
-            }
+            failures.extend(letters.into_iter().flat_map(|l| removed(state, bound, l)));
         }
     }
     failures
+}
+
+/// All positions of a letter that go.
+fn removed(state: &State, bound: &Bound, letter: u32) -> Vec<Failure> {
+    let list = state.of(bound.ids[letter as usize]);
+    let gone = list.iter().flat_map(|list| list.iter()).filter(|set| !state.keeps(**set));
+    gone.map(|set| Failure { set: *set, why: Why::Inexpressible(bound.node) }).collect()
 }
 
 fn count(snapshot: &Snapshot, bound: &Bound, letter: u32) -> i64 {

@@ -232,14 +232,17 @@ pub fn encode(dim: &DimExpr, letters: &[BoundLetter], coords: &[Option<u32>]) ->
         DimExpr::Letter(l) => coords[*l as usize].map(|c| c as usize),
         DimExpr::Product(parts) => parts.iter().try_fold(0, |n, p| Some(n * p.len(letters) + encode(p, letters, coords)?)),
         DimExpr::Sum(parts) => {
-            let mut start = 0;
+            let (mut start, mut found) = (0, None);
             for part in parts {
                 if let Some(at) = encode(part, letters, coords) {
-                    return Some(start + at);
+                    if found.is_some() {
+                        return None; // the same letter twice: two positions
+                    }
+                    found = Some(start + at);
                 }
                 start += part.len(letters);
             }
-            None
+            found
         }
         DimExpr::Pick(l, list) => {
             let c = coords[*l as usize]?;

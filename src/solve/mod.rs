@@ -169,8 +169,8 @@ fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {
 /// No dimension of any tensor is left without positions: the position that most makers keep stays, of equals the first.
 fn at_least_one(graph: &Graph, p: &Propagation, state: &mut State, votes: &Votes, last: &mut Vec<ValueId>) {
     let mut inside = vec![false; graph.values.len()];
-    for id in graph.node_ids().filter(|n| p.inside_run(*n)) {
-        graph.node(id).outputs.iter().for_each(|v| inside[v.index()] = true);
+    for id in graph.node_ids() {
+        graph.node(id).outputs.iter().for_each(|v| inside[v.index()] = p.inside(*v, id));
     }
     let mut seen = FxHashMap::default();
     for (v, ids) in p.dims.iter().enumerate().filter(|(v, _)| !inside[*v]) {

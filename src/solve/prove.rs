@@ -74,17 +74,8 @@ impl<'a> Prover<'a> {
         let facts = vec![ValueFacts::default(); graph.values.len()];
         let mut prover = Prover { graph, rules, p, snapshot: Snapshot::new(state), state, facts, views: FxHashMap::default(), failures: Vec::new() };
         prover.sources(data);
-        for (k, step) in p.steps.iter().enumerate() {
-            match step {
-                Step::Bound(bound) => prover.node(bound),
-                Step::Chained(chain, _) => {
-                    let whole = &p.chains[*chain].whole;
-                    if whole.node.index() == k {
-                        prover.node(whole);
-                    }
-                }
-                Step::Unknown(_) | Step::Nothing => {}
-            }
+        for bound in p.bounds() {
+            prover.node(bound);
         }
         prover.failures
     }
@@ -138,13 +129,15 @@ impl<'a> Prover<'a> {
         let mut clauses = Clauses::new(bound, call, kept, self.operands(bound));
         let all = clauses.everywhere();
         let mut found = Vec::new();
-        for output in &bound.outputs {
+        for (k, output) in bound.outputs.iter().enumerate() {
             let Some(value) = output.value else { continue };
             let ids = self.p.dims[value.index()].as_deref().unwrap_or(&[]);
-            let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all };
+            // A rule's clauses speak of the first result; of copies, of all.
+            let known = bound.copies || k == 0;
+            let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all: if known { all } else { 0 } };
             for (d, id) in output.dims.iter().zip(ids) {
                 let flags = self.snapshot.kept(*id).map(|kept| {
-                    let flags = kept.iter().enumerate().map(|(at, stays)| if *stays { ORDINARY } else { clauses.output(d, at) });
+                    let flags = kept.iter().enumerate().map(|(at, stays)| if *stays { ORDINARY } else if known { clauses.output(d, at) } else { 0 });
                     flags.collect::<Rc<[u8]>>()
                 });
                 facts.dims.push(flags);

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::axis::{Bound, BoundOperand, DimExpr, Propagation, Step};
+use crate::axis::{Bound, BoundOperand, DimExpr, Propagation};
 use crate::model::{Graph, NodeId, ValueId};
 
 /// What each stored tensor is to the axes of its dimensions.
@@ -97,11 +97,7 @@ impl Roles {
                 found.push((k, dim));
                 continue;
             }
-            let bound = match self.producer[v.index()].map(|n| &p.steps[n.index()]) {
-                Some(Step::Bound(bound)) => bound,
-                Some(Step::Chained(chain, own)) => if p.chains[*chain].run.to == v { &p.chains[*chain].whole } else { own },
-                _ => continue,
-            };
+            let Some(bound) = self.producer[v.index()].and_then(|n| p.maker(v, n)) else { continue };
             let Some(output) = bound.outputs.iter().find(|o| o.value == Some(v)) else { continue };
             let letters = output.dims.get(dim).map(|d| d.letters()).unwrap_or_default();
             for (operand, value) in bound.tensors() {
