@@ -114,7 +114,7 @@ fn write(
 ) -> Result<(), Error> {
     let Model { archive, graph } = model;
     let masks = plan::unified(graph, axes, solution, settings.options.policy);
-    let payloads = plan::payloads(archive, graph, &mut small, axes, solution, plan, &masks)?;
+    let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
     if let Some(path) = &outputs.unified_masks {
         let tensors = masks.tensors();
         let list: Vec<(String, Vec<usize>)> =

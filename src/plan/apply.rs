@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Change, Plan};
 use crate::axis::Propagation;
-use crate::model::{Arg, DType, Graph, Node, NodeId, Role, Size, Tensor, Value, ValueId};
+use crate::model::{Arg, DType, Graph, Node, NodeId, Role, Size, Tensor, Value};
 use crate::solve::Solution;
 
 /// The program after the cut. Sizes of new values are left open; propagating the result derives them and checks all others.
@@ -13,8 +13,8 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
     for (v, value) in small.values.iter_mut().enumerate() {
         let Some(shape) = &mut value.shape else { continue };
         for (d, size) in shape.iter_mut().enumerate() {
-            if let Some(kept) = solution.dim(p, ValueId(v as u32), d) {
-                *size = Size::from(kept.iter().filter(|k| **k).count());
+            if let Some(n) = p.dims[v].as_ref().and_then(|ids| solution.size(p, *ids.get(d)?)) {
+                *size = Size::from(n);
             }
         }
     }

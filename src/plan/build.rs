@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::repair::Builder;
 use super::composite::Views;
 use super::want::{Outcome, Sizes, mentions, outcome, value};
-use super::{Change, Edit, NewConstant, NewNode, NewValue, Plan, PlanError};
+use super::{Change, Edit, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
 use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::rule::{RuleSet, Val, eval};
@@ -60,8 +60,13 @@ impl<'a> Planner<'a> {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             for d in 0..t.shape.len() {
                 let Some(kept) = self.solution.dim(self.p, t.value, d) else { continue };
-                let keep: Vec<u32> = (0..kept.len() as u32).filter(|at| kept[*at as usize]).collect();
-                let reason = format!("{} of {} positions of dimension {d} stay", keep.len(), kept.len());
+                let list = |from: usize| (from..from + t.shape[d]).filter(|at| kept[*at]).map(|at| (at - from) as u32).collect();
+                let keep = match self.solution.ragged(self.p, t.value, d) {
+                    None => Keep::Same(list(0)),
+                    Some(link) => Keep::By { link, lists: (0..link.outer).map(|a| list(a * t.shape[d])).collect() },
+                };
+                let each = if matches!(keep, Keep::By { .. }) { " in each outer position" } else { "" };
+                let reason = format!("{} of {} positions of dimension {d} stay{each}", keep.len(), t.shape[d]);
                 self.push(Change::Slice { tensor: k, dim: d, keep }, reason);
             }
         }

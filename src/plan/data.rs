@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Plan, Unified};
-use crate::axis::Propagation;
+use super::{Change, Keep, Plan, Unified};
 use crate::format::{Archive, FormatError, Payload};
 use crate::model::{DType, Graph, Role, Tensor};
-use crate::solve::Solution;
+use crate::solve::Link;
 
 /// Decides for every storage whether it stays as it is or is cut, and sets storages, strides and offsets of the small graph's
 /// tensors accordingly.
@@ -18,8 +17,6 @@ pub fn payloads<'a>(
     archive: &'a Archive,
     graph: &'a Graph,
     small: &mut Graph,
-    p: &'a Propagation,
-    solution: &'a Solution<'a>,
     plan: &'a Plan,
     masks: &'a Unified<'a>,
 ) -> Result<Vec<Payload<'a>>, FormatError> {
@@ -45,8 +42,8 @@ pub fn payloads<'a>(
             Some(at) => at,
             None => {
                 let bytes = archive.storage(t.storage)?;
-                let keep = (0..t.shape.len()).map(|d| solution.dim(p, t.value, d).map(|k| k.to_vec())).collect();
-                let job = Job { tensor: t, bytes, keep, masks, index: k };
+                let places = (0..t.shape.len()).map(|d| places(plan, k, d, t.shape[d])).collect();
+                let job = Job { tensor: t, bytes, places, masks, index: k };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1
@@ -77,11 +74,47 @@ fn dense(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
+/// The kept places of one dimension of a tensor.
+enum Places {
+    Same(Vec<usize>),
+    /// A list for each outer position.
+    By(Link<usize>, Vec<Vec<usize>>),
+}
+
+impl Places {
+    fn len(&self) -> usize {
+        match self {
+            Places::Same(list) => list.len(),
+            Places::By(_, lists) => lists.iter().map(Vec::len).max().unwrap_or(0),
+        }
+    }
+
+    fn at(&self, path: &[usize]) -> &[usize] {
+        match self {
+            Places::Same(list) => list,
+            Places::By(link, lists) => lists.get(link.outer_of(path[link.at])).map(Vec::as_slice).unwrap_or(&[]),
+        }
+    }
+}
+
+fn places(plan: &Plan, index: usize, at: usize, size: usize) -> Places {
+    let wide = |list: &Vec<u32>| list.iter().map(|p| *p as usize).collect();
+    let found = plan.edits.iter().find_map(|e| match &e.change {
+        Change::Slice { tensor, dim, keep } if (*tensor, *dim) == (index, at) => Some(keep),
+        _ => None,
+    });
+    match found {
+        None => Places::Same((0..size).collect()),
+        Some(Keep::Same(list)) => Places::Same(wide(list)),
+        Some(Keep::By { link, lists }) => Places::By(*link, lists.iter().map(wide).collect()),
+    }
+}
+
 /// One tensor to cut.
 struct Job<'a> {
     tensor: &'a Tensor,
     bytes: Cow<'a, [u8]>,
-    keep: Vec<Option<Vec<bool>>>,
+    places: Vec<Places>,
     masks: &'a Unified<'a>,
     index: usize,
 }
@@ -89,21 +122,17 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(&self) -> Vec<u8> {
         let (t, width) = (self.tensor, self.tensor.dtype.bytes());
-        let places: Vec<Vec<usize>> = (0..t.shape.len())
-            .map(|d| match &self.keep[d] {
-                Some(k) => (0..t.shape[d]).filter(|at| k[*at]).collect(),
-                None => (0..t.shape[d]).collect(),
-            })
-            .collect();
-        let mut out = Vec::with_capacity(places.iter().map(Vec::len).product::<usize>() * width);
-        let from = Strided { bytes: &self.bytes, strides: &t.strides, width };
-        from.gather(&places, &runs(&t.shape, &places), 0, t.offset, &mut out);
+        let elements = self.places.iter().map(Places::len).product::<usize>();
+        let mut out = Vec::with_capacity(elements * width);
+        let whole = whole(&t.shape, &self.places);
+        Strided { bytes: &self.bytes, strides: &t.strides, width, places: &self.places, whole: &whole }
+            .gather(&mut Vec::new(), t.offset, &mut out);
         if t.role == Role::Parameter
             && let Some(mask) = self.masks.given_mask(self.index)
         {
-            let mut keep = Vec::with_capacity(out.len() / width);
-            let strides = dense(&t.shape);
-            Strided { bytes: &mask, strides: &strides, width: 1 }.gather(&places, &runs(&t.shape, &places), 0, 0, &mut keep);
+            let mut keep = Vec::with_capacity(elements);
+            Strided { bytes: &mask, strides: &dense(&t.shape), width: 1, places: &self.places, whole: &whole }
+                .gather(&mut Vec::new(), 0, &mut keep);
             if keep.contains(&0) {
                 for (element, k) in out.chunks_exact_mut(width).zip(keep) {
                     if k == 0 {
@@ -117,10 +146,10 @@ impl Job<'_> {
 }
 
 /// For each dimension whether everything from there on stays.
-fn runs(shape: &[usize], places: &[Vec<usize>]) -> Vec<bool> {
+fn whole(shape: &[usize], places: &[Places]) -> Vec<bool> {
     let mut whole = vec![true; shape.len() + 1];
     for d in (0..shape.len()).rev() {
-        whole[d] = whole[d + 1] && places[d].len() == shape[d];
+        whole[d] = whole[d + 1] && matches!(&places[d], Places::Same(list) if list.len() == shape[d]);
     }
     whole
 }
@@ -129,26 +158,31 @@ struct Strided<'a> {
     bytes: &'a [u8],
     strides: &'a [usize],
     width: usize,
+    places: &'a [Places],
+    whole: &'a [bool],
 }
 
 impl Strided<'_> {
-    /// Appends the elements at the kept places from dimension `d` on. Bounds were checked when the archive was opened; what
-    /// lies outside all the same is left out, which the writer notices by the length.
-    fn gather(&self, places: &[Vec<usize>], whole: &[bool], d: usize, at: usize, out: &mut Vec<u8>) {
-        if d == places.len() {
+    /// Appends the elements at the kept places of the dimensions that `path` does not fix. Bounds were checked when the
+    /// archive was opened; what lies outside all the same is left out, which the writer notices by the length.
+    fn gather(&self, path: &mut Vec<usize>, at: usize, out: &mut Vec<u8>) {
+        let d = path.len();
+        if d == self.places.len() {
             out.extend_from_slice(self.slice(at, 1));
             return;
         }
-        let dense_from_here = whole[d] && self.is_dense(places, d);
-        if dense_from_here {
-            out.extend_from_slice(self.slice(at, places[d..].iter().map(Vec::len).product()));
+        if self.whole[d] && self.is_dense(d) {
+            out.extend_from_slice(self.slice(at, self.places[d..].iter().map(Places::len).product()));
             return;
         }
-        if d + 1 == places.len() && self.strides[d] == 1 {
-            return self.last(&places[d], at, out);
+        let places = self.places[d].at(path);
+        if d + 1 == self.places.len() && self.strides[d] == 1 {
+            return self.last(places, at, out);
         }
-        for p in &places[d] {
-            self.gather(places, whole, d + 1, at + p * self.strides[d], out);
+        for p in places {
+            path.push(*p);
+            self.gather(path, at + p * self.strides[d], out);
+            path.pop();
         }
     }
 
@@ -165,13 +199,13 @@ impl Strided<'_> {
         }
     }
 
-    fn is_dense(&self, places: &[Vec<usize>], d: usize) -> bool {
+    fn is_dense(&self, d: usize) -> bool {
         let mut expected = 1;
-        for k in (d..places.len()).rev() {
-            if places[k].len() != 1 && self.strides[k] != expected {
+        for k in (d..self.places.len()).rev() {
+            if self.places[k].len() != 1 && self.strides[k] != expected {
                 return false;
             }
-            expected *= places[k].len();
+            expected *= self.places[k].len();
         }
         true
     }
@@ -203,17 +237,28 @@ fn mask_element(element: &mut [u8], dtype: DType) {
 mod tests {
     use super::*;
 
+    fn gathered(shape: &[usize], strides: &[usize], width: usize, places: Vec<Places>) -> Vec<u8> {
+        let bytes: Vec<u8> = (0..24).collect();
+        let mut out = Vec::new();
+        let whole = whole(shape, &places);
+        Strided { bytes: &bytes, strides, width, places: &places, whole: &whole }.gather(&mut Vec::new(), 0, &mut out);
+        out
+    }
+
     #[test]
     fn gathers_strided_tensors() {
-        let bytes: Vec<u8> = (0..24).collect();
-        let places = vec![vec![0, 2], vec![1, 2]];
+        let places = || vec![Places::Same(vec![0, 2]), Places::Same(vec![1, 2])];
         // [3, 4] transposed from [4, 3]
-        let mut out = Vec::new();
-        Strided { bytes: &bytes, strides: &[1, 3], width: 2 }.gather(&places, &runs(&[3, 4], &places), 0, 0, &mut out);
-        assert_eq!(out, [6, 7, 12, 13, 10, 11, 16, 17]);
-        let mut out = Vec::new();
-        Strided { bytes: &bytes, strides: &[4, 1], width: 2 }.gather(&places, &runs(&[3, 4], &places), 0, 0, &mut out);
-        assert_eq!(out, [2, 3, 4, 5, 18, 19, 20, 21]);
+        assert_eq!(gathered(&[3, 4], &[1, 3], 2, places()), [6, 7, 12, 13, 10, 11, 16, 17]);
+        assert_eq!(gathered(&[3, 4], &[4, 1], 2, places()), [2, 3, 4, 5, 18, 19, 20, 21]);
+    }
+
+    #[test]
+    fn gathers_other_places_for_each_outer_position() {
+        // [(2 groups, 2), 6]: columns 0, 1 in the first group, 3, 5 in the second.
+        let link = Link { at: 0, div: 2, outer: 2 };
+        let places = vec![Places::Same(vec![0, 3]), Places::By(link, vec![vec![0, 1], vec![3, 5]])];
+        assert_eq!(gathered(&[4, 6], &[6, 1], 1, places), [0, 1, 21, 23]);
     }
 
     #[test]

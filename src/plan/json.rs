@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, NewNode, Plan};
+use super::{Change, Keep, NewNode, Plan};
 use crate::model::{Arg, Graph, NodeId, ValueId};
 
 /// Version of the form below.
@@ -27,7 +27,11 @@ pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
             let mut value = match &edit.change {
                 Change::Slice { tensor, dim, keep } => {
                     let t = &graph.tensors[*tensor];
-                    json!({"edit": "slice", "tensor": t.name, "dim": dim, "of": t.shape[*dim], "keep": keep})
+                    let slice = |keep: Value, by: Value| json!({"edit": "slice", "tensor": t.name, "dim": dim, "of": t.shape[*dim], "by": by, "keep": keep});
+                    match keep {
+                        Keep::Same(list) => slice(json!(list), Value::Null),
+                        Keep::By { link, lists } => slice(json!(lists), json!({"dim": link.at, "div": link.div, "outer": link.outer})),
+                    }
                 }
                 Change::Set { node: id, arg: name_of_arg, to } => {
                     let old = graph.node(*id).arg(name_of_arg).map_or(Value::Null, |a| arg(a, &name));

@@ -18,6 +18,7 @@ pub use json::to_json;
 pub use unified::{Unified, unified};
 
 use crate::model::{Arg, NodeId, ValueId};
+use crate::solve::Link;
 
 /// Ordered edits of a program and its weights.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +52,7 @@ pub enum Change {
         /// The dimension.
         dim: usize,
         /// The kept positions.
-        keep: Vec<u32>,
+        keep: Keep,
     },
     /// Give an argument another value.
     Set {
@@ -92,6 +93,35 @@ pub enum Change {
         /// The new sizes by dimension.
         sizes: Vec<crate::model::Size>,
     },
+}
+
+/// Kept positions of a dimension, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Keep {
+    /// The same ones everywhere.
+    Same(Vec<u32>),
+    /// Others for each outer position, which another dimension tells; equally many for each.
+    By {
+        /// How the other dimension tells it.
+        link: Link<usize>,
+        /// A list for each outer position; empty where that position itself goes.
+        lists: Vec<Vec<u32>>,
+    },
+}
+
+impl Keep {
+    /// Number of positions that stay.
+    pub fn len(&self) -> usize {
+        match self {
+            Keep::Same(list) => list.len(),
+            Keep::By { lists, .. } => lists.iter().map(Vec::len).max().unwrap_or(0),
+        }
+    }
+
+    /// True if nothing stays.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// A node that the plan adds.

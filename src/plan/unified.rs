@@ -59,6 +59,9 @@ impl Unified<'_> {
             // Slices that the mask dropped as a whole and that stay all the same get their weights back.
             for (d, any) in given.slices.iter().enumerate() {
                 let Some(any) = any else { continue };
+                if self.solution.ragged(self.p, self.graph.tensors[k].value, d).is_some() {
+                    continue; // an inner axis, which the tensor does not make
+                }
                 let kept = self.solution.dim(self.p, self.graph.tensors[k].value, d);
                 let back = |at: &usize| !any[*at] && kept.as_ref().is_none_or(|k| k[*at]);
                 let lifted: Vec<usize> = (0..any.len()).filter(back).collect();
@@ -88,6 +91,14 @@ impl Unified<'_> {
         for d in 0..t.shape.len() {
             let Some(kept) = self.solution.dim(self.p, t.value, d) else { continue };
             let inner: usize = t.shape[d + 1..].iter().product();
+            if let Some(link) = self.solution.ragged(self.p, t.value, d) {
+                let outer_step: usize = t.shape[link.at + 1..].iter().product();
+                for (at, k) in keep.iter_mut().enumerate() {
+                    let outer = link.outer_of(at / outer_step.max(1) % t.shape[link.at]);
+                    *k &= u8::from(kept[outer * t.shape[d] + at / inner.max(1) % t.shape[d]]);
+                }
+                continue;
+            }
             for block in keep.chunks_exact_mut((t.shape[d] * inner).max(1)) {
                 for (at, run) in block.chunks_exact_mut(inner.max(1)).enumerate() {
                     if !kept[at] {

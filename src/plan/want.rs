@@ -16,8 +16,8 @@ pub struct Sizes<'a> {
 impl Sizes<'_> {
     /// Size of a letter after the cut.
     pub fn new_size(&self, bound: &Bound, letter: LetterId) -> Size {
-        match self.solution.kept(self.p, bound.ids[letter as usize]) {
-            Some(kept) => Size::from(kept.iter().filter(|k| **k).count()),
+        match self.solution.size(self.p, bound.ids[letter as usize]) {
+            Some(n) => Size::from(n),
             None => bound.size(letter),
         }
     }

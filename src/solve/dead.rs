@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use super::frame::Frame;
 use super::masks::Given;
 use super::positions::{Positions, SetId};
 use super::roles::Roles;
-use crate::axis::{Bound, DimExpr, LetterId, Propagation};
+use crate::axis::{DimExpr, LetterId, Propagation};
 use crate::model::{Graph, ValueId};
 
 /// For each atom whether it has readers and all of them ignore it.
@@ -15,13 +16,14 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
     if given.iter().all(Option::is_none) {
         return ignored;
     }
-    let masked = Masked { graph, p, roles, given };
+    let masked = Masked { graph, p, positions, roles, given };
     for bound in p.bounds() {
         let summed = bound.summed();
         if summed.is_empty() && bound.over.is_empty() {
             continue;
         }
         let weights = roles.weights(bound);
+        let frame = Frame::new(&p.axes, &positions.contexts, bound);
         for l in summed.iter().chain(&bound.over) {
             let Some(list) = positions.of(&p.axes, bound.ids[*l as usize]) else { continue };
             let zero: Vec<Rc<[bool]>> = if bound.over.contains(l) {
@@ -29,7 +31,7 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
             } else {
                 let dims = weights.iter().flat_map(|(o, v)| o.dims.iter().enumerate().map(|(k, d)| (*v, k, d)));
                 let holds = dims.filter(|(_, _, d)| d.letters().contains(l));
-                holds.filter_map(|(v, k, d)| Some(of_letter(bound, *l, d, &masked.zero(v, k, 0)?))).collect()
+                holds.filter_map(|(v, k, d)| Some(of_letter(&frame, *l, d, &masked.zero(v, k, 0)?))).collect()
             };
             for (k, set) in list.iter().enumerate() {
                 let ignores = zero.iter().any(|z| z.get(k).copied().unwrap_or(false));
@@ -45,12 +47,12 @@ fn mark(positions: &Positions, set: SetId, into: &mut [bool]) {
 }
 
 /// For each position of a letter whether all positions of a dimension that have it are zero.
-fn of_letter(bound: &Bound, letter: LetterId, dim: &DimExpr, zero: &[bool]) -> Rc<[bool]> {
-    let mut all = vec![true; bound.letters[letter as usize].len()];
-    let mut coords = vec![None; bound.letters.len()];
+fn of_letter(frame: &Frame, letter: LetterId, dim: &DimExpr, zero: &[bool]) -> Rc<[bool]> {
+    let mut all = vec![true; frame.len(letter)];
+    let mut coords = frame.nowhere();
     for (at, zero) in zero.iter().enumerate() {
         coords[letter as usize] = None;
-        dim.decode(at, &bound.letters, &mut coords);
+        frame.decode(dim, at, &mut coords);
         if let Some(c) = coords[letter as usize] {
             all[c as usize] &= zero;
         }
@@ -61,6 +63,7 @@ fn of_letter(bound: &Bound, letter: LetterId, dim: &DimExpr, zero: &[bool]) -> R
 struct Masked<'a> {
     graph: &'a Graph,
     p: &'a Propagation,
+    positions: &'a Positions,
     roles: &'a Roles,
     given: &'a [Option<Given<'a>>],
 }
@@ -70,7 +73,13 @@ impl Masked<'_> {
     /// parameter, or a copy of one in another layout.
     fn zero(&self, value: ValueId, dim: usize, depth: usize) -> Option<Rc<[bool]>> {
         if let Some(k) = self.graph.tensors.iter().position(|t| t.value == value) {
-            let slices = self.given[k].as_ref()?.slices.get(dim)?.as_ref()?;
+            let given = self.given[k].as_ref()?;
+            let dims = self.p.dims[value.index()].as_ref()?;
+            if let Some(link) = self.positions.contexts.dim(&self.p.axes, dims, dim) {
+                let any = given.pairs(&self.graph.tensors[k].shape, dim, link)?;
+                return Some(any.iter().map(|any| !any).collect());
+            }
+            let slices = given.slices.get(dim)?.as_ref()?;
             return Some(slices.iter().map(|any| !any).collect());
         }
         let bound = self.roles.producer(value).and_then(|n| self.p.maker(value, n))?;

@@ -48,7 +48,7 @@ fn removed(state: &State, bound: &Bound, letter: u32) -> Vec<Failure> {
 
 fn count(snapshot: &Snapshot, bound: &Bound, letter: u32) -> i64 {
     let all = bound.letters[letter as usize].len() as i64;
-    snapshot.kept(bound.ids[letter as usize]).map_or(all, |k| k.iter().filter(|k| **k).count() as i64)
+    snapshot.size(bound.ids[letter as usize]).map_or(all, |n| n as i64)
 }
 
 /// The places, among the positions that stay, of the listed ones that stay.

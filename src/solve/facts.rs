@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use crate::axis::{Bound, BoundLetter, BoundOperand, Call, DimExpr, Given, LetterId};
+use super::frame::{Coords, Frame};
+use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given, LetterId};
 use crate::rule::{Binary, Expr, Unary, eval};
 
 /// All elements are zero.
@@ -42,6 +43,8 @@ pub struct Clauses<'a> {
     pub call: &'a Call<'a>,
     /// Which positions of the letters stay.
     pub kept: &'a Kept,
+    /// Positions of letters.
+    pub frame: &'a Frame<'a>,
     /// Facts of the operands, parallel to the bound's operands.
     pub operands: Vec<Option<&'a ValueFacts>>,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
@@ -49,25 +52,31 @@ pub struct Clauses<'a> {
 
 impl<'a> Clauses<'a> {
     /// A new evaluation.
-    pub fn new(bound: &'a Bound, call: &'a Call<'a>, kept: &'a Kept, operands: Vec<Option<&'a ValueFacts>>) -> Clauses<'a> {
-        Clauses { bound, call, kept, operands, tables: FxHashMap::default() }
+    pub fn new(
+        bound: &'a Bound,
+        call: &'a Call<'a>,
+        frame: &'a Frame<'a>,
+        kept: &'a Kept,
+        operands: Vec<Option<&'a ValueFacts>>,
+    ) -> Clauses<'a> {
+        Clauses { bound, call, kept, frame, operands, tables: FxHashMap::default() }
     }
 
     /// The facts of a result at one position of one dimension.
     pub fn output(&mut self, dim: &DimExpr, position: usize) -> u8 {
-        let mut coords = vec![None; self.bound.letters.len()];
-        dim.decode(position, &self.bound.letters, &mut coords);
+        let mut coords = self.frame.nowhere();
+        self.frame.decode(dim, position, &mut coords);
         let apart: Vec<LetterId> = dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
         self.flags(&coords, &apart)
     }
 
     /// Facts that hold for every element of a result.
     pub fn everywhere(&mut self) -> u8 {
-        let coords = vec![None; self.bound.letters.len()];
+        let coords = self.frame.nowhere();
         self.flags(&coords, &[]) & (ZERO | NONNEG)
     }
 
-    fn flags(&mut self, coords: &[Option<u32>], apart: &[LetterId]) -> u8 {
+    fn flags(&mut self, coords: &Coords, apart: &[LetterId]) -> u8 {
         let rule = self.bound.rule.clone();
         let clauses = [(ZERO, &rule.facts.zero), (FINITE, &rule.facts.finite), (NONNEG, &rule.facts.nonneg), (NONZERO, &rule.facts.nonzero)];
         let mut flags = 0;
@@ -85,7 +94,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// True of every operand that gives an element at these coordinates; where none does, of the fill.
-    fn all(&mut self, kind: u8, coords: &[Option<u32>], apart: &[LetterId]) -> bool {
+    fn all(&mut self, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let relevant: Vec<usize> = (0..self.bound.operands.len()).filter(|k| self.gives(*k, apart)).collect();
         if relevant.is_empty() {
             return number(self.bound.fill, kind);
@@ -102,7 +111,7 @@ impl<'a> Clauses<'a> {
         operand.read && !operand.dims.iter().any(elsewhere) && !operand.at.iter().any(|l| apart.contains(l))
     }
 
-    fn clause(&mut self, clause: &Expr, kind: u8, coords: &[Option<u32>], apart: &[LetterId]) -> bool {
+    fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let indexed = |name: &str, k: &Expr| if let Expr::Int(k) = k { format!("{name}[{k}]") } else { name.to_owned() };
         match clause {
             Expr::Bool(b) => *b,
@@ -141,7 +150,7 @@ impl<'a> Clauses<'a> {
         eval(e, self.call).is_ok_and(|v| v.truthy())
     }
 
-    fn named(&mut self, name: &str, kind: u8, coords: &[Option<u32>]) -> bool {
+    fn named(&mut self, name: &str, kind: u8, coords: &Coords) -> bool {
         let found: Vec<usize> = (0..self.bound.operands.len()).filter(|k| self.bound.operands[*k].arg == name).collect();
         if !found.is_empty() {
             return found.into_iter().all(|k| self.operand(k, kind, coords));
@@ -154,7 +163,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// Whether a fact holds for the part of an operand that meets these coordinates.
-    pub fn operand(&mut self, k: usize, kind: u8, coords: &[Option<u32>]) -> bool {
+    pub fn operand(&mut self, k: usize, kind: u8, coords: &Coords) -> bool {
         let operand = &self.bound.operands[k];
         let value = match operand.given {
             Given::Number(x) => return number(x, kind),
@@ -186,25 +195,23 @@ impl<'a> Clauses<'a> {
     }
 
     /// The fact for all positions of a dimension that meet the coordinates.
-    fn slice(&mut self, k: usize, d: usize, kind: u8, coords: &[Option<u32>], shared: &[LetterId], flags: &Rc<[u8]>) -> bool {
-        let letters = &self.bound.letters;
+    fn slice(&mut self, k: usize, d: usize, kind: u8, coords: &Coords, shared: &[LetterId], flags: &Rc<[u8]>) -> bool {
+        let frame = self.frame;
         let dim = &self.bound.operands[k].dims[d];
-        if let Some(at) = encode(dim, letters, coords) {
+        if let Some(at) = frame.encode(dim, coords) {
             return flags.get(at).is_some_and(|f| f & kind != 0);
         }
-        let place = |c: &[Option<u32>]| {
-            shared.iter().try_fold(0usize, |n, l| Some(n * letters[*l as usize].len() + c[*l as usize]? as usize))
-        };
+        let place = |c: &Coords| shared.iter().try_fold(0usize, |n, l| Some(n * frame.len(*l) + c[*l as usize]? as usize));
         let key = (k, d, kind, shared.iter().fold(0u64, |h, l| h.wrapping_mul(1_000_003).wrapping_add(u64::from(*l) + 1)));
         let table = match self.tables.get(&key) {
             Some(table) => table.clone(),
             None => {
-                let size: usize = shared.iter().map(|l| letters[*l as usize].len()).product();
+                let size: usize = shared.iter().map(|l| frame.len(*l)).product();
                 let mut table = vec![true; size];
-                let mut at = vec![None; letters.len()];
+                let mut at = frame.nowhere();
                 for (q, f) in flags.iter().enumerate() {
                     at.fill(None);
-                    dim.decode(q, letters, &mut at);
+                    frame.decode(dim, q, &mut at);
                     let here = dim.letters().iter().all(|l| {
                         shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c))
                     });
@@ -225,32 +232,6 @@ impl<'a> Clauses<'a> {
     }
 }
 
-/// The position of a dimension at these coordinates, if they determine it.
-pub fn encode(dim: &DimExpr, letters: &[BoundLetter], coords: &[Option<u32>]) -> Option<usize> {
-    match dim {
-        DimExpr::One => Some(0),
-        DimExpr::Letter(l) => coords[*l as usize].map(|c| c as usize),
-        DimExpr::Product(parts) => parts.iter().try_fold(0, |n, p| Some(n * p.len(letters) + encode(p, letters, coords)?)),
-        DimExpr::Sum(parts) => {
-            let (mut start, mut found) = (0, None);
-            for part in parts {
-                if let Some(at) = encode(part, letters, coords) {
-                    if found.is_some() {
-                        return None; // the same letter twice: two positions
-                    }
-                    found = Some(start + at);
-                }
-                start += part.len(letters);
-            }
-            found
-        }
-        DimExpr::Pick(l, list) => {
-            let c = coords[*l as usize]?;
-            list.iter().position(|p| *p == c)
-        }
-    }
-}
-
 /// The fact of a number. A number that is only known at run time is a size: finite and positive.
 fn number(x: f64, kind: u8) -> bool {
     match kind {
@@ -261,33 +242,20 @@ fn number(x: f64, kind: u8) -> bool {
     }
 }
 
-/// A view read backwards: the facts of a base after a write through one of its views, at one position of the base.
-pub fn through_view(
-    bound: &Bound,
-    call: &Call,
-    kept: &Kept,
-    view: &ValueFacts,
-    output: usize,
-    base_dim: &DimExpr,
-    position: usize,
-    before: u8,
-) -> u8 {
-    let mut coords = vec![None; bound.letters.len()];
-    base_dim.decode(position, &bound.letters, &mut coords);
+/// A view read backwards: the facts of a base after a write through one of its views, at one position of the base. The
+/// clauses are those of the view's rule.
+pub fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim: &DimExpr, position: usize, before: u8) -> u8 {
+    let bound = view.bound;
+    let mut coords = view.frame.nowhere();
+    view.frame.decode(base_dim, position, &mut coords);
     let apart: Vec<LetterId> = base_dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
     let out = &bound.outputs[output];
     let mut mirror = bound.clone();
     let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
     mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
-    let mut clauses = Clauses::new(&mirror, call, kept, vec![Some(view)]);
+    let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
     if !clauses.gives(0, &apart) {
         return before;
     }
-    let mut flags = 0;
-    for kind in [ZERO, FINITE, NONNEG, NONZERO] {
-        if before & kind != 0 && clauses.operand(0, kind, &coords) {
-            flags |= kind;
-        }
-    }
-    flags
+    [ZERO, FINITE, NONNEG, NONZERO].into_iter().filter(|kind| before & kind != 0 && clauses.operand(0, *kind, &coords)).sum()
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 
 use super::error::SolveError;
+use super::ragged::Link;
 use crate::model::{Graph, Role};
 
 /// A mask for one parameter: a byte an element, 0 = masked.
@@ -65,6 +66,22 @@ impl Given<'_> {
         if self.per_channel && self.slices.iter().all(Option::is_none) {
             self.slices[dim] = Some(self.mask.keep.iter().map(|k| *k != 0).collect());
         }
+    }
+
+    /// For each pair of an outer position, told by another dimension, and a position of dimension `k` whether anything is
+    /// kept there. `shape` is the parameter's.
+    pub fn pairs(&self, shape: &[usize], k: usize, link: Link<usize>) -> Option<Vec<bool>> {
+        if self.per_channel {
+            return None;
+        }
+        let step = |d: usize| shape[d + 1..].iter().product::<usize>().max(1);
+        let (outer_step, own_step) = (step(link.at), step(k));
+        let mut any = vec![false; link.outer * shape[k]];
+        for (at, _) in self.mask.keep.iter().enumerate().filter(|(_, k)| **k != 0) {
+            let outer = link.outer_of(at / outer_step % shape[link.at]);
+            any[outer * shape[k] + at / own_step % shape[k]] = true;
+        }
+        Some(any)
     }
 
     /// The dimension that a mask of one number a channel speaks of.

@@ -2,11 +2,14 @@
 
 mod dead;
 mod error;
+mod even;
 mod express;
 mod facts;
+mod frame;
 mod masks;
 mod positions;
 mod prove;
+mod ragged;
 mod roles;
 mod state;
 mod votes;
@@ -21,11 +24,13 @@ pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ZERO};
 pub use masks::{Given, Mask, Masks};
 pub use prove::DataFlags;
+pub use ragged::Link;
 pub use state::Why;
 pub use votes::Conflict;
 
 use positions::Positions;
 use prove::Prover;
+use ragged::Contexts;
 use roles::Roles;
 use state::State;
 use votes::Votes;
@@ -74,6 +79,7 @@ pub struct Solution<'a> {
     pub given: Vec<Option<Given<'a>>>,
     /// By class: for each position whether it stays; `None` where all do.
     kept: FxHashMap<Id, Option<Rc<[bool]>>>,
+    contexts: Contexts,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
     pub makes: Vec<Vec<bool>>,
     /// Where masks disagree.
@@ -87,7 +93,21 @@ pub struct Solution<'a> {
 }
 
 impl Solution<'_> {
-    /// For each position of an axis whether it stays; `None` where all do.
+    /// Number of positions that stay (of a ragged axis: in each outer position); `None` where all do.
+    pub fn size(&self, p: &Propagation, id: Id) -> Option<usize> {
+        let total = self.kept(p, id)?.iter().filter(|k| **k).count();
+        let context = self.contexts.of(&p.axes, id);
+        let outer = context.map_or(1, |c| self.kept(p, c.class).map_or(c.outer, |k| k.iter().filter(|k| **k).count()));
+        Some(total / outer.max(1))
+    }
+
+    /// Where a dimension of a value is ragged: which other dimension tells the outer position.
+    pub fn ragged(&self, p: &Propagation, value: ValueId, dim: usize) -> Option<Link<usize>> {
+        self.contexts.dim(&p.axes, p.dims[value.index()].as_deref()?, dim)
+    }
+
+    /// For each position of an axis whether it stays, of a ragged axis for each pair of an outer and an own position; `None`
+    /// where all do.
     pub fn kept(&self, p: &Propagation, id: Id) -> Option<Rc<[bool]>> {
         self.kept.get(&p.axes.class(id)).cloned().flatten()
     }
@@ -117,7 +137,7 @@ pub fn solve<'a>(
     data: DataFlags,
 ) -> Result<Solution<'a>, SolveError> {
     let mut given = masks::given(graph, masks)?;
-    let positions = Positions::new(&p.axes);
+    let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
     let dead = dead::dead(graph, p, &positions, &roles, &given);
@@ -134,6 +154,7 @@ pub fn solve<'a>(
     loop {
         rounds += 1;
         at_least_one(graph, p, &mut state, &votes, &mut last);
+        even::even_out(&mut state, &votes);
         let mut failures = Prover::run(graph, rules, p, &state, data);
         failures.extend(express::inexpressible(graph, p, &state));
         if failures.is_empty() {
@@ -151,7 +172,11 @@ pub fn solve<'a>(
         kept.entry(p.axes.class(id)).or_insert_with(|| state.kept(id).map(Into::into));
     }
     let conflicts = votes.conflicts(graph, &state);
-    Ok(Solution { given, kept, makes: roles.makes, conflicts, obstacles, last, rounds })
+    for context in positions.contexts.classes().iter().filter_map(|c| positions.contexts.of(&p.axes, *c)) {
+        kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
+    }
+    let contexts = positions.contexts.clone();
+    Ok(Solution { given, kept, contexts, makes: roles.makes, conflicts, obstacles, last, rounds })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

@@ -10,6 +10,7 @@ use egg::Id;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use super::ragged::{Context, Contexts};
 use crate::axis::{Axes, Axis};
 
 /// The smallest thing that stays or goes.
@@ -30,19 +31,22 @@ pub struct Positions {
     classes: FxHashMap<Id, Option<Rc<[SetId]>>>,
     locked: FxHashSet<Id>,
     atoms: Atom,
+    /// The axes that depend on others.
+    pub contexts: Contexts,
     /// Pairs of positions that stay or go together.
     pub ties: Vec<(SetId, SetId)>,
 }
 
 impl Positions {
     /// Works out the positions of all classes.
-    pub fn new(axes: &Axes) -> Positions {
+    pub fn new(axes: &Axes, contexts: Contexts) -> Positions {
         let mut p = Positions {
             sets: vec![Set::new()],
             index: FxHashMap::from_iter([(Set::new(), STAYS)]),
             classes: FxHashMap::default(),
             locked: FxHashSet::default(),
             atoms: 0,
+            contexts,
             ties: Vec::new(),
         };
         p.locked = axes.locked_because().into_keys().collect();
@@ -89,14 +93,23 @@ impl Positions {
         let positions = if self.locked.contains(&class) {
             None
         } else if let Some(parts) = axes.cat_parts(class) {
-            self.join(axes, parts)
+            self.join(axes, parts, self.contexts.of(axes, class))
         } else if let Some(parts) = axes.merge_parts(class) {
             self.product(axes, parts)
         } else {
             let n = axes.size(class).as_int().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-            let first = self.atoms;
-            self.atoms += n;
-            Some((first..first + n).map(|a| self.intern(SmallVec::from_slice(&[a]))).collect())
+            let context = self.contexts.of(axes, class);
+            let outer = context.map(|c| (c.outer, self.expand(axes, c.class)));
+            let mut all = Vec::new();
+            for a in 0..outer.as_ref().map_or(1, |(n, _)| *n) {
+                let around = outer.as_ref().and_then(|(_, list)| list.as_ref()?.get(a).copied()).unwrap_or(STAYS);
+                for atom in self.atoms..self.atoms + n {
+                    let own = self.intern(SmallVec::from_slice(&[atom]));
+                    all.push(self.union(around, own));
+                }
+                self.atoms += n;
+            }
+            Some(all.into())
         };
         self.classes.insert(class, positions.clone());
         positions
@@ -106,25 +119,33 @@ impl Positions {
         axes.size(id).hint().and_then(|n| usize::try_from(n).ok()).unwrap_or(1)
     }
 
-    fn join(&mut self, axes: &Axes, parts: &[Id]) -> Option<Rc<[SetId]>> {
-        let mut any = false;
+    /// Of an axis with a context: for each outer position the parts one after another.
+    fn join(&mut self, axes: &Axes, parts: &[Id], context: Option<Context>) -> Option<Rc<[SetId]>> {
+        let lists: Vec<Option<Rc<[SetId]>>> = parts.iter().map(|p| self.expand(axes, *p)).collect();
+        if lists.iter().all(Option::is_none) {
+            return None;
+        }
         let mut all = Vec::new();
-        for part in parts {
-            match self.expand(axes, *part) {
-                Some(list) => {
-                    any = true;
-                    all.extend_from_slice(&list);
+        for a in 0..context.map_or(1, |c| c.outer) {
+            for (list, part) in lists.iter().zip(parts) {
+                let n = Self::count(axes, *part);
+                match list {
+                    Some(list) if list.len() != n => all.extend_from_slice(&list[a * n..(a + 1) * n]),
+                    Some(list) => all.extend_from_slice(list),
+                    None => all.extend(std::iter::repeat_n(STAYS, n)),
                 }
-                None => all.extend(std::iter::repeat_n(STAYS, Self::count(axes, *part))),
             }
         }
-        any.then(|| all.into())
+        Some(all.into())
     }
 
     fn product(&mut self, axes: &Axes, parts: &[Id]) -> Option<Rc<[SetId]>> {
         let lists: Vec<Option<Rc<[SetId]>>> = parts.iter().map(|p| self.expand(axes, *p)).collect();
         if lists.iter().all(Option::is_none) {
             return None;
+        }
+        if parts.iter().any(|p| self.contexts.of(axes, *p).is_some()) {
+            return Some(self.ragged_product(axes, parts, &lists));
         }
         let mut all = vec![STAYS];
         for (list, part) in lists.iter().zip(parts) {
@@ -141,11 +162,34 @@ impl Positions {
         Some(all.into())
     }
 
+    /// All tuples, where the positions of some parts depend on those of others.
+    fn ragged_product(&mut self, axes: &Axes, parts: &[Id], lists: &[Option<Rc<[SetId]>>]) -> Rc<[SetId]> {
+        let sizes: Vec<usize> = parts.iter().map(|p| Self::count(axes, *p)).collect();
+        let links: Vec<_> = (0..parts.len()).map(|t| self.contexts.dim(axes, parts, t)).collect();
+        let mut coords = vec![0; parts.len()];
+        let mut all = Vec::with_capacity(sizes.iter().product());
+        for position in 0..sizes.iter().product() {
+            let mut rest: usize = position;
+            for t in (0..parts.len()).rev() {
+                coords[t] = rest % sizes[t];
+                rest /= sizes[t];
+            }
+            let mut set = STAYS;
+            for (t, list) in lists.iter().enumerate() {
+                let outer = links[t].map_or(0, |link| link.outer_of(coords[link.at]));
+                let own = list.as_ref().and_then(|l| l.get(outer * sizes[t] + coords[t]).copied());
+                set = self.union(set, own.unwrap_or(STAYS));
+            }
+            all.push(set);
+        }
+        all.into()
+    }
+
     /// Every other description of the class says the same of each position.
     fn compare(&mut self, axes: &Axes, class: Id, pairs: &mut Vec<(SetId, SetId)>) {
         for d in axes.descriptions(class) {
             let other: Option<Rc<[SetId]>> = match d {
-                Axis::Cat(parts) => self.join(axes, parts),
+                Axis::Cat(parts) => self.join(axes, parts, self.contexts.of(axes, class)),
                 Axis::Merge(parts) => self.product(axes, parts),
                 Axis::Pick([of], list) => {
                     let whole = self.expand(axes, *of);
@@ -235,7 +279,7 @@ impl Positions {
         out
     }
 
-    /// The positions of an axis; `None` where all of them stay in any case.
+    /// The positions of an axis, for each outer position if it has a context; `None` where all of them stay in any case.
     pub fn of(&self, axes: &Axes, id: Id) -> Option<Rc<[SetId]>> {
         self.classes.get(&axes.class(id)).cloned().flatten()
     }

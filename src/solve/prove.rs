@@ -10,6 +10,7 @@ use egg::Id;
 use rustc_hash::FxHashMap;
 
 use super::facts::{Clauses, FINITE, Kept, NONNEG, ORDINARY, ValueFacts, ZERO, through_view};
+use super::frame::Frame;
 use super::positions::SetId;
 use super::state::{State, Why};
 use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
@@ -45,6 +46,14 @@ impl<'a> Snapshot<'a> {
         let kept: Option<Rc<[bool]>> = self.state.kept(class).map(Into::into);
         self.cache.borrow_mut().insert(class, kept.clone());
         kept
+    }
+
+    /// Number of positions that stay (of an axis with a context: in each outer position); `None` where all do.
+    pub fn size(&self, id: Id) -> Option<usize> {
+        let total = self.kept(id)?.iter().filter(|k| **k).count();
+        let context = self.state.positions.contexts.of(self.state.axes, id);
+        let outer = context.map_or(1, |c| self.kept(c.class).map_or(c.outer, |k| k.iter().filter(|k| **k).count()));
+        Some(total / outer.max(1))
     }
 
     /// The same for all letters of a bound rule.
@@ -105,8 +114,9 @@ impl<'a> Prover<'a> {
         let node = graph.node(bound.node);
         let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &p.shapes };
         let kept = self.snapshot.letters(bound);
-        self.sums(bound, &call, &kept);
-        for (value, facts) in self.results(bound, &call, &kept) {
+        let frame = self.frame(bound);
+        self.sums(bound, &call, &frame, &kept);
+        for (value, facts) in self.results(bound, &call, &frame, &kept) {
             self.facts[value.index()] = facts;
         }
         for out in &node.outputs {
@@ -125,8 +135,12 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn results(&self, bound: &Bound, call: &Call, kept: &Kept) -> Vec<(ValueId, ValueFacts)> {
-        let mut clauses = Clauses::new(bound, call, kept, self.operands(bound));
+    fn frame<'b>(&self, bound: &'b Bound) -> Frame<'b> {
+        Frame::new(&self.p.axes, &self.state.positions.contexts, bound)
+    }
+
+    fn results(&self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) -> Vec<(ValueId, ValueFacts)> {
+        let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
         let all = clauses.everywhere();
         let mut found = Vec::new();
         for (k, output) in bound.outputs.iter().enumerate() {
@@ -148,18 +162,22 @@ impl<'a> Prover<'a> {
     }
 
     /// Every removed position of a summed axis needs a factor that is zero there, and no factor that is infinite.
-    fn sums(&mut self, bound: &Bound, call: &Call, kept: &Kept) {
+    fn sums(&mut self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) {
         let mut failed: Vec<(LetterId, usize)> = Vec::new();
         {
-            let mut clauses = Clauses::new(bound, call, kept, self.operands(bound));
+            let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
             let summed = bound.summed();
             let both = summed.iter().chain(bound.over.iter().filter(|l| !summed.contains(l)));
             for l in both {
                 let Some(stays) = &kept[*l as usize] else { continue };
                 let statistic = !summed.contains(l);
+                let around = frame.outer[*l as usize].and_then(|class| self.snapshot.kept(class));
+                let own = bound.letters[*l as usize].len().max(1);
                 for at in (0..stays.len()).filter(|at| !stays[*at]) {
-                    let mut coords = vec![None; bound.letters.len()];
-                    coords[*l as usize] = Some(at as u32);
+                    if around.as_ref().is_some_and(|k| !k[at / own]) {
+                        continue; // the outer position goes as a whole
+                    }
+                    let coords = frame.at(*l, at);
                     let holders: Vec<usize> = (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
                     let considered = if statistic { &holders[..holders.len().min(1)] } else { &holders[..] };
                     let zero = considered.iter().any(|k| clauses.operand(*k, ZERO, &coords));
@@ -206,7 +224,7 @@ impl<'a> Prover<'a> {
                     let node = graph.node(by);
                     let call = Call { graph, node, schema: self.rules.schemas().get(&node.target), shapes: &p.shapes };
                     let kept = self.snapshot.letters(bound);
-                    if let Some((_, facts)) = self.results(bound, &call, &kept).into_iter().find(|(v, _)| v == out) {
+                    if let Some((_, facts)) = self.results(bound, &call, &self.frame(bound), &kept).into_iter().find(|(v, _)| v == out) {
                         self.facts[out.index()] = facts;
                     }
                 }
@@ -223,10 +241,12 @@ impl<'a> Prover<'a> {
         let output = bound.outputs.iter().position(|o| o.value == Some(child));
         let (Some(operand), Some(output)) = (operand, output) else { return ValueFacts::default() };
         let view = self.facts[child.index()].clone();
+        let frame = self.frame(bound);
+        let clauses = Clauses::new(bound, &call, &frame, &kept, Vec::new());
         let mut after = ValueFacts { dims: Vec::new(), all: before.all & view.all };
         for (d, flags) in operand.dims.iter().zip(&before.dims) {
             after.dims.push(flags.as_ref().map(|flags| {
-                let one = |(at, f): (usize, &u8)| if *f == ORDINARY { *f } else { through_view(bound, &call, &kept, &view, output, d, at, *f) };
+                let one = |(at, f): (usize, &u8)| if *f == ORDINARY { *f } else { through_view(&clauses, &view, output, d, at, *f) };
                 flags.iter().enumerate().map(one).collect()
             }));
         }

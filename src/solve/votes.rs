@@ -66,13 +66,18 @@ impl Votes {
                 let makes = (0..tensor.shape.len()).filter(fits).find(|d| roles.makes[k][*d]);
                 g.channel(makes.or_else(|| (0..tensor.shape.len()).find(fits)).unwrap_or(0));
             }
-            for (d, id) in p.dims[tensor.value.index()].iter().flatten().enumerate() {
+            let dims = p.dims[tensor.value.index()].as_deref().unwrap_or(&[]);
+            for (d, id) in dims.iter().enumerate() {
                 let Some(list) = positions.of(&p.axes, *id) else { continue };
                 let (makes, reads) = (roles.makes[k][d], roles.reads[k][d]);
                 match &given[k] {
                     Some(g) if makes || !reads => {
-                        let Some(any) = g.slices.get(d).and_then(Option::as_ref) else { continue };
-                        for (set, kept) in list.iter().zip(any).filter(|(s, _)| **s != STAYS) {
+                        let any = match positions.contexts.dim(&p.axes, dims, d) {
+                            Some(link) => g.pairs(&tensor.shape, d, link),
+                            None => g.slices.get(d).cloned().flatten(),
+                        };
+                        let Some(any) = any else { continue };
+                        for (set, kept) in list.iter().zip(&any).filter(|(s, _)| **s != STAYS) {
                             let tally = by_set.entry(*set).or_default();
                             if *kept { tally.keep.push(k) } else { tally.drop.push(k) }
                         }
