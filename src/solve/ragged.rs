@@ -124,7 +124,7 @@ fn link(axes: &Axes, bound: &Bound, inner: LetterId, outer: Id) -> Option<Link<L
     let holding = tensors.into_iter().filter(|dims| dims.iter().any(|d| d.letters().contains(&inner)));
     let mut found: Option<Link<LetterId>> = None;
     for dims in holding {
-        let letters = dims.iter().flat_map(DimExpr::letters).filter(|m| *m != inner);
+        let letters = dims.iter().flat_map(|d| beside(d, inner)).filter(|m| *m != inner);
         let links = letters.filter_map(|m| contains(axes, bound.ids[m as usize], outer).map(|(div, outer)| Link { at: m, div, outer }));
         let here: Vec<Link<LetterId>> = links.collect();
         // One dimension that holds both must have the outer one first.
@@ -139,6 +139,18 @@ fn link(axes: &Axes, bound: &Bound, inner: LetterId, outer: Id) -> Option<Link<L
         }
     }
     found
+}
+
+/// The letters of a dimension that have a coordinate where `inner` has one.
+fn beside(dim: &DimExpr, inner: LetterId) -> Vec<LetterId> {
+    match dim {
+        DimExpr::Product(parts) => parts.iter().flat_map(|p| beside(p, inner)).collect(),
+        DimExpr::Sum(parts) => match parts.iter().find(|p| p.letters().contains(&inner)) {
+            Some(part) => beside(part, inner),
+            None => dim.letters().to_vec(),
+        },
+        _ => dim.letters().to_vec(),
+    }
 }
 
 struct Search<'a> {
