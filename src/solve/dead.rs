@@ -77,7 +77,9 @@ impl Masked<'_> {
             let dims = self.p.dims[value.index()].as_ref()?;
             if let Some(link) = self.positions.contexts.dim(&self.p.axes, dims, dim) {
                 let any = given.pairs(&self.graph.tensors[k].shape, dim, link)?;
-                return Some(any.iter().map(|any| !any).collect());
+                // Where all that an outer position makes is masked, that is said of what it makes and not of what it reads.
+                let groups = any.chunks(any.len() / link.outer.max(1));
+                return Some(groups.flat_map(|group| group.iter().map(|any| !any && group.contains(&true))).collect());
             }
             let slices = given.slices.get(dim)?.as_ref()?;
             return Some(slices.iter().map(|any| !any).collect());

@@ -28,16 +28,14 @@ impl Roles {
         for bound in p.bounds() {
             for (operand, value) in roles.weights(bound) {
                 let (made, read) = roles.dims(bound, operand);
-                for d in made {
-                    for (k, at) in roles.behind(p, (value, d), &tensor_of) {
-                        roles.makes[k][at] = true;
-                    }
+                let behind = |dims: Vec<usize>| dims.into_iter().flat_map(|d| roles.behind(p, (value, d), &tensor_of)).collect();
+                let (mut made, read): (Vec<(usize, usize)>, Vec<(usize, usize)>) = (behind(made), behind(read));
+                // Of the tensors behind a computed weight, those that are summed over make; a gain for each channel follows.
+                if made.iter().any(|(k, _)| read.iter().any(|(r, _)| r == k)) {
+                    made.retain(|(k, _)| read.iter().any(|(r, _)| r == k));
                 }
-                for d in read {
-                    for (k, at) in roles.behind(p, (value, d), &tensor_of) {
-                        roles.reads[k][at] = true;
-                    }
-                }
+                made.into_iter().for_each(|(k, d)| roles.makes[k][d] = true);
+                read.into_iter().for_each(|(k, d)| roles.reads[k][d] = true);
             }
         }
         roles.share(graph);
@@ -56,12 +54,15 @@ impl Roles {
         }
     }
 
-    /// The operands of a contraction with an activation that are computed from stored tensors only.
+    /// The operands of a contraction that are computed from stored tensors only.
     pub fn weights<'b>(&self, bound: &'b Bound) -> Vec<(&'b BoundOperand, ValueId)> {
-        if bound.tensors().all(|(_, v)| self.constant[v.index()]) {
-            return Vec::new();
-        }
         let summed = bound.summed();
+        if bound.tensors().all(|(_, v)| self.constant[v.index()]) {
+            // A product of learned tensors only: each makes what it gives to the result.
+            let shared = |l: &u32| bound.tensors().filter(|(o, _)| o.holds(*l)).count() > 1;
+            let shared: Vec<u32> = summed.into_iter().filter(shared).collect();
+            return bound.tensors().filter(|(o, _)| shared.iter().any(|l| o.holds(*l))).collect();
+        }
         let named = |o: &BoundOperand| bound.rule.makes.as_ref().map(|names| names.contains(&o.arg));
         let weight = |(o, v): &(&BoundOperand, ValueId)| {
             self.constant[v.index()] && named(o).unwrap_or_else(|| summed.iter().any(|l| o.holds(*l)))

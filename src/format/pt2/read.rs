@@ -209,6 +209,9 @@ impl Builder<'_> {
                 if let Some(size) = recorded(graph, "sym_int_values", name).filter(|_| kind == Named::SymInt) {
                     let size = self.scopes.symbols.read(size).under(|| format!("sym_int_values[{name:?}]"))?;
                     value.scalar = Some(size);
+                } else {
+                    // A float or boolean, or an integer of unknown size: some number.
+                    value.scalar = Some(Size::symbol(name, None));
                 }
             }
             self.graph.values.push(value);
