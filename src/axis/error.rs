@@ -14,7 +14,10 @@ use crate::rule::Rule;
 pub enum PropagateError {
     /// A rule derives other sizes than the file records.
     #[error("the rule for {op} gives `{value}` the sizes {derived}, but the model records {recorded} (node `{node}`{line})")]
-    #[diagnostic(code(paring::rule::wrong_size), help("the rule is wrong for these arguments; correct it, or restrict it with `when:`"))]
+    #[diagnostic(
+        code(paring::rule::wrong_size),
+        help("the rule is wrong for these arguments; correct it, or restrict it with `when:`")
+    )]
     Derived {
         /// The operator.
         op: String,

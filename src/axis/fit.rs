@@ -42,17 +42,8 @@ impl<'a> Fit<'a> {
     fn new(pattern: &'a Pattern, rule: &'a Rule, call: &'a Call<'a>, optional: bool) -> Result<Fit<'a>, String> {
         let given = pattern.operands.iter().map(|o| given(o, call)).collect::<Result<Vec<_>, _>>()?;
         let empty = (HashMap::new(), Vec::new(), Vec::new(), HashMap::new());
-        let mut fit = Fit {
-            pattern,
-            rule,
-            call,
-            optional,
-            given,
-            lengths: empty.0,
-            letters: empty.1,
-            known: empty.2,
-            index: empty.3,
-        };
+        let mut fit =
+            Fit { pattern, rule, call, optional, given, lengths: empty.0, letters: empty.1, known: empty.2, index: empty.3 };
         fit.find_lengths()?;
         Ok(fit)
     }
@@ -150,7 +141,10 @@ impl<'a> Fit<'a> {
         for d in present {
             match ellipsis(d) {
                 Some(l) => {
-                    let full = *self.lengths.get(&l.name).ok_or_else(|| format!("`{}...` stands for an unknown number of dimensions", l.name))?;
+                    let full = *self
+                        .lengths
+                        .get(&l.name)
+                        .ok_or_else(|| format!("`{}...` stands for an unknown number of dimensions", l.name))?;
                     let here = match rank {
                         Some(rank) if spans == 1 => rank.saturating_sub(fixed).min(full),
                         _ => full,
@@ -262,7 +256,9 @@ impl<'a> Fit<'a> {
     }
 
     fn may_broadcast(&self, operand: &Operand, name: &str) -> bool {
-        name == ANY || operand_broadcasts(operand) || operand.dims.iter().any(|d| matches!(d, Dim::Letter(l) if l.name == name && l.broadcast))
+        name == ANY
+            || operand_broadcasts(operand)
+            || operand.dims.iter().any(|d| matches!(d, Dim::Letter(l) if l.name == name && l.broadcast))
     }
 
     /// Sizes from formulas, and of the one unknown factor or part of a dimension, until nothing new is found.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use egg::Id;
 use super::alias::Aliases;
 use super::bound::{Bound, BoundLetter, BoundOperand, DimExpr, Edit, Given, LetterId, Want};
 use super::classes::{Axes, Reason};
@@ -14,6 +13,7 @@ use super::layout::layout;
 use super::sketch::{Call, Sketch, dim};
 use crate::model::{Graph, NodeId, Size, ValueId};
 use crate::rule::{Body, Pick, Rule, RuleSet, Val, eval};
+use egg::Id;
 
 /// What became of a node.
 #[derive(Clone, Debug)]
@@ -114,7 +114,15 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
     let found = composites(graph, &sketches, &aliases);
 
     let axes = Axes::new();
-    let mut p = Propagation { axes, dims: vec![None; graph.values.len()], shapes, steps: Vec::new(), joint: Vec::new(), aliases, alignments: 0 };
+    let mut p = Propagation {
+        axes,
+        dims: vec![None; graph.values.len()],
+        shapes,
+        steps: Vec::new(),
+        joint: Vec::new(),
+        aliases,
+        alignments: 0,
+    };
     p.sources(graph, frozen);
     let mut part_of: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     for (k, composite) in found.iter().enumerate() {
@@ -183,7 +191,8 @@ fn sketch(graph: &Graph, rules: &RuleSet, shapes: &mut [Option<Vec<Size>>], id: 
     let Some((rule, sketch)) = found else {
         let tensors: Vec<ValueId> = node.outputs.iter().copied().filter(is_tensor).collect();
         for v in &tensors {
-            shapes[v.index()] = Some(graph.value(*v).shape.clone().ok_or_else(|| PropagateError::unsized_result(graph, id, &why))?);
+            shapes[v.index()] =
+                Some(graph.value(*v).shape.clone().ok_or_else(|| PropagateError::unsized_result(graph, id, &why))?);
         }
         return Ok(if tensors.is_empty() && operands.is_empty() { Fitted::Nothing } else { Fitted::Unknown(why) });
     };
@@ -210,7 +219,9 @@ fn sketch(graph: &Graph, rules: &RuleSet, shapes: &mut [Option<Vec<Size>>], id: 
 }
 
 fn agree(derived: &[Size], recorded: &[Size]) -> bool {
-    let same = |(d, r): (&Size, &Size)| d == r || ((d.as_int().is_none() || r.as_int().is_none()) && (d.hint() == r.hint() || d.hint().is_none()));
+    let same = |(d, r): (&Size, &Size)| {
+        d == r || ((d.as_int().is_none() || r.as_int().is_none()) && (d.hint() == r.hint() || d.hint().is_none()))
+    };
     derived.len() == recorded.len() && derived.iter().zip(recorded).all(same)
 }
 
@@ -261,13 +272,17 @@ impl Propagation {
     fn sources(&mut self, graph: &Graph, frozen: &[String]) {
         for t in &graph.tensors {
             let ids = self.new_dims(t.value);
-            let is_frozen = |f: &String| t.name == *f || t.name.strip_prefix(f.as_str()).is_some_and(|rest| rest.starts_with('.'));
+            let is_frozen =
+                |f: &String| t.name == *f || t.name.strip_prefix(f.as_str()).is_some_and(|rest| rest.starts_with('.'));
             if let Some(f) = frozen.iter().find(|f| is_frozen(f)) {
                 ids.iter().for_each(|id| self.axes.lock(*id, Reason::Frozen(f.clone())));
             }
         }
         for (k, t) in graph.tensors.iter().enumerate() {
-            let Some(first) = graph.tensors[..k].iter().find(|o| o.storage == t.storage && o.tied_to(t) && o.role == t.role) else { continue };
+            let Some(first) = graph.tensors[..k].iter().find(|o| o.storage == t.storage && o.tied_to(t) && o.role == t.role)
+            else {
+                continue;
+            };
             let pairs: Vec<(Id, Id)> = match (&self.dims[t.value.index()], &self.dims[first.value.index()]) {
                 (Some(a), Some(b)) => a.iter().copied().zip(b.iter().copied()).collect(),
                 _ => Vec::new(),
@@ -313,7 +328,13 @@ impl Propagation {
         };
         let node = graph.node(id);
         let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &self.shapes };
-        edits.extend(rule.args.iter().filter(|_| tie != Tie::Composite).filter(|(arg, _)| node.arg(arg).is_some()).map(|(arg, f)| Edit { arg: arg.clone(), want: Want::Formula(f.clone()), from_end: false }));
+        edits.extend(
+            rule.args.iter().filter(|_| tie != Tie::Composite).filter(|(arg, _)| node.arg(arg).is_some()).map(|(arg, f)| Edit {
+                arg: arg.clone(),
+                want: Want::Formula(f.clone()),
+                from_end: false,
+            }),
+        );
         let chosen = |picks: &[Pick]| choose(picks, &letters, &operands, &call);
         if tie != Tie::Composite {
             locked.extend(chosen(&rule.lock));
@@ -365,7 +386,8 @@ impl Propagation {
                 }
             }
         }
-        let ids: Vec<Id> = ids.into_iter().enumerate().map(|(k, i)| i.unwrap_or_else(|| self.axes.leaf(letters[k].size.clone()))).collect();
+        let ids: Vec<Id> =
+            ids.into_iter().enumerate().map(|(k, i)| i.unwrap_or_else(|| self.axes.leaf(letters[k].size.clone()))).collect();
         if !apart {
             locked.sort_unstable();
             locked.dedup();
@@ -375,7 +397,8 @@ impl Propagation {
     }
 
     fn term(&mut self, d: &DimExpr, letters: &[BoundLetter], ids: &mut [Option<Id>]) -> Id {
-        let mut of = |axes: &mut Axes, l: LetterId| *ids[l as usize].get_or_insert_with(|| axes.leaf(letters[l as usize].size.clone()));
+        let mut of =
+            |axes: &mut Axes, l: LetterId| *ids[l as usize].get_or_insert_with(|| axes.leaf(letters[l as usize].size.clone()));
         match d {
             DimExpr::One => self.axes.leaf(Size::int(1)),
             DimExpr::Letter(l) => of(&mut self.axes, *l),

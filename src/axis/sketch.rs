@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::bound::{BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Want};
 use crate::model::{Arg, Graph, Node, Size, ValueId};
-use crate::rule::{Expr, Scope, Schema, Val, eval};
+use crate::rule::{Expr, Schema, Scope, Val, eval};
 
 /// A node with what is known of its operands.
 pub struct Call<'a> {
@@ -52,13 +52,7 @@ impl Sketch {
 
     /// Adds an operand.
     pub fn operand(&mut self, arg: &str, value: ValueId, dims: Vec<DimExpr>) {
-        self.operands.push(BoundOperand {
-            arg: arg.into(),
-            given: Given::Tensor(value),
-            read: true,
-            dims,
-            at: SmallVec::new(),
-        });
+        self.operands.push(BoundOperand { arg: arg.into(), given: Given::Tensor(value), read: true, dims, at: SmallVec::new() });
     }
 
     /// Adds a result.
@@ -77,7 +71,9 @@ impl Sketch {
 impl Call<'_> {
     /// Derived sizes of a tensor.
     pub fn shape(&self, value: ValueId) -> Result<&[Size], String> {
-        self.shapes[value.index()].as_deref().ok_or_else(|| format!("the sizes of `{}` are not known", self.graph.value(value).name))
+        self.shapes[value.index()]
+            .as_deref()
+            .ok_or_else(|| format!("the sizes of `{}` are not known", self.graph.value(value).name))
     }
 
     /// The argument as written, or the schema's default.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::repair::Builder;
 use super::composite::Views;
+use super::repair::Builder;
 use super::want::{Outcome, Sizes, mentions, outcome, value};
 use super::{Change, Edit, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
 use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
@@ -28,7 +28,13 @@ const GATHER: &str = "paring.gather";
 ///
 /// # Errors
 /// Where an argument would have to change that is computed from symbolic sizes, or a rule cannot be worked out.
-pub fn plan(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution, statistics: Statistics) -> Result<Plan, PlanError> {
+pub fn plan(
+    graph: &Graph,
+    rules: &RuleSet,
+    p: &Propagation,
+    solution: &Solution,
+    statistics: Statistics,
+) -> Result<Plan, PlanError> {
     let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics };
     planner.slices();
     for step in &p.steps {
@@ -91,7 +97,8 @@ impl<'a> Planner<'a> {
         let new = |l: LetterId| sizes.new_size(bound, l);
         let kept = |l: LetterId| self.solution.kept(self.p, bound.ids[l as usize]).map(|k| k.to_vec());
         for edit in &bound.edits {
-            let found = outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, &new, &kept).map_err(|e| self.wrong(bound, e))?;
+            let found =
+                outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, &new, &kept).map_err(|e| self.wrong(bound, e))?;
             match found {
                 Outcome::Leave => {}
                 Outcome::Set(list) => {
@@ -103,7 +110,11 @@ impl<'a> Planner<'a> {
                 }
                 Outcome::Parts(parts) => self.parts(bound, &call, parts, &new)?,
                 Outcome::Gather(dim, places) => {
-                    let (Some(Given::Tensor(x)), Some(out)) = (bound.operands.first().map(|o| o.given), call.node.outputs.first()) else { continue };
+                    let (Some(Given::Tensor(x)), Some(out)) =
+                        (bound.operands.first().map(|o| o.given), call.node.outputs.first())
+                    else {
+                        continue;
+                    };
                     let nodes = self.gather(bound, x, *out, &[(dim, places)])?;
                     self.push(
                         Change::Insert { node: bound.node, original: None, nodes },
@@ -128,7 +139,8 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let old = |l: LetterId| bound.size(l);
-            let was = eval(formula, &super::want::Formula { bound, call, size: &old }).map_err(|e| self.wrong(bound, e.to_string()))?;
+            let was =
+                eval(formula, &super::want::Formula { bound, call, size: &old }).map_err(|e| self.wrong(bound, e.to_string()))?;
             let to = value(&was).ok_or_else(|| self.wrong(bound, format!("the default of `{arg}` is symbolic")))?;
             self.push(Change::Set { node: bound.node, arg: arg.clone(), to }, "its default depends on a size that changed");
         }
@@ -175,15 +187,25 @@ impl<'a> Planner<'a> {
     }
 
     fn arguments(&self, builder: &Builder, statement: &crate::rule::Statement) -> Result<Vec<(String, Arg)>, PlanError> {
-        let of = |(name, e): &(String, crate::rule::Expr)| Ok((name.clone(), builder.arg(e).map_err(|why| self.wrong(builder.bound, why))?));
+        let of = |(name, e): &(String, crate::rule::Expr)| {
+            Ok((name.clone(), builder.arg(e).map_err(|why| self.wrong(builder.bound, why))?))
+        };
         let args: Vec<(String, Arg)> = statement.args.iter().map(of).collect::<Result<_, PlanError>>()?;
         Ok(args.into_iter().filter(|(_, a)| *a != Arg::None).collect())
     }
 
     /// A node that calls one of Paring's own operators, which the rules spell out.
-    fn own(&self, bound: &Bound, op: &str, tensors: &[(&str, ValueId)], names: &[(&str, Val)], output: ValueId) -> Result<NewNode, PlanError> {
+    fn own(
+        &self,
+        bound: &Bound,
+        op: &str,
+        tensors: &[(&str, ValueId)],
+        names: &[(&str, Val)],
+        output: ValueId,
+    ) -> Result<NewNode, PlanError> {
         let rule = self.rules.for_target(op).first().cloned();
-        let statement = rule.and_then(|r| r.becomes.clone()).ok_or_else(|| self.wrong(bound, format!("there is no rule for {op}")))?;
+        let statement =
+            rule.and_then(|r| r.becomes.clone()).ok_or_else(|| self.wrong(bound, format!("there is no rule for {op}")))?;
         let call = self.call(bound.node);
         let results = tensors.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
         let extra = names.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
@@ -197,13 +219,20 @@ impl<'a> Planner<'a> {
     }
 
     /// Nodes that pick listed positions of some dimensions of `x`, one after another.
-    fn gather(&mut self, bound: &Bound, x: ValueId, out: ValueId, picks: &[(usize, Vec<i64>)]) -> Result<Vec<NewNode>, PlanError> {
+    fn gather(
+        &mut self,
+        bound: &Bound,
+        x: ValueId,
+        out: ValueId,
+        picks: &[(usize, Vec<i64>)],
+    ) -> Result<Vec<NewNode>, PlanError> {
         let (mut from, mut nodes) = (x, Vec::new());
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());
             let index = self.value(format!("c_{name}"), x);
             self.plan.constants.push(NewConstant { name, value: index, data: places.clone() });
-            let output = if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
+            let output =
+                if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
             let names = [("dim", Val::Size(Size::from(*dim)))];
             nodes.push(self.own(bound, GATHER, &[("x", from), ("index", index)], &names, output)?);
             from = output;
@@ -320,7 +349,8 @@ impl<'a> Planner<'a> {
 
 /// A value of the plan, with a name that no other value has.
 fn add(graph: &Graph, plan: &mut Plan, mut value: NewValue) -> ValueId {
-    let taken = |plan: &Plan, name: &str| graph.values.iter().any(|v| v.name == name) || plan.values.iter().any(|v| v.name == name);
+    let taken =
+        |plan: &Plan, name: &str| graph.values.iter().any(|v| v.name == name) || plan.values.iter().any(|v| v.name == name);
     let stem = value.name.clone();
     let mut n = 0;
     while taken(plan, &value.name) {

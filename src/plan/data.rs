@@ -125,14 +125,20 @@ impl Job<'_> {
         let elements = self.places.iter().map(Places::len).product::<usize>();
         let mut out = Vec::with_capacity(elements * width);
         let whole = whole(&t.shape, &self.places);
-        Strided { bytes: &self.bytes, strides: &t.strides, width, places: &self.places, whole: &whole }
-            .gather(&mut Vec::new(), t.offset, &mut out);
+        Strided { bytes: &self.bytes, strides: &t.strides, width, places: &self.places, whole: &whole }.gather(
+            &mut Vec::new(),
+            t.offset,
+            &mut out,
+        );
         if t.role == Role::Parameter
             && let Some(mask) = self.masks.given_mask(self.index)
         {
             let mut keep = Vec::with_capacity(elements);
-            Strided { bytes: &mask, strides: &dense(&t.shape), width: 1, places: &self.places, whole: &whole }
-                .gather(&mut Vec::new(), 0, &mut keep);
+            Strided { bytes: &mask, strides: &dense(&t.shape), width: 1, places: &self.places, whole: &whole }.gather(
+                &mut Vec::new(),
+                0,
+                &mut keep,
+            );
             if keep.contains(&0) {
                 for (element, k) in out.chunks_exact_mut(width).zip(keep) {
                     if k == 0 {

@@ -8,7 +8,10 @@ use thiserror::Error;
 pub enum PlanError {
     /// An argument holds a symbolic size that would have to change.
     #[error("argument `{arg}` of node `{node}` ({op}) is computed from symbolic sizes and would have to change")]
-    #[diagnostic(code(paring::plan::symbolic_argument), help("export with that dimension static, or freeze the layers that the argument depends on with --freeze"))]
+    #[diagnostic(
+        code(paring::plan::symbolic_argument),
+        help("export with that dimension static, or freeze the layers that the argument depends on with --freeze")
+    )]
     Symbolic {
         /// The node.
         node: String,

@@ -32,8 +32,13 @@ impl Builder<'_> {
         plan: &mut Plan,
         next: &mut dyn FnMut(&mut Plan, NewValue) -> ValueId,
     ) -> Result<(Option<ValueId>, Vec<NewNode>), String> {
-        let active: Vec<&Statement> =
-            statements.iter().map(|s| self.applies(s).map(|yes| yes.then_some(s))).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let active: Vec<&Statement> = statements
+            .iter()
+            .map(|s| self.applies(s).map(|yes| yes.then_some(s)))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect();
         let mut original = None;
         let mut nodes = Vec::new();
         for (k, statement) in active.iter().enumerate() {
@@ -101,7 +106,8 @@ impl Builder<'_> {
 
     fn eval(&self, e: &Expr) -> Result<Val, String> {
         let e = self.expand(e)?;
-        eval(&e, &Names { formula: Formula { bound: self.bound, call: self.call, size: self.new }, extra: &self.extra }).map_err(|e| e.to_string())
+        eval(&e, &Names { formula: Formula { bound: self.bound, call: self.call, size: self.new }, extra: &self.extra })
+            .map_err(|e| e.to_string())
     }
 
     /// Works out `old(letter)` and `dims(letter)`.
@@ -114,9 +120,11 @@ impl Builder<'_> {
                     [Expr::Name(n) | Expr::Spread(n)] => n,
                     _ => return Err(format!("`{f}` takes one letter")),
                 };
-                let letters: Vec<LetterId> = (0..self.bound.letters.len() as LetterId).filter(|l| self.bound.letters[*l as usize].name == *name).collect();
+                let letters: Vec<LetterId> =
+                    (0..self.bound.letters.len() as LetterId).filter(|l| self.bound.letters[*l as usize].name == *name).collect();
                 if f == "old" {
-                    let size = letters.first().map(|l| self.bound.size(*l)).ok_or_else(|| format!("there is no letter `{name}`"))?;
+                    let size =
+                        letters.first().map(|l| self.bound.size(*l)).ok_or_else(|| format!("there is no letter `{name}`"))?;
                     Expr::Int(size.as_int().ok_or("a symbolic size")?)
                 } else {
                     let dims = self.bound.operands.first().map(|o| o.dims.as_slice()).unwrap_or(&[]);

@@ -31,7 +31,9 @@ impl Unified<'_> {
     /// The tensor whose given mask holds for this one: its own, or that of the same memory under another name.
     fn given(&self, k: usize) -> Option<usize> {
         let t = &self.graph.tensors[k];
-        let same = |o: &usize| self.solution.given[*o].is_some() && self.graph.tensors[*o].role == t.role && self.graph.tensors[*o].tied_to(t);
+        let same = |o: &usize| {
+            self.solution.given[*o].is_some() && self.graph.tensors[*o].role == t.role && self.graph.tensors[*o].tied_to(t)
+        };
         if self.solution.given[k].is_some() { Some(k) } else { (0..self.graph.tensors.len()).find(same) }
     }
 

@@ -43,7 +43,15 @@ pub enum Outcome {
 }
 
 /// Works out the value of an argument after the cut. `new` gives the letters' sizes after it.
-pub fn outcome(bound: &Bound, call: &Call, arg: &str, want: &Want, from_end: bool, new: &dyn Fn(LetterId) -> Size, kept: &dyn Fn(LetterId) -> Option<Vec<bool>>) -> Result<Outcome, String> {
+pub fn outcome(
+    bound: &Bound,
+    call: &Call,
+    arg: &str,
+    want: &Want,
+    from_end: bool,
+    new: &dyn Fn(LetterId) -> Size,
+    kept: &dyn Fn(LetterId) -> Option<Vec<bool>>,
+) -> Result<Outcome, String> {
     let old = |l: LetterId| bound.size(l);
     let set = |arg: &str, to: Arg| Ok(Outcome::Set(vec![(arg.to_owned(), to)]));
     let given = call.node.arg(arg);
@@ -171,8 +179,10 @@ impl Scope for Formula<'_> {
     }
 
     fn spread(&self, letter: &str) -> Option<Vec<Size>> {
-        let mut found: Vec<(usize, LetterId)> =
-            (0..self.bound.letters.len()).filter(|l| self.bound.letters[*l].name == letter).map(|l| (self.bound.letters[l].item, l as LetterId)).collect();
+        let mut found: Vec<(usize, LetterId)> = (0..self.bound.letters.len())
+            .filter(|l| self.bound.letters[*l].name == letter)
+            .map(|l| (self.bound.letters[l].item, l as LetterId))
+            .collect();
         found.sort_unstable();
         Some(found.into_iter().map(|(_, l)| (self.size)(l)).collect())
     }

@@ -107,7 +107,12 @@ impl Summary {
                 continue;
             }
             let name = t.name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
-            let layer = layers.entry(name.clone()).or_insert_with(|| Layer { name, before: vec![], after: vec![], parameters: Total::default() });
+            let layer = layers.entry(name.clone()).or_insert_with(|| Layer {
+                name,
+                before: vec![],
+                after: vec![],
+                parameters: Total::default(),
+            });
             if t.numel() > layer.before.iter().product() || layer.before.is_empty() {
                 (layer.before, layer.after) = (t.shape.clone(), s.shape.clone());
             }
@@ -171,7 +176,8 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         }
     }
     for (why, (positions, names)) in locked {
-        let subject = if names.len() > 3 { format!("{} and {} more", names[..3].join(", "), names.len() - 3) } else { names.join(", ") };
+        let subject =
+            if names.len() > 3 { format!("{} and {} more", names[..3].join(", "), names.len() - 3) } else { names.join(", ") };
         notes.push(Note { subject, text: format!("{positions} masked positions stay: {why}"), line: None });
     }
     notes

@@ -11,7 +11,13 @@ pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failu
     let snapshot = Snapshot::new(state);
     let mut failures = Vec::new();
     let mut used = vec![false; graph.values.len()];
-    graph.nodes.iter().flat_map(|n| &n.args).flat_map(|(_, a)| a.tensors()).chain(graph.outputs.iter().copied()).for_each(|v| used[v.index()] = true);
+    graph
+        .nodes
+        .iter()
+        .flat_map(|n| &n.args)
+        .flat_map(|(_, a)| a.tensors())
+        .chain(graph.outputs.iter().copied())
+        .for_each(|v| used[v.index()] = true);
     for bound in p.bounds() {
         // A repair gives the first result only.
         let repaired = bound.rule.statistic.as_ref().is_some_and(|s| !s.repair.is_empty());

@@ -78,7 +78,12 @@ impl<'a> Clauses<'a> {
 
     fn flags(&mut self, coords: &Coords, apart: &[LetterId]) -> u8 {
         let rule = self.bound.rule.clone();
-        let clauses = [(ZERO, &rule.facts.zero), (FINITE, &rule.facts.finite), (NONNEG, &rule.facts.nonneg), (NONZERO, &rule.facts.nonzero)];
+        let clauses = [
+            (ZERO, &rule.facts.zero),
+            (FINITE, &rule.facts.finite),
+            (NONNEG, &rule.facts.nonneg),
+            (NONZERO, &rule.facts.nonzero),
+        ];
         let mut flags = 0;
         for (kind, clause) in clauses {
             let holds = match clause {
@@ -212,9 +217,8 @@ impl<'a> Clauses<'a> {
                 for (q, f) in flags.iter().enumerate() {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
-                    let here = dim.letters().iter().all(|l| {
-                        shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c))
-                    });
+                    let here =
+                        dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
                     if let (true, Some(p)) = (here, place(&at)) {
                         table[p] &= f & kind != 0;
                     }

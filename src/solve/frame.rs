@@ -76,7 +76,8 @@ impl<'a> Frame<'a> {
         match self.open(dim) {
             None => Some(at),
             Some(_) => {
-                let inner = dim.letters().into_iter().find(|l| self.links[*l as usize].is_some() && coords[*l as usize].is_some())?;
+                let inner =
+                    dim.letters().into_iter().find(|l| self.links[*l as usize].is_some() && coords[*l as usize].is_some())?;
                 let outer = coords[inner as usize]? as usize / self.letters[inner as usize].len().max(1);
                 Some(outer * dim.len(self.letters) + at)
             }

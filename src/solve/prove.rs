@@ -81,7 +81,16 @@ impl<'a> Prover<'a> {
     /// Proves, or finds where the proof fails.
     pub fn run(graph: &'a Graph, rules: &'a RuleSet, p: &'a Propagation, state: &'a State<'a>, data: DataFlags) -> Vec<Failure> {
         let facts = vec![ValueFacts::default(); graph.values.len()];
-        let mut prover = Prover { graph, rules, p, snapshot: Snapshot::new(state), state, facts, views: FxHashMap::default(), failures: Vec::new() };
+        let mut prover = Prover {
+            graph,
+            rules,
+            p,
+            snapshot: Snapshot::new(state),
+            state,
+            facts,
+            views: FxHashMap::default(),
+            failures: Vec::new(),
+        };
         prover.sources(data);
         for bound in p.bounds() {
             prover.node(bound);
@@ -151,7 +160,15 @@ impl<'a> Prover<'a> {
             let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all: if known { all } else { 0 } };
             for (d, id) in output.dims.iter().zip(ids) {
                 let flags = self.snapshot.kept(*id).map(|kept| {
-                    let flags = kept.iter().enumerate().map(|(at, stays)| if *stays { ORDINARY } else if known { clauses.output(d, at) } else { 0 });
+                    let flags = kept.iter().enumerate().map(|(at, stays)| {
+                        if *stays {
+                            ORDINARY
+                        } else if known {
+                            clauses.output(d, at)
+                        } else {
+                            0
+                        }
+                    });
                     flags.collect::<Rc<[u8]>>()
                 });
                 facts.dims.push(flags);
@@ -178,7 +195,8 @@ impl<'a> Prover<'a> {
                         continue; // the outer position goes as a whole
                     }
                     let coords = frame.at(*l, at);
-                    let holders: Vec<usize> = (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
+                    let holders: Vec<usize> =
+                        (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
                     let considered = if statistic { &holders[..holders.len().min(1)] } else { &holders[..] };
                     let zero = considered.iter().any(|k| clauses.operand(*k, ZERO, &coords));
                     let finite = considered.iter().all(|k| clauses.operand(*k, FINITE, &coords));
@@ -205,7 +223,10 @@ impl<'a> Prover<'a> {
             let after = match (&p.steps[by.index()], p.aliases.writes(by).is_empty()) {
                 (_, false) => self.facts[child.index()].clone(), // the result of a write is its operand
                 (Step::Bound(bound), true) => self.write_back(bound, child, base, &before),
-                _ => ValueFacts { dims: before.dims.iter().map(|d| d.as_ref().map(|f| f.iter().map(|_| 0).collect())).collect(), all: 0 },
+                _ => ValueFacts {
+                    dims: before.dims.iter().map(|d| d.as_ref().map(|f| f.iter().map(|_| 0).collect())).collect(),
+                    all: 0,
+                },
             };
             self.facts[base.index()] = after;
             path.push(base);
@@ -224,7 +245,9 @@ impl<'a> Prover<'a> {
                     let node = graph.node(by);
                     let call = Call { graph, node, schema: self.rules.schemas().get(&node.target), shapes: &p.shapes };
                     let kept = self.snapshot.letters(bound);
-                    if let Some((_, facts)) = self.results(bound, &call, &self.frame(bound), &kept).into_iter().find(|(v, _)| v == out) {
+                    if let Some((_, facts)) =
+                        self.results(bound, &call, &self.frame(bound), &kept).into_iter().find(|(v, _)| v == out)
+                    {
                         self.facts[out.index()] = facts;
                     }
                 }
@@ -246,7 +269,8 @@ impl<'a> Prover<'a> {
         let mut after = ValueFacts { dims: Vec::new(), all: before.all & view.all };
         for (d, flags) in operand.dims.iter().zip(&before.dims) {
             after.dims.push(flags.as_ref().map(|flags| {
-                let one = |(at, f): (usize, &u8)| if *f == ORDINARY { *f } else { through_view(&clauses, &view, output, d, at, *f) };
+                let one =
+                    |(at, f): (usize, &u8)| if *f == ORDINARY { *f } else { through_view(&clauses, &view, output, d, at, *f) };
                 flags.iter().enumerate().map(one).collect()
             }));
         }

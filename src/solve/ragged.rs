@@ -70,7 +70,8 @@ impl Contexts {
         let search = Search::new(graph, p);
         let mut contexts = Contexts::default();
         for (inner, outers) in search.candidates() {
-            let best = outers.into_iter().filter(|o| search.fits(inner, *o)).max_by_key(|o| (int(&p.axes, *o), std::cmp::Reverse(*o)));
+            let best =
+                outers.into_iter().filter(|o| search.fits(inner, *o)).max_by_key(|o| (int(&p.axes, *o), std::cmp::Reverse(*o)));
             if let Some(class) = best
                 && let Some(outer) = int(&p.axes, class)
             {
@@ -125,7 +126,8 @@ fn link(axes: &Axes, bound: &Bound, inner: LetterId, outer: Id) -> Option<Link<L
     let mut found: Option<Link<LetterId>> = None;
     for dims in holding {
         let letters = dims.iter().flat_map(|d| beside(d, inner)).filter(|m| *m != inner);
-        let links = letters.filter_map(|m| contains(axes, bound.ids[m as usize], outer).map(|(div, outer)| Link { at: m, div, outer }));
+        let links =
+            letters.filter_map(|m| contains(axes, bound.ids[m as usize], outer).map(|(div, outer)| Link { at: m, div, outer }));
         let here: Vec<Link<LetterId>> = links.collect();
         // One dimension that holds both must have the outer one first.
         let ordered = dims.iter().map(DimExpr::letters).all(|l| {
@@ -276,7 +278,8 @@ impl<'a> Search<'a> {
         let bounds_fit = || {
             carriers.iter().flat_map(|c| self.letters.get(c).into_iter().flatten()).all(|(bound, l)| {
                 let stands = |dims: &[DimExpr]| dims.iter().any(|d| d.letters().contains(l));
-                let anywhere = bound.operands.iter().any(|o| o.read && stands(&o.dims)) || bound.outputs.iter().any(|o| stands(&o.dims));
+                let anywhere =
+                    bound.operands.iter().any(|o| o.read && stands(&o.dims)) || bound.outputs.iter().any(|o| stands(&o.dims));
                 !anywhere || link(axes, bound, *l, outer).is_some()
             })
         };

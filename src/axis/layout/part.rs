@@ -143,11 +143,8 @@ fn between(args: &Args, at: usize, lo: i64, hi: i64) -> Result<Sketch, String> {
     let mut out = dims.clone();
     if (lo, hi) != (0, total) {
         let part = |sketch: &mut Sketch, name: &str, n: i64| DimExpr::Letter(sketch.letter(name, Size::int(n)));
-        let list = vec![
-            part(&mut sketch, "before", lo),
-            part(&mut sketch, "inside", hi - lo),
-            part(&mut sketch, "after", total - hi),
-        ];
+        let list =
+            vec![part(&mut sketch, "before", lo), part(&mut sketch, "inside", hi - lo), part(&mut sketch, "after", total - hi)];
         out[at] = list[1].clone();
         dims[at] = DimExpr::Sum(list);
     }

@@ -90,7 +90,13 @@ fn regroup(args: &Args, to: &[Size]) -> Result<Sketch, String> {
         let (mut left, mut right) = (Size::int(1), Size::int(1));
         // At least one dimension of each side, then whichever product is behind.
         while left != right || i == start_i || j == start_j {
-            let grow_left = if i == start_i { true } else if j == start_j { false } else { behind(&left, &right) };
+            let grow_left = if i == start_i {
+                true
+            } else if j == start_j {
+                false
+            } else {
+                behind(&left, &right)
+            };
             if grow_left && i < olds.len() {
                 left = left.mul(&from[olds[i]]);
                 i += 1;

@@ -89,7 +89,11 @@ pub(super) fn pad(args: &Args) -> Result<Sketch, String> {
     for (k, pair) in amounts.chunks(2).enumerate() {
         let at = shape.len() - 1 - k;
         let mut side = |sketch: &mut Sketch, which: &str, n: &Size| {
-            let letter = if n.is(0) { DimExpr::Sum(vec![]) } else { DimExpr::Letter(sketch.made(format!("{which}{at}"), n.clone(), true)) };
+            let letter = if n.is(0) {
+                DimExpr::Sum(vec![])
+            } else {
+                DimExpr::Letter(sketch.made(format!("{which}{at}"), n.clone(), true))
+            };
             wants.push(letter.clone());
             letter
         };
