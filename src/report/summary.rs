@@ -9,6 +9,7 @@ use super::macs;
 use crate::axis::{Propagation, Step};
 use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
+use crate::rule::RuleSet;
 use crate::solve::Solution;
 
 /// A quantity before and after.
@@ -67,8 +68,15 @@ pub struct Summary {
 
 impl Summary {
     /// Compares a program before and after.
-    pub fn new(graph: &Graph, small: &Graph, p: &Propagation, again: &Propagation, solution: &Solution, plan: &Plan) -> Summary {
-        let mut s = Summary { macs: Total { before: macs(p), after: macs(again) }, ..Summary::default() };
+    pub fn new(
+        (graph, p): (&Graph, &Propagation),
+        (small, again): (&Graph, &Propagation),
+        rules: &RuleSet,
+        solution: &Solution,
+        plan: &Plan,
+    ) -> Summary {
+        let macs = Total { before: macs(graph, rules, p), after: macs(small, rules, again) };
+        let mut s = Summary { macs, ..Summary::default() };
         s.layers(graph, small);
         s.conflicts = solution.conflicts.iter().map(conflict).collect();
         s.kept = obstacles(graph, p, solution);
