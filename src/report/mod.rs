@@ -12,7 +12,7 @@ use crate::format::{FormatError, Output, Pending};
 
 pub use error::ReportError;
 pub use macs::macs;
-pub use summary::{Layer, Note, Outcome, Summary, Total};
+pub use summary::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 pub use table::table;
 
 /// Writes JSON to a file that has no name before [`Pending::persist`].

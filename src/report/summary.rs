@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
 use super::macs;
@@ -45,6 +45,43 @@ pub struct Note {
     pub line: Option<String>,
 }
 
+/// Positions on which the masks of coupled layers disagree.
+#[derive(Clone, Debug, Serialize)]
+pub struct Disagreement {
+    /// Parameters whose masks drop the positions.
+    pub dropped_by: Vec<String>,
+    /// Parameters that keep them.
+    pub kept_by: Vec<String>,
+    /// How many there are.
+    pub positions: usize,
+    /// What became of them.
+    pub fate: Fate,
+}
+
+/// What became of positions on which masks disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// They stay; what is masked of them is zero.
+    Stays,
+    /// They stay with all their weights.
+    Restored,
+    /// They are gone.
+    Removed,
+}
+
+impl Disagreement {
+    fn new(c: &Conflict, policy: Policy) -> Disagreement {
+        let fate = match (c.stayed, policy) {
+            (false, _) => Fate::Removed,
+            (true, Policy::Restore) => Fate::Restored,
+            (true, _) => Fate::Stays,
+        };
+        let once = |list: &[String]| list.iter().cloned().collect::<IndexSet<_>>().into_iter().collect();
+        Disagreement { dropped_by: once(&c.drop), kept_by: once(&c.keep), positions: c.positions, fate }
+    }
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,7 +109,7 @@ pub struct Summary {
     /// Bytes of parameters and buffers.
     pub bytes: Total,
     /// Where masks disagreed.
-    pub conflicts: Vec<Note>,
+    pub conflicts: Vec<Disagreement>,
     /// What stayed although it could have been asked to go.
     pub kept: Vec<Note>,
     /// Operators that no rule describes.
@@ -93,7 +130,7 @@ impl Summary {
         let macs = Total { before: macs(graph, rules, p), after: macs(small, rules, again) };
         let mut s = Summary { macs, ..Summary::default() };
         s.layers(graph, small);
-        s.conflicts = conflicts(&solution.conflicts, policy);
+        s.conflicts = solution.conflicts.iter().map(|c| Disagreement::new(c, policy)).collect();
         let masked = |g: &Given| g.mask.keep.contains(&0);
         s.outcome = match (solution.is_everything(), policy) {
             (false, _) => Outcome::Smaller,
@@ -147,27 +184,8 @@ impl Summary {
     }
 }
 
-/// What became of the positions on which masks disagree. Parameters of one module count as one.
-fn conflicts(list: &[Conflict], policy: Policy) -> Vec<Note> {
-    let mut groups: IndexMap<(String, String, bool), usize> = IndexMap::new();
-    for c in list {
-        *groups.entry((modules(&c.drop), modules(&c.keep), c.stayed)).or_default() += c.positions;
-    }
-    let text = |((drop, keep, stayed), n): ((String, String, bool), usize)| {
-        let keepers = if drop == keep { "other parts of it".into() } else { keep };
-        let fate = match (stayed, policy) {
-            (false, _) => "removed",
-            (true, Policy::Restore) => "stays, its weights restored",
-            (true, _) => "stays",
-        };
-        let fate = if n == 1 { fate.to_owned() } else { fate.replace("stays, its", "stay, their").replace("stays", "stay") };
-        Note { subject: drop, text: format!("{} masked, kept by {keepers}: {fate}", positions(n)), line: None }
-    };
-    groups.into_iter().map(text).collect()
-}
-
 /// The modules of parameters, once each; at most three.
-fn modules<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+pub(super) fn modules<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     let mut list: Vec<&str> = Vec::new();
     for name in names {
         let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
@@ -181,11 +199,11 @@ fn modules<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     }
 }
 
-fn positions(n: usize) -> String {
+pub(super) fn positions(n: usize) -> String {
     if n == 1 { "1 position".into() } else { format!("{n} positions") }
 }
 
-fn stay(n: usize) -> String {
+pub(super) fn stay(n: usize) -> String {
     positions(n) + if n == 1 { " stays" } else { " stay" }
 }
 
@@ -206,7 +224,7 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         notes.push(note(graph, o.node, format!("{}: {why}", stay(o.positions))));
     }
     for value in &solution.last {
-        let text = "masks drop all positions of a dimension; the first that most layers keep stays, as it may not be empty";
+        let text = "masks drop all positions of a dimension; one stays, as none may be empty";
         let tensor = graph.tensors.iter().find(|t| t.value == *value);
         let subject = tensor.map_or_else(|| graph.value(*value).name.clone(), |t| t.name.clone());
         notes.push(Note { subject, text: text.into(), line: None });

@@ -1,10 +1,13 @@
 //! The report as text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
+use indexmap::IndexMap;
 
-use super::{Layer, Note, Outcome, Summary, Total};
+use super::summary::{modules, positions, stay};
+use super::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 use crate::axis::Reason;
 use crate::model::Graph;
 
@@ -65,7 +68,7 @@ pub fn table(s: &Summary) -> String {
             out.push_str("\nNothing could be removed: the output is a copy of the model with its masked weights set to zero.\n");
         }
     }
-    section(&mut out, "Masks that disagree", &s.conflicts);
+    section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
     section(&mut out, "What stayed, and why", &s.kept);
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
     section(&mut out, "Notes", &s.notes);
@@ -95,6 +98,24 @@ fn spaced(n: u64) -> String {
         out.push(c);
     }
     out
+}
+
+/// One note for all disagreements among the same layers; who drops what is in the JSON.
+fn disagreements(list: &[Disagreement]) -> Vec<Note> {
+    let mut groups: IndexMap<(BTreeSet<&String>, Fate), usize> = IndexMap::new();
+    for d in list {
+        let layers = d.dropped_by.iter().chain(&d.kept_by).collect();
+        *groups.entry((layers, d.fate)).or_default() += d.positions;
+    }
+    let text = |((layers, fate), n): ((BTreeSet<&String>, Fate), usize)| {
+        let text = match fate {
+            Fate::Stays => stay(n),
+            Fate::Restored => stay(n) + ", all weights restored",
+            Fate::Removed => positions(n) + " removed",
+        };
+        Note { subject: modules(layers), text, line: None }
+    };
+    groups.into_iter().map(text).collect()
 }
 
 /// At most this many lines a section; `--json` has them all.
