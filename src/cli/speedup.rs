@@ -23,7 +23,6 @@ use paring::{OnUnknown, Outputs, Progress, Settings};
 ///
 /// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub struct Speedup {
     /// The program, as torch.export.save writes it
     model: PathBuf,

@@ -1,5 +1,6 @@
 //! What can be wrong with masks.
 
+use indexmap::IndexSet;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -60,7 +61,8 @@ fn closest_names(closest: &[String]) -> String {
 impl SolveError {
     pub(super) fn conflict(all: &[Conflict]) -> SolveError {
         const MOST: usize = 8;
-        let line = |c: &Conflict| format!("{}: dropped by {}, kept by {}", c.positions, c.drop.join(", "), c.keep.join(", "));
+        let once = |names: &[String]| names.iter().map(String::as_str).collect::<IndexSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+        let line = |c: &Conflict| format!("{}: dropped by {}, kept by {}", c.positions, once(&c.drop), once(&c.keep));
         let mut conflicts: Vec<String> = all.iter().take(MOST).map(line).collect();
         if all.len() > MOST {
             conflicts.push(format!("and {} groups more", all.len() - MOST));
