@@ -205,7 +205,13 @@ fn a_layer_is_never_emptied() {
 #[test]
 fn wrong_usage() {
     let bench = Bench::new();
-    for args in [&["speedup", MODEL][..], &["speedup"], &["shrink"], &[], &["speedup", MODEL, "--masks", MASKS, "-o", "x", "--on-conflict", "maybe"]] {
+    for args in [
+        &["speedup", MODEL][..],
+        &["speedup"],
+        &["shrink"],
+        &[],
+        &["speedup", MODEL, "--masks", MASKS, "-o", "x", "--on-conflict", "maybe"],
+    ] {
         assert_eq!(bench.run(args).status.code(), Some(2), "{args:?}");
     }
     assert_eq!(bench.run(&["--version"]).status.code(), Some(0));
@@ -260,7 +266,10 @@ fn bad_masks() {
 #[test]
 fn bad_options() {
     let mut bench = Bench::new();
-    bench.put("rules/mine.yaml", b"- op: aten.relu\n  rule: \"self[...] -> [..\"\n- op: aten.silu\n  rule: \"self[...] -> [...]\"\n  zer: self\n");
+    bench.put(
+        "rules/mine.yaml",
+        b"- op: aten.relu\n  rule: \"self[...] -> [..\"\n- op: aten.silu\n  rule: \"self[...] -> [...]\"\n  zer: self\n",
+    );
     insta::assert_snapshot!("rules", bench.fails(&speedup(MODEL, MASKS, &["--rules", "rules"])));
     insta::assert_snapshot!("rules_missing", bench.fails(&speedup(MODEL, MASKS, &["--rules", "nowhere"])));
     insta::assert_snapshot!("freeze", bench.fails(&speedup(MODEL, MASKS, &["--freeze", "head.wieght"])));
@@ -314,7 +323,19 @@ fn replace(value: &mut Value, random: &mut Random) {
             map.remove(&key);
         }
         other => {
-            let choices = [json!(null), json!(-1), json!(0), json!(1u64 << 62), json!(i64::MIN), json!("x"), json!([]), json!({}), json!([1, 2]), json!(true), json!(7)];
+            let choices = [
+                json!(null),
+                json!(-1),
+                json!(0),
+                json!(1u64 << 62),
+                json!(i64::MIN),
+                json!("x"),
+                json!([]),
+                json!({}),
+                json!([1, 2]),
+                json!(true),
+                json!(7),
+            ];
             *other = choices[random.below(choices.len())].clone();
         }
     }
@@ -340,7 +361,12 @@ fn damaged_models_never_panic() {
     }
     for k in 0..180 {
         let mut parts = all.clone();
-        let json = &mut parts[jsons[if k % 4 == 0 { random.below(jsons.len()) } else { jsons.iter().position(|j| all[*j].0.ends_with("models/model.json")).unwrap() }]].1;
+        let json = &mut parts[jsons[if k % 4 == 0 {
+            random.below(jsons.len())
+        } else {
+            jsons.iter().position(|j| all[*j].0.ends_with("models/model.json")).unwrap()
+        }]]
+        .1;
         if k % 3 == 0 {
             let at = random.below(json.len());
             json[at] ^= 1 << random.below(7);

@@ -79,7 +79,10 @@ pub enum FormatError {
     },
     /// The archive has another version of the container.
     #[error("{} has archive version {found:?}; this program knows version \"0\"", path.display())]
-    #[diagnostic(code(paring::pt2::archive_version), help("save the model with a torch that writes archive version 0, such as 2.9"))]
+    #[diagnostic(
+        code(paring::pt2::archive_version),
+        help("save the model with a torch that writes archive version 0, such as 2.9")
+    )]
     ArchiveVersion {
         /// The file.
         path: PathBuf,
@@ -119,7 +122,10 @@ pub enum FormatError {
     Malformed(Box<Malformed>),
     /// The JSON is not as the schema says.
     #[error("{}: {member} is not as expected: {at}: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::schema), help("the archive is damaged, or by a torch whose schema differs; save it again with torch.export.save"))]
+    #[diagnostic(
+        code(paring::pt2::schema),
+        help("the archive is damaged, or by a torch whose schema differs; save it again with torch.export.save")
+    )]
     Schema {
         /// The file.
         path: PathBuf,

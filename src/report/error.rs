@@ -21,7 +21,10 @@ pub enum ReportError {
     },
     /// Operators without a rule, where the user insists.
     #[error("{} operators have no rule: {}", ops.len(), ops.join(", "))]
-    #[diagnostic(code(paring::rule::unknown_operator), help("write rules for them (docs/writing-rules.md) and pass --rules DIR, or drop --on-unknown error"))]
+    #[diagnostic(
+        code(paring::rule::unknown_operator),
+        help("write rules for them (docs/writing-rules.md) and pass --rules DIR, or drop --on-unknown error")
+    )]
     Unknown {
         /// The operators.
         ops: Vec<String>,

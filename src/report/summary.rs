@@ -169,7 +169,12 @@ impl Summary {
                 continue;
             }
             let name = t.name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
-            let layer = layers.entry(name.clone()).or_insert_with(|| Layer { name, before: vec![], after: vec![], parameters: Total::default() });
+            let layer = layers.entry(name.clone()).or_insert_with(|| Layer {
+                name,
+                before: vec![],
+                after: vec![],
+                parameters: Total::default(),
+            });
             if t.numel() > layer.before.iter().product() || layer.before.is_empty() {
                 (layer.before, layer.after) = (t.shape.clone(), s.shape.clone());
             }

@@ -59,7 +59,8 @@ pub fn table(s: &Summary) -> String {
     let width = totals.map(|(_, t)| spaced(t.before.max(t.after)).len()).into_iter().max().unwrap_or(0);
     out.push('\n');
     for (name, total) in totals {
-        let _ = writeln!(out, "{name:<20}  {:>width$} → {:>width$}  {:>7}", spaced(total.before), spaced(total.after), left(total));
+        let _ =
+            writeln!(out, "{name:<20}  {:>width$} → {:>width$}  {:>7}", spaced(total.before), spaced(total.after), left(total));
     }
     match s.outcome {
         Outcome::Smaller => {}
