@@ -142,7 +142,7 @@ fn refuse_unknown(graph: &Graph, axes: &Propagation) -> Result<(), Error> {
 
 /// Propagates the axes of the small graph, which checks every size, and fills in those of new values.
 fn check(mut small: Graph, rules: &RuleSet) -> Result<(Graph, Propagation), Error> {
-    let again = propagate(&small, rules, &[]).map_err(|e| Error::Check(e))?;
+    let again = propagate(&small, rules, &[]).map_err(Error::Check)?;
     for (value, shape) in small.values.iter_mut().zip(&again.shapes) {
         if value.shape.is_none() && value.scalar.is_none() {
             value.shape.clone_from(shape);
