@@ -35,7 +35,10 @@ pub enum Error {
     Plan(#[from] PlanError),
     /// The small graph does not fit together.
     #[error("the shrunk program does not fit together; nothing was written")]
-    #[diagnostic(code(paring::plan::check), help("a rule describes an operator wrongly, or this is a bug of Paring; please report it with the model's graph"))]
+    #[diagnostic(
+        code(paring::plan::check),
+        help("a rule describes an operator wrongly, or this is a bug of Paring; please report it with the model's graph")
+    )]
     Check(
         #[source]
         #[diagnostic_source]

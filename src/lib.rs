@@ -65,7 +65,11 @@ impl Outputs {
     /// # Errors
     /// Two outputs in one file, or an output in the place of an input.
     pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), Error> {
-        let outputs = [("the small model", Some(&self.model)), ("the unified masks", self.unified_masks.as_ref()), ("the plan", self.plan.as_ref())];
+        let outputs = [
+            ("the small model", Some(&self.model)),
+            ("the unified masks", self.unified_masks.as_ref()),
+            ("the plan", self.plan.as_ref()),
+        ];
         let outputs = outputs.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.as_path())));
         let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();
         for (k, (what, path)) in inputs.iter().copied().chain(outputs).enumerate() {

@@ -61,7 +61,9 @@ fn closest_names(closest: &[String]) -> String {
 impl SolveError {
     pub(super) fn conflict(all: &[Conflict]) -> SolveError {
         const MOST: usize = 8;
-        let once = |names: &[String]| names.iter().map(String::as_str).collect::<IndexSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+        let once = |names: &[String]| {
+            names.iter().map(String::as_str).collect::<IndexSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+        };
         let line = |c: &Conflict| format!("{}: dropped by {}, kept by {}", c.positions, once(&c.drop), once(&c.keep));
         let mut conflicts: Vec<String> = all.iter().take(MOST).map(line).collect();
         if all.len() > MOST {
