@@ -59,7 +59,51 @@ pub struct Outputs {
     pub plan: Option<PathBuf>,
 }
 
-/// Shrinks a model. `progress` is told of bytes written.
+impl Outputs {
+    /// Checks that no file serves twice; `inputs` are files that are read, with what they are.
+    ///
+    /// # Errors
+    /// Two outputs in one file, or an output in the place of an input.
+    pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), Error> {
+        let outputs = [
+            ("the small model", Some(&self.model)),
+            ("the unified masks", self.unified_masks.as_ref()),
+            ("the plan", self.plan.as_ref()),
+        ];
+        let outputs = outputs.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.as_path())));
+        let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();
+        for (k, (what, path)) in inputs.iter().copied().chain(outputs).enumerate() {
+            let place = place(path);
+            match seen.iter().find(|(_, other)| *other == place) {
+                Some((first, _)) if k >= inputs.len() => {
+                    return Err(report::ReportError::SameFile { path: path.into(), first, second: what }.into());
+                }
+                _ => seen.push((what, place)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One path for each file, whether it is there yet or not.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let new = || folder.canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+    path.canonicalize().ok().or_else(new).unwrap_or_else(|| path.to_path_buf())
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress {
+    /// A new step begins.
+    Step(&'static str),
+    /// About so many bytes will be written.
+    Total(u64),
+    /// So many bytes were written since the last call.
+    Written(u64),
+}
+
+/// Shrinks a model. `progress` is told what happens.
 ///
 /// # Errors
 /// Anything wrong with the model, the masks or the rules; then no file is written.
@@ -69,18 +113,25 @@ pub fn speedup(
     rules: &RuleSet,
     settings: &Settings,
     outputs: &Outputs,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, Error> {
+    outputs.check(&[("the model that is read", model)])?;
+    progress(Progress::Step("reading the program"));
     let model = Model::open(model)?;
     let graph = &model.graph;
+    progress(Progress::Step("propagating axes"));
     let axes = propagate(graph, rules, &frozen(graph, &settings.freeze)?)?;
     if settings.on_unknown == OnUnknown::Error {
         refuse_unknown(graph, &axes)?;
     }
+    progress(Progress::Step("solving for what stays"));
     let solution = solve::solve(graph, rules, &axes, masks, &settings.options, &|k| model.flags(k))?;
+    progress(Progress::Step("planning the edits"));
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
-    let summary = Summary::new(graph, &small, &axes, &again, &solution, &plan);
+    let summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
+    progress(Progress::Step("writing"));
+    progress(Progress::Total(summary.bytes.after));
     write(&model, small, (&axes, &solution, &plan), settings, outputs, progress)?;
     Ok(summary)
 }
@@ -95,7 +146,7 @@ fn refuse_unknown(graph: &Graph, axes: &Propagation) -> Result<(), Error> {
 
 /// Propagates the axes of the small graph, which checks every size, and fills in those of new values.
 fn check(mut small: Graph, rules: &RuleSet) -> Result<(Graph, Propagation), Error> {
-    let again = propagate(&small, rules, &[]).map_err(|e| Error::Check(e))?;
+    let again = propagate(&small, rules, &[]).map_err(Error::Check)?;
     for (value, shape) in small.values.iter_mut().zip(&again.shapes) {
         if value.shape.is_none() && value.scalar.is_none() {
             value.shape.clone_from(shape);
@@ -110,22 +161,24 @@ fn write(
     (axes, solution, plan): (&Propagation, &Solution, &Plan),
     settings: &Settings,
     outputs: &Outputs,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
     let Model { archive, graph } = model;
     let masks = plan::unified(graph, axes, solution, settings.options.policy);
     let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
+    // All files are written before the first gets its name.
+    let mut files = Vec::new();
     if let Some(path) = &outputs.unified_masks {
         let tensors = masks.tensors();
         let list: Vec<(String, Vec<usize>)> =
             tensors.iter().map(|k| (graph.tensors[*k].name.clone(), graph.tensors[*k].shape.clone())).collect();
-        format::masks::write_safetensors(path, &list, |k| masks.mask(tensors[k]).into())?;
+        files.push(format::masks::write_safetensors(path, &list, |k| masks.mask(tensors[k]).into())?);
     }
     if let Some(path) = &outputs.plan {
-        report::write_json(path, &plan::to_json(graph, plan))?;
+        files.push(report::write_json(path, &plan::to_json(graph, plan))?);
     }
-    format::write(archive, graph, &small, &payloads, &outputs.model, progress)?;
-    Ok(())
+    files.push(format::write(archive, graph, &small, &payloads, &outputs.model, &mut |n| progress(Progress::Written(n)))?);
+    Ok(format::persist_all(files)?)
 }
 
 /// The tensors that the user's names mean; a name that means none is an error.

@@ -228,12 +228,15 @@ fn an_unchanged_graph_gives_the_same_archive() {
         let archive = Archive::open(&path).unwrap();
         let graph = archive.graph().unwrap();
         let mut written = 0;
-        write(&archive, &graph, &graph, &unchanged(&archive), &dir.path("out.pt2"), &mut |n| written += n).unwrap();
+        write(&archive, &graph, &graph, &unchanged(&archive), &dir.path("out.pt2"), &mut |n| written += n)
+            .unwrap()
+            .persist()
+            .unwrap();
         let mut expected = Parts::new().members;
         expected.sort();
         assert_eq!(contents(&dir.path("out.pt2")), expected);
         assert!(written > 1000);
-        copy(&archive, &dir.path("copy.pt2")).unwrap();
+        copy(&archive, &dir.path("copy.pt2")).unwrap().persist().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(dir.path("copy.pt2")).unwrap());
         assert_eq!(std::fs::read_dir(dir.0.path()).unwrap().count(), 3, "no other file remains");
     }
@@ -291,7 +294,7 @@ fn edits_are_written() {
     let archive = Archive::open(&path).unwrap();
     let (graph, small, payloads) = cut(&archive);
     let out = dir.path("out.pt2");
-    write(&archive, &graph, &small, &payloads, &out, &mut |_| ()).unwrap();
+    write(&archive, &graph, &small, &payloads, &out, &mut |_| ()).unwrap().persist().unwrap();
 
     let model = member(&out, "net/models/model.json");
     let top = &model["graph_module"]["graph"];
@@ -348,7 +351,7 @@ fn outputs_and_nodes_may_change() {
     small.nodes.push(Node { target: "aten.neg.default".to_owned(), args, outputs: vec![added], origin: None, ..dropped });
     small.outputs = vec![added];
     let out = dir.path("out.pt2");
-    write(&archive, &graph, &small, &unchanged(&archive), &out, &mut |_| ()).unwrap();
+    write(&archive, &graph, &small, &unchanged(&archive), &out, &mut |_| ()).unwrap().persist().unwrap();
     let model = member(&out, "net/models/model.json");
     let name = "view_1"; // `view` is taken
     assert_eq!(model["graph_module"]["graph"]["outputs"], json!([tensor(name), {"as_int": 3}]));
@@ -474,7 +477,7 @@ fn masks_go_both_ways() {
     let path = dir.path("masks.safetensors");
     let list = [("b".to_owned(), vec![2, 2]), ("a".to_owned(), vec![]), ("none".to_owned(), vec![0, 3])];
     let data: [&[u8]; 3] = [&[1, 0, 0, 1], &[1], &[]];
-    write_safetensors(&path, &list, |i| data[i].into()).unwrap();
+    write_safetensors(&path, &list, |i| data[i].into()).unwrap().persist().unwrap();
     let masks = read_safetensors(&path).unwrap();
     for ((name, shape), bytes) in list.iter().zip(data) {
         assert_eq!((&masks[name].shape, &*masks[name].keep().unwrap()), (shape, bytes));

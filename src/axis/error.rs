@@ -13,31 +13,9 @@ use crate::rule::Rule;
 #[derive(Debug, Error, Diagnostic)]
 pub enum PropagateError {
     /// A rule derives other sizes than the file records.
-    #[error("the rule for {op} gives `{value}` the sizes {derived}, but the model records {recorded} (node `{node}`{line})")]
-    #[diagnostic(
-        code(paring::rule::wrong_size),
-        help("the rule is wrong for these arguments; correct it, or restrict it with `when:`")
-    )]
-    Derived {
-        /// The operator.
-        op: String,
-        /// The node.
-        node: String,
-        /// The result.
-        value: String,
-        /// Sizes by the rule.
-        derived: String,
-        /// Sizes in the file.
-        recorded: String,
-        /// Its Python line, if known.
-        line: String,
-        /// The rule's file.
-        #[source_code]
-        source_code: Arc<NamedSource<String>>,
-        /// The rule.
-        #[label("this rule")]
-        span: SourceSpan,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Derived(Box<Derived>),
     /// Axes that rules call the same differ in size.
     #[error("axes of {left} and {right} positions should be the same ({reason})")]
     #[diagnostic(code(paring::rule::sizes_differ), help("a rule ties axes that are not the same"))]
@@ -71,6 +49,34 @@ pub enum PropagateError {
     },
 }
 
+/// A rule derives other sizes than the file records.
+#[derive(Debug, Error, Diagnostic)]
+#[error("the rule for {op} gives `{value}` the sizes {derived}, but the model records {recorded} (node `{node}`{line})")]
+#[diagnostic(
+    code(paring::rule::wrong_size),
+    help("the rule is wrong for these arguments; correct it, or restrict it with `when:`")
+)]
+pub struct Derived {
+    /// The operator.
+    pub op: String,
+    /// The node.
+    pub node: String,
+    /// The result.
+    pub value: String,
+    /// Sizes by the rule.
+    pub derived: String,
+    /// Sizes in the file.
+    pub recorded: String,
+    /// Its Python line, if known.
+    pub line: String,
+    /// The rule's file.
+    #[source_code]
+    source_code: Arc<NamedSource<String>>,
+    /// The rule.
+    #[label("this rule")]
+    span: SourceSpan,
+}
+
 /// `[2, 3, s0]`
 pub(super) fn list(sizes: &[Size]) -> String {
     format!("[{}]", sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
@@ -79,7 +85,7 @@ pub(super) fn list(sizes: &[Size]) -> String {
 impl PropagateError {
     pub(super) fn derived(graph: &Graph, id: NodeId, rule: &Rule, value: ValueId, derived: &[Size], recorded: &[Size]) -> Self {
         let node = graph.node(id);
-        PropagateError::Derived {
+        PropagateError::Derived(Box::new(Derived {
             op: node.target.clone(),
             node: node.name.clone(),
             value: graph.value(value).name.clone(),
@@ -88,7 +94,7 @@ impl PropagateError {
             line: node.source.frame().map(|f| format!(", {}:{}", f.file, f.line)).unwrap_or_default(),
             source_code: rule.place.source.clone(),
             span: rule.place.span.clone().into(),
-        }
+        }))
     }
 
     pub(super) fn sizes(graph: &Graph, m: &Mismatch) -> Self {

@@ -332,7 +332,8 @@ impl<'a> Fit<'a> {
             for (d, size) in bound.dims.iter().zip(self.shape(v)?) {
                 let derived = d.size(&of);
                 let broadcast = matches!(d, DimExpr::Letter(l) if self.may_broadcast(operand, &self.letters[*l as usize].name));
-                if !same(&derived, size) && !(broadcast && size.is(1)) {
+                let fits = same(&derived, size) || (broadcast && size.is(1));
+                if !fits {
                     return Err(format!("a dimension of `{}` is {size}; the rule makes it {derived}", operand.name));
                 }
             }

@@ -16,7 +16,7 @@ pub use alias::Aliases;
 pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Parts, Want};
 pub use classes::{Axes, Mismatch, Reason};
 pub use composite::{Composite, Digit, Split};
-pub use error::PropagateError;
+pub use error::{Derived, PropagateError};
 pub use layout::{evenly, sections};
 pub use propagate::{Joint, Propagation, Step, propagate};
 pub use sketch::Call;

@@ -1,6 +1,7 @@
 //! `paring speedup`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,7 +11,7 @@ use paring::plan::Statistics;
 use paring::report::{Summary, table};
 use paring::rule::RuleSet;
 use paring::solve::{Mask, Masks, Options, Policy};
-use paring::{OnUnknown, Outputs, Settings};
+use paring::{OnUnknown, Outputs, Progress, Settings};
 
 /// Shrink a model by its masks.
 ///
@@ -22,7 +23,6 @@ use paring::{OnUnknown, Outputs, Settings};
 ///
 /// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub struct Speedup {
     /// The program, as torch.export.save writes it
     model: PathBuf,
@@ -103,15 +103,24 @@ enum OnUnknownArg {
 impl Speedup {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
+        let outputs = Outputs { model: self.output.clone(), unified_masks: self.unified_masks.clone(), plan: self.plan.clone() };
+        outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
         let rules = if self.rules.is_empty() { RuleSet::builtin() } else { RuleSet::with_dirs(&self.rules)? };
         let files = read_safetensors(&self.masks)?;
         let mut masks = Masks::new();
         for (name, mask) in &files {
             masks.insert(name.clone(), Mask { shape: mask.shape.clone(), keep: mask.keep()? });
         }
-        let outputs = Outputs { model: self.output.clone(), unified_masks: self.unified_masks.clone(), plan: self.plan.clone() };
         let bar = self.bar();
-        let summary = paring::speedup(&self.model, &masks, &rules, &self.settings(), &outputs, &mut |n| bar.inc(n))?;
+        let mut show = |progress| match progress {
+            Progress::Step(step) => bar.set_message(step),
+            Progress::Total(bytes) => {
+                bar.set_style(style("{msg} {bar:30} {bytes:>10} of {total_bytes}, {bytes_per_sec}"));
+                bar.set_length(bytes);
+            }
+            Progress::Written(bytes) => bar.inc(bytes),
+        };
+        let summary = paring::speedup(&self.model, &masks, &rules, &self.settings(), &outputs, &mut show)?;
         bar.finish_and_clear();
         self.print(&summary)
     }
@@ -143,11 +152,8 @@ impl Speedup {
         if self.quiet || self.json || !super::on_terminal() {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("writing {bytes:>10} {spinner} {bytes_per_sec}");
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
+        let bar = ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}"));
+        bar.enable_steady_tick(Duration::from_millis(100));
         bar
     }
 
@@ -159,4 +165,9 @@ impl Speedup {
         }
         Ok(())
     }
+}
+
+/// A style of progress bars; the default one where the template is wrong.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

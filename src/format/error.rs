@@ -11,7 +11,7 @@ use thiserror::Error;
 pub enum FormatError {
     /// The file system refused.
     #[error("cannot read {}", path.display())]
-    #[diagnostic(code(paring::file::unreadable))]
+    #[diagnostic(code(paring::file::unreadable), help("check the path, and that you may read the file"))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum FormatError {
     },
     /// The zip cannot be understood.
     #[error("{} is a damaged zip file: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::bad_zip))]
+    #[diagnostic(code(paring::pt2::bad_zip), help("get the file again, or save it again with torch.export.save"))]
     BadZip {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,10 @@ pub enum FormatError {
     },
     /// The archive has another version of the container.
     #[error("{} has archive version {found:?}; this program knows version \"0\"", path.display())]
-    #[diagnostic(code(paring::pt2::archive_version))]
+    #[diagnostic(
+        code(paring::pt2::archive_version),
+        help("save the model with a torch that writes archive version 0, such as 2.9")
+    )]
     ArchiveVersion {
         /// The file.
         path: PathBuf,
@@ -97,7 +100,7 @@ pub enum FormatError {
     },
     /// A file that must be in the archive is not.
     #[error("{} has no member {member}", path.display())]
-    #[diagnostic(code(paring::pt2::missing_member))]
+    #[diagnostic(code(paring::pt2::missing_member), help("the archive is incomplete; save it again with torch.export.save"))]
     MissingMember {
         /// The file.
         path: PathBuf,
@@ -119,7 +122,10 @@ pub enum FormatError {
     Malformed(Box<Malformed>),
     /// The JSON is not as the schema says.
     #[error("{}: {member} is not as expected: {at}: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::schema))]
+    #[diagnostic(
+        code(paring::pt2::schema),
+        help("the archive is damaged, or by a torch whose schema differs; save it again with torch.export.save")
+    )]
     Schema {
         /// The file.
         path: PathBuf,
@@ -132,7 +138,7 @@ pub enum FormatError {
     },
     /// A name that nothing defines.
     #[error("{}: {at} refers to `{name}`, which nothing before it defines", path.display())]
-    #[diagnostic(code(paring::pt2::unknown_name))]
+    #[diagnostic(code(paring::pt2::unknown_name), help("the archive is damaged; save it again with torch.export.save"))]
     UnknownName {
         /// The file.
         path: PathBuf,
@@ -143,7 +149,7 @@ pub enum FormatError {
     },
     /// An element type that is not known.
     #[error("{}: {at} has the unknown element type {code}", path.display())]
-    #[diagnostic(code(paring::pt2::dtype))]
+    #[diagnostic(code(paring::pt2::dtype), help("the archive is damaged, or by a torch with newer element types"))]
     DType {
         /// The file.
         path: PathBuf,
@@ -163,7 +169,7 @@ pub enum FormatError {
     },
     /// Sizes, strides and offset of a stored tensor make no sense.
     #[error("{}: `{tensor}` cannot be laid out in memory: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::bad_layout))]
+    #[diagnostic(code(paring::pt2::bad_layout), help("the archive is damaged; save it again with torch.export.save"))]
     BadLayout {
         /// The file.
         path: PathBuf,
@@ -174,7 +180,7 @@ pub enum FormatError {
     },
     /// A payload does not fit its tensor.
     #[error("{}: `{tensor}` needs {needed} bytes, but {member} has {found}", path.display())]
-    #[diagnostic(code(paring::pt2::payload_too_short))]
+    #[diagnostic(code(paring::pt2::payload_too_short), help("the archive is damaged; save it again with torch.export.save"))]
     PayloadTooShort {
         /// The file.
         path: PathBuf,
@@ -189,7 +195,7 @@ pub enum FormatError {
     },
     /// The signature names a tensor that no config holds.
     #[error("{}: the program reads `{tensor}`, which {config} does not list", path.display())]
-    #[diagnostic(code(paring::pt2::unknown_tensor))]
+    #[diagnostic(code(paring::pt2::unknown_tensor), help("the archive is incomplete; save it again with torch.export.save"))]
     UnknownTensor {
         /// The file.
         path: PathBuf,
@@ -207,7 +213,7 @@ pub enum FormatError {
     },
     /// The output could not be written.
     #[error("cannot write {}", path.display())]
-    #[diagnostic(code(paring::file::unwritable))]
+    #[diagnostic(code(paring::file::unwritable), help("does the folder exist, and may you write there?"))]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -242,7 +248,7 @@ pub enum FormatError {
 /// A text that is no JSON, with the place.
 #[derive(Debug, Error, Diagnostic)]
 #[error("{}: {member} is malformed JSON: {reason}", path.display())]
-#[diagnostic(code(paring::pt2::malformed_json))]
+#[diagnostic(code(paring::pt2::malformed_json), help("the archive is damaged; save it again with torch.export.save"))]
 pub struct Malformed {
     /// The file.
     pub path: PathBuf,

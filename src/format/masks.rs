@@ -14,7 +14,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::FormatError;
-use super::output::Output;
+use super::output::{Output, Pending};
 
 /// One mask of a file. Its bytes stay in the file until they are asked for.
 #[derive(Clone, Debug)]
@@ -85,12 +85,13 @@ pub fn read_safetensors(path: &Path) -> Result<IndexMap<String, Mask>, FormatErr
 }
 
 /// Writes masks as a safetensors file of bools. `masks` gives names and sizes; `data` is asked once for each index, in
-/// order, for its bytes (0 masked, 1 kept), so that one mask at a time need be in memory. The file appears complete or not at all.
+/// order, for its bytes (0 masked, 1 kept), so that one mask at a time need be in memory. The file
+/// has no name before [`Pending::persist`].
 pub fn write_safetensors<'a>(
     path: &Path,
     masks: &[(String, Vec<usize>)],
     mut data: impl FnMut(usize) -> Cow<'a, [u8]>,
-) -> Result<(), FormatError> {
+) -> Result<Pending, FormatError> {
     let bad = |reason: String| FormatError::BadEdit { reason };
     let mut infos = Vec::with_capacity(masks.len());
     let mut end = 0usize;
@@ -115,7 +116,7 @@ pub fn write_safetensors<'a>(
         }
         output.put(&bytes)?;
     }
-    output.persist()
+    output.complete()
 }
 
 impl Output {

@@ -9,4 +9,6 @@ mod output;
 mod pt2;
 
 pub use error::{FormatError, Malformed};
+pub(crate) use output::Output;
+pub use output::{Pending, persist_all};
 pub use pt2::{Archive, Fill, Payload, copy, write};

@@ -1,23 +1,23 @@
-//! A file that appears under its name only when it is complete.
+//! Files that appear under their names only when they are complete.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::FormatError;
 
-/// A file in the making. Dropped before [`Output::persist`], it leaves nothing.
-pub(super) struct Output {
+/// A file in the making. Dropped before it is complete, it leaves nothing.
+pub(crate) struct Output {
     /// Where to write.
-    pub(super) file: BufWriter<NamedTempFile<File>>,
+    pub(crate) file: BufWriter<NamedTempFile<File>>,
     target: PathBuf,
 }
 
 impl Output {
     /// Starts a file beside `target`.
-    pub(super) fn create(target: &Path) -> Result<Output, FormatError> {
+    pub(crate) fn create(target: &Path) -> Result<Output, FormatError> {
         let folder = match target.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
@@ -29,8 +29,9 @@ impl Output {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666)); // the umask applies, as for any new file
         }
-        if target.is_dir() {
-            let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        // What is renamed to a device or a folder would take its place, or fail late.
+        if target.exists() && !target.is_file() {
+            let source = std::io::Error::other("it exists and is not a regular file");
             return Err(FormatError::Unwritable { path: target.to_path_buf(), source });
         }
         let file = builder.tempfile_in(folder).map_err(FormatError::writing(target))?;
@@ -38,17 +39,48 @@ impl Output {
     }
 
     /// The error for a failed write.
-    pub(super) fn fault(&self, source: std::io::Error) -> FormatError {
+    pub(crate) fn fault(&self, source: std::io::Error) -> FormatError {
         FormatError::Unwritable { path: self.target.clone(), source }
     }
 
-    /// Gives the file its name.
-    pub(super) fn persist(mut self) -> Result<(), FormatError> {
+    /// Ends the writing.
+    pub(crate) fn complete(mut self) -> Result<Pending, FormatError> {
         let flushed = self.file.flush();
         flushed.map_err(|e| self.fault(e))?;
         let Output { file, target } = self;
         let file = file.into_inner().map_err(|e| FormatError::writing(&target)(e.into_error()))?;
-        file.persist(&target).map_err(|e| FormatError::writing(&target)(e.error))?;
-        Ok(())
+        Ok(Pending { file: file.into_temp_path(), target })
     }
+}
+
+/// A complete file that has no name yet. Dropped before [`Pending::persist`], it leaves nothing.
+#[must_use = "the file vanishes if it gets no name"]
+#[derive(Debug)]
+pub struct Pending {
+    file: TempPath,
+    target: PathBuf,
+}
+
+impl Pending {
+    /// Gives the file its name; an older file of that name is replaced.
+    pub fn persist(self) -> Result<(), FormatError> {
+        let Pending { file, target } = self;
+        file.persist(&target).map_err(|e| FormatError::writing(&target)(e.error))
+    }
+}
+
+/// Gives several files their names. If one cannot have its name, none of them stays.
+pub fn persist_all(files: Vec<Pending>) -> Result<(), FormatError> {
+    let mut done = Vec::with_capacity(files.len());
+    for file in files {
+        let target = file.target.clone();
+        if let Err(e) = file.persist() {
+            for target in done {
+                let _ = std::fs::remove_file(target); // what went wrong first is the error to report
+            }
+            return Err(e);
+        }
+        done.push(target);
+    }
+    Ok(())
 }

@@ -226,6 +226,9 @@ impl<'a> Planner<'a> {
         out: ValueId,
         picks: &[(usize, Vec<i64>)],
     ) -> Result<Vec<NewNode>, PlanError> {
+        if picks.is_empty() {
+            return Ok(vec![self.own(bound, "paring.same", &[("x", x)], &[], out)?]);
+        }
         let (mut from, mut nodes) = (x, Vec::new());
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());

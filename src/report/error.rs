@@ -8,15 +8,16 @@ use thiserror::Error;
 /// What can go wrong with a report.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ReportError {
-    /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    #[diagnostic(code(paring::output::unwritable), help("does the folder exist, and may you write there?"))]
-    Unwritable {
+    /// One file for two purposes.
+    #[error("{} cannot be both {first} and {second}", path.display())]
+    #[diagnostic(code(paring::output::same_file), help("give every output a file of its own"))]
+    SameFile {
         /// The file.
         path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
+        /// One purpose.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
     },
     /// Operators without a rule, where the user insists.
     #[error("{} operators have no rule: {}", ops.len(), ops.join(", "))]

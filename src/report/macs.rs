@@ -1,28 +1,45 @@
 //! Multiply-accumulate operations of a program, from its rules.
 
-use crate::axis::{Bound, LetterId, Propagation};
+use crate::axis::{Bound, Call, LetterId, Propagation};
+use crate::model::{Graph, Size};
+use crate::rule::{RuleSet, Scope, Val, eval};
 
-/// Multiply-accumulates of one forward pass (symbolic sizes as in the traced example): for every contraction, the elements
-/// of the result times the positions that are summed over. A letter that only a large operand has (the space that a
-/// convolution's window runs over) is none of them.
-pub fn macs(p: &Propagation) -> u64 {
-    p.bounds().map(of_node).fold(0, u64::saturating_add)
+/// Multiply-accumulates of one forward pass (symbolic sizes as in the traced example). A rule's `macs:` says how many an element
+/// of its first result takes; without one it is the number of terms in each sum of products: the sizes of the summed letters
+/// that several operands share.
+pub fn macs(graph: &Graph, rules: &RuleSet, p: &Propagation) -> u64 {
+    p.bounds().map(|bound| of_node(graph, rules, p, bound)).fold(0, u64::saturating_add)
 }
 
-fn of_node(bound: &Bound) -> u64 {
-    let summed = bound.summed();
-    let holders = |l: LetterId| bound.tensors().filter(|(o, _)| o.holds(l)).count();
-    if bound.tensors().count() < 2 || !summed.iter().any(|l| holders(*l) > 1) {
+fn of_node(graph: &Graph, rules: &RuleSet, p: &Propagation, bound: &Bound) -> u64 {
+    let elements = || bound.outputs.first().map_or(1, |o| o.dims.iter().map(|d| d.len(&bound.letters) as u64).product());
+    if let Some(formula) = &bound.rule.macs {
+        let node = graph.node(bound.node);
+        let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &p.shapes };
+        let each = eval(formula, &Lengths { bound, call: &call }).ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
+        return (each * elements() as f64).round() as u64; // a negative number or NaN is none
+    }
+    let holders = |l: &LetterId| bound.tensors().filter(|(o, _)| o.holds(*l)).count();
+    let shared: Vec<LetterId> = bound.summed().into_iter().filter(|l| holders(l) > 1).collect();
+    if shared.is_empty() {
         return 0;
     }
-    // The weight: of the operands that share a summed letter with others the one with the fewest letters of the result.
-    let len = |l: LetterId| bound.letters[l as usize].len() as u64;
-    let weight = bound
-        .tensors()
-        .filter(|(o, _)| summed.iter().any(|l| o.holds(*l) && holders(*l) > 1))
-        .min_by_key(|(o, _)| o.dims.iter().flat_map(|d| d.letters()).filter(|l| !summed.contains(l)).count());
-    let Some((weight, _)) = weight else { return 0 };
-    let over: u64 = summed.iter().filter(|l| weight.holds(**l)).map(|l| len(*l)).product();
-    let out: u64 = bound.outputs.first().map_or(1, |o| o.dims.iter().map(|d| d.len(&bound.letters) as u64).product());
-    out.saturating_mul(over)
+    shared.iter().map(|l| bound.letters[*l as usize].len() as u64).fold(elements(), u64::saturating_mul)
+}
+
+/// The letters' sizes and the arguments.
+struct Lengths<'a> {
+    bound: &'a Bound,
+    call: &'a Call<'a>,
+}
+
+impl Scope for Lengths<'_> {
+    fn get(&self, name: &str) -> Option<Val> {
+        let letter = self.bound.letters.iter().find(|l| l.name == name);
+        letter.map(|l| Val::from(l.len())).or_else(|| self.call.val(name))
+    }
+
+    fn spread(&self, letter: &str) -> Option<Vec<Size>> {
+        Some(self.bound.letters.iter().filter(|l| l.name == letter).map(|l| l.len().into()).collect())
+    }
 }

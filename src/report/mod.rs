@@ -8,21 +8,20 @@ mod table;
 use std::io::Write;
 use std::path::Path;
 
+use crate::format::{FormatError, Output, Pending};
+
 pub use error::ReportError;
 pub use macs::macs;
-pub use summary::{Layer, Note, Summary, Total};
+pub use summary::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 pub use table::table;
 
-/// Writes JSON to a file, which appears whole or not at all.
+/// Writes JSON to a file that has no name before [`Pending::persist`].
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), ReportError> {
-    let fault = |source| ReportError::Unwritable { path: path.into(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
-    serde_json::to_writer_pretty(&mut file, value).map_err(|e| fault(e.into()))?;
-    file.write_all(b"\n").map_err(fault)?;
-    file.persist(path).map_err(|e| fault(e.error))?;
-    Ok(())
+pub fn write_json(path: &Path, value: &serde_json::Value) -> Result<Pending, FormatError> {
+    let mut output = Output::create(path)?;
+    let written = serde_json::to_writer_pretty(&mut output.file, value).map_err(Into::into);
+    written.and_then(|()| output.file.write_all(b"\n")).map_err(|e| output.fault(e))?;
+    output.complete()
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
 use super::macs;
 use crate::axis::{Propagation, Step};
 use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
-use crate::solve::Solution;
+use crate::rule::RuleSet;
+use crate::solve::{Conflict, Given, Policy, Solution};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -44,9 +45,61 @@ pub struct Note {
     pub line: Option<String>,
 }
 
+/// Positions on which the masks of coupled layers disagree.
+#[derive(Clone, Debug, Serialize)]
+pub struct Disagreement {
+    /// Parameters whose masks drop the positions.
+    pub dropped_by: Vec<String>,
+    /// Parameters that keep them.
+    pub kept_by: Vec<String>,
+    /// How many there are.
+    pub positions: usize,
+    /// What became of them.
+    pub fate: Fate,
+}
+
+/// What became of positions on which masks disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// They stay; what is masked of them is zero.
+    Stays,
+    /// They stay with all their weights.
+    Restored,
+    /// They are gone.
+    Removed,
+}
+
+impl Disagreement {
+    fn new(c: &Conflict, policy: Policy) -> Disagreement {
+        let fate = match (c.stayed, policy) {
+            (false, _) => Fate::Removed,
+            (true, Policy::Restore) => Fate::Restored,
+            (true, _) => Fate::Stays,
+        };
+        let once = |list: &[String]| list.iter().cloned().collect::<IndexSet<_>>().into_iter().collect();
+        Disagreement { dropped_by: once(&c.drop), kept_by: once(&c.keep), positions: c.positions, fate }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A model without the positions that go.
+    #[default]
+    Smaller,
+    /// A copy: nothing could be removed.
+    Copy,
+    /// A model of the same sizes, whose masked weights are zero: nothing could be removed.
+    Masked,
+}
+
 /// The outcome of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
+    /// What was written.
+    pub outcome: Outcome,
     /// Modules with parameters, in the order of the model.
     pub layers: Vec<Layer>,
     /// Parameters; tied ones count once.
@@ -56,7 +109,7 @@ pub struct Summary {
     /// Bytes of parameters and buffers.
     pub bytes: Total,
     /// Where masks disagreed.
-    pub conflicts: Vec<Note>,
+    pub conflicts: Vec<Disagreement>,
     /// What stayed although it could have been asked to go.
     pub kept: Vec<Note>,
     /// Operators that no rule describes.
@@ -67,10 +120,24 @@ pub struct Summary {
 
 impl Summary {
     /// Compares a program before and after.
-    pub fn new(graph: &Graph, small: &Graph, p: &Propagation, again: &Propagation, solution: &Solution, plan: &Plan) -> Summary {
-        let mut s = Summary { macs: Total { before: macs(p), after: macs(again) }, ..Summary::default() };
+    pub fn new(
+        (graph, p): (&Graph, &Propagation),
+        (small, again): (&Graph, &Propagation),
+        rules: &RuleSet,
+        (solution, policy): (&Solution, Policy),
+        plan: &Plan,
+    ) -> Summary {
+        let macs = Total { before: macs(graph, rules, p), after: macs(small, rules, again) };
+        let mut s = Summary { macs, ..Summary::default() };
         s.layers(graph, small);
-        s.conflicts = solution.conflicts.iter().map(conflict).collect();
+        s.conflicts = solution.conflicts.iter().map(|c| Disagreement::new(c, policy)).collect();
+        let masked = |g: &Given| g.mask.keep.contains(&0);
+        s.outcome = match (solution.is_everything(), policy) {
+            (false, _) => Outcome::Smaller,
+            (true, Policy::Restore) => Outcome::Copy,
+            (true, _) if !solution.given.iter().flatten().any(masked) => Outcome::Copy,
+            (true, _) => Outcome::Masked,
+        };
         s.kept = obstacles(graph, p, solution);
         s.unknown = unknown(graph, p);
         for id in &plan.approximate {
@@ -86,11 +153,6 @@ impl Summary {
             }
         }
         s
-    }
-
-    /// True if nothing was removed.
-    pub fn is_copy(&self) -> bool {
-        self.parameters.before == self.parameters.after
     }
 
     fn layers(&mut self, graph: &Graph, small: &Graph) {
@@ -127,17 +189,27 @@ impl Summary {
     }
 }
 
-fn conflict(c: &crate::solve::Conflict) -> Note {
-    let list = |names: &[String]| match names {
-        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more", rest.len()),
-        names => names.join(", "),
-    };
-    let stay = if c.stayed { "stay" } else { "go" };
-    Note {
-        subject: list(&c.drop),
-        text: format!("{} masked positions {stay}: {} keeps them", c.positions, list(&c.keep)),
-        line: None,
+/// The modules of parameters, once each; at most three.
+pub(super) fn modules<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let mut list: Vec<&str> = Vec::new();
+    for name in names {
+        let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
+        if !list.contains(&module) {
+            list.push(module);
+        }
     }
+    match list.as_slice() {
+        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more", rest.len()),
+        all => all.join(", "),
+    }
+}
+
+pub(super) fn positions(n: usize) -> String {
+    if n == 1 { "1 position".into() } else { format!("{n} positions") }
+}
+
+pub(super) fn stay(n: usize) -> String {
+    positions(n) + if n == 1 { " stays" } else { " stay" }
 }
 
 fn note(graph: &Graph, id: NodeId, text: String) -> Note {
@@ -150,15 +222,17 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     for o in &solution.obstacles {
         let why = if o.unproven {
-            "summed over here, and not proven to be zero"
+            "summed over here, and what they add is not proven to be zero"
         } else {
             "the operator's arguments could not say what would be left"
         };
-        notes.push(note(graph, o.node, format!("{} positions stay: {why}", o.positions)));
+        notes.push(note(graph, o.node, format!("{}: {why}", stay(o.positions))));
     }
     for value in &solution.last {
-        let text = "a dimension would be left empty; one position stays".to_owned();
-        notes.push(Note { subject: graph.value(*value).name.clone(), text, line: None });
+        let text = "masks drop all positions of a dimension; one stays, as none may be empty";
+        let tensor = graph.tensors.iter().find(|t| t.value == *value);
+        let subject = tensor.map_or_else(|| graph.value(*value).name.clone(), |t| t.name.clone());
+        notes.push(Note { subject, text: text.into(), line: None });
     }
     // Masked positions of axes that are locked.
     let reasons = p.axes.locked_because();
@@ -176,9 +250,7 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         }
     }
     for (why, (positions, names)) in locked {
-        let subject =
-            if names.len() > 3 { format!("{} and {} more", names[..3].join(", "), names.len() - 3) } else { names.join(", ") };
-        notes.push(Note { subject, text: format!("{positions} masked positions stay: {why}"), line: None });
+        notes.push(Note { subject: modules(&names), text: format!("{}: {why}", stay(positions)), line: None });
     }
     notes
 }
@@ -193,7 +265,7 @@ fn unknown(graph: &Graph, p: &Propagation) -> Vec<Note> {
     }
     let text = |((op, why), (times, id)): ((String, String), (usize, NodeId))| {
         let line = graph.node(id).source.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text));
-        Note { subject: op, text: format!("used {times} times: {why}"), line }
+        Note { subject: op, text: format!("{times} {}: {why}", if times == 1 { "node" } else { "nodes" }), line }
     };
     by_op.into_iter().map(text).collect()
 }

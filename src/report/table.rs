@@ -1,10 +1,13 @@
 //! The report as text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
+use indexmap::IndexMap;
 
-use super::{Layer, Note, Summary, Total};
+use super::summary::{modules, positions, stay};
+use super::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 use crate::axis::Reason;
 use crate::model::Graph;
 
@@ -31,24 +34,42 @@ pub fn reason(graph: &Graph, reason: &Reason) -> String {
 pub fn table(s: &Summary) -> String {
     let mut out = String::new();
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["layer", "sizes", "after", "parameters", "after", "left"]);
-    for layer in &s.layers {
-        table.add_row(row(layer));
+    table.load_style(presets::NOTHING);
+    table.set_header(["layer", "weight", "after", "parameters", "after", "left"]);
+    // Modules of vectors alone, such as norms, follow the layers: one row for all of them, unless there is nothing else.
+    let (layers, vectors): (Vec<&Layer>, Vec<&Layer>) = s.layers.iter().partition(|l| l.before.len() > 1);
+    if layers.is_empty() || vectors.len() < 3 {
+        table.add_rows(s.layers.iter().map(row));
+    } else {
+        table.add_rows(layers.into_iter().map(row));
+        let sum = |f: fn(&Layer) -> u64| vectors.iter().map(|l| f(l)).sum();
+        let total = Total { before: sum(|l| l.parameters.before), after: sum(|l| l.parameters.after) };
+        let name = format!("{} norms and other vectors", vectors.len());
+        table.add_row([name, String::new(), String::new(), spaced(total.before), spaced(total.after), left(total)]);
     }
     for k in 3..6 {
         if let Some(c) = table.column_mut(k) {
             c.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let _ = writeln!(out, "{table}");
-    for (name, total) in [("parameters", s.parameters), ("MACs", s.macs), ("bytes", s.bytes)] {
-        let _ = writeln!(out, "{name:<11} {:>15} → {:>15}  {}", spaced(total.before), spaced(total.after), left(total));
+    for line in table.lines() {
+        let _ = writeln!(out, "{}", line.trim_end().strip_prefix(' ').unwrap_or(&line));
     }
-    if s.is_copy() {
-        let _ = writeln!(out, "\nNothing could be removed: the output is a copy of the model.");
+    let totals = [("parameters", s.parameters), ("multiply-accumulates", s.macs), ("bytes of weights", s.bytes)];
+    let width = totals.map(|(_, t)| spaced(t.before.max(t.after)).len()).into_iter().max().unwrap_or(0);
+    out.push('\n');
+    for (name, total) in totals {
+        let _ =
+            writeln!(out, "{name:<20}  {:>width$} → {:>width$}  {:>7}", spaced(total.before), spaced(total.after), left(total));
     }
-    section(&mut out, "Masks that disagree", &s.conflicts);
+    match s.outcome {
+        Outcome::Smaller => {}
+        Outcome::Copy => out.push_str("\nNothing could be removed: the output is a copy of the model.\n"),
+        Outcome::Masked => {
+            out.push_str("\nNothing could be removed: the output is a copy of the model with its masked weights set to zero.\n");
+        }
+    }
+    section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
     section(&mut out, "What stayed, and why", &s.kept);
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
     section(&mut out, "Notes", &s.notes);
@@ -57,14 +78,14 @@ pub fn table(s: &Summary) -> String {
 
 fn row(layer: &Layer) -> [String; 6] {
     let sizes = |list: &[usize]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
-    let after = if layer.before == layer.after { "·".into() } else { sizes(&layer.after) };
+    let after = if layer.before == layer.after { "same".into() } else { sizes(&layer.after) };
     let t = layer.parameters;
     let name = if layer.name.is_empty() { "(model)" } else { &layer.name };
     [name.into(), sizes(&layer.before), after, spaced(t.before), spaced(t.after), left(t)]
 }
 
 fn left(t: Total) -> String {
-    if t.before == 0 { "–".into() } else { format!("{:.1} %", 100.0 * t.after as f64 / t.before as f64) }
+    if t.before == 0 { "-".into() } else { format!("{:.1} %", 100.0 * t.after as f64 / t.before as f64) }
 }
 
 /// 25 557 032
@@ -72,12 +93,30 @@ fn spaced(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (k, c) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k) % 3 == 0 {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(c);
     }
     out
+}
+
+/// One note for all disagreements among the same layers; who drops what is in the JSON.
+fn disagreements(list: &[Disagreement]) -> Vec<Note> {
+    let mut groups: IndexMap<(BTreeSet<&String>, Fate), usize> = IndexMap::new();
+    for d in list {
+        let layers = d.dropped_by.iter().chain(&d.kept_by).collect();
+        *groups.entry((layers, d.fate)).or_default() += d.positions;
+    }
+    let text = |((layers, fate), n): ((BTreeSet<&String>, Fate), usize)| {
+        let text = match fate {
+            Fate::Stays => stay(n),
+            Fate::Restored => stay(n) + ", all weights restored",
+            Fate::Removed => positions(n) + " removed",
+        };
+        Note { subject: modules(layers), text, line: None }
+    };
+    groups.into_iter().map(text).collect()
 }
 
 /// At most this many lines a section; `--json` has them all.

@@ -29,6 +29,8 @@ pub struct Rule {
     pub facts: Facts,
     /// The axes whose number of positions matters for the values, and the repair.
     pub statistic: Option<Statistic>,
+    /// Multiply-accumulates for each element of the first output, where the default (see the guide) does not hold.
+    pub macs: Option<Expr>,
     /// The call to use where the arguments cannot express the sizes after the cut.
     pub becomes: Option<Statement>,
     /// Operands that are written in place. `None`: as the schema says.

@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "op",
     "rule",
     "layout",
@@ -35,6 +35,7 @@ const KEYS: [&str; 18] = [
     "nonneg",
     "nonzero",
     "statistic",
+    "macs",
 ];
 
 /// Reads the rules of one file. Entries with mistakes are left out and reported; with `schemas` the others are checked too.
@@ -169,6 +170,7 @@ impl Reader<'_> {
             default: IndexMap::new(),
             facts: Facts::default(),
             statistic: None,
+            macs: None,
             becomes: None,
             writes: None,
             views: None,
@@ -232,6 +234,7 @@ impl Reader<'_> {
             "nonneg" => rule.facts.nonneg = self.formula(value),
             "nonzero" => rule.facts.nonzero = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
+            "macs" => rule.macs = self.formula(value),
             _ => self.unknown_key(key, &KEYS),
         }
     }

@@ -1,8 +1,10 @@
 //! What can be wrong with masks.
 
+use indexmap::IndexSet;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::votes::Conflict;
 use crate::model::{Graph, Role};
 
 /// Masks that do not fit the model.
@@ -29,9 +31,11 @@ pub enum SolveError {
         parameter: Vec<usize>,
     },
     /// Masks disagree and the policy is `error`.
-    #[error("masks of coupled layers disagree on {} positions", conflicts.len())]
+    #[error("masks of coupled layers disagree on {positions} positions")]
     #[diagnostic(code(paring::masks::conflict), help("{}\nchange the masks, or choose --on-conflict keep, restore or prune", conflicts.join("\n")))]
     Conflict {
+        /// On how many positions.
+        positions: usize,
         /// Who disagrees, a line each.
         conflicts: Vec<String>,
     },
@@ -55,6 +59,19 @@ fn closest_names(closest: &[String]) -> String {
 }
 
 impl SolveError {
+    pub(super) fn conflict(all: &[Conflict]) -> SolveError {
+        const MOST: usize = 8;
+        let once = |names: &[String]| {
+            names.iter().map(String::as_str).collect::<IndexSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+        };
+        let line = |c: &Conflict| format!("{}: dropped by {}, kept by {}", c.positions, once(&c.drop), once(&c.keep));
+        let mut conflicts: Vec<String> = all.iter().take(MOST).map(line).collect();
+        if all.len() > MOST {
+            conflicts.push(format!("and {} groups more", all.len() - MOST));
+        }
+        SolveError::Conflict { positions: all.iter().map(|c| c.positions).sum(), conflicts }
+    }
+
     pub(super) fn unknown_parameter(graph: &Graph, name: &str) -> SolveError {
         let parameters = graph.tensors.iter().filter(|t| t.role == Role::Parameter).map(|t| t.name.as_str());
         SolveError::UnknownParameter { name: name.into(), closest: closest(name, parameters) }

@@ -145,9 +145,7 @@ pub fn solve<'a>(
     votes.count(&mut state, &dead, options.policy);
     let conflicts = votes.conflicts(graph, &state);
     if options.policy == Policy::Error && !conflicts.is_empty() {
-        let line =
-            |c: &Conflict| format!("{} positions: dropped by {}, kept by {}", c.positions, c.drop.join(", "), c.keep.join(", "));
-        return Err(SolveError::Conflict { conflicts: conflicts.iter().map(line).collect() });
+        return Err(SolveError::conflict(&conflicts));
     }
     let mut last = Vec::new();
     let mut obstacles: Vec<Obstacle> = Vec::new();

@@ -244,7 +244,7 @@ impl<'a> Search<'a> {
     fn atoms(&self, class: Id) -> Vec<Id> {
         let axes = &self.p.axes;
         match axes.cat_parts(class) {
-            Some(parts) => parts.to_vec().into_iter().flat_map(|p| self.atoms(axes.class(p))).collect(),
+            Some(parts) => parts.iter().copied().flat_map(|p| self.atoms(axes.class(p))).collect(),
             None if axes.merge_parts(class).is_some() => Vec::new(),
             None => vec![class],
         }

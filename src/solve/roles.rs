@@ -29,7 +29,8 @@ impl Roles {
             for (operand, value) in roles.weights(bound) {
                 let (made, read) = roles.dims(bound, operand);
                 let behind = |dims: Vec<usize>| dims.into_iter().flat_map(|d| roles.behind(p, (value, d), &tensor_of)).collect();
-                let (mut made, read): (Vec<(usize, usize)>, Vec<(usize, usize)>) = (behind(made), behind(read));
+                let mut made: Vec<(usize, usize)> = behind(made);
+                let read: Vec<(usize, usize)> = behind(read);
                 // Of the tensors behind a computed weight, those that are summed over make; a gain for each channel follows.
                 if made.iter().any(|(k, _)| read.iter().any(|(r, _)| r == k)) {
                     made.retain(|(k, _)| read.iter().any(|(r, _)| r == k));

@@ -55,11 +55,6 @@ impl<'a> State<'a> {
         self.positions.atoms(set).iter().all(|a| self.why[*a as usize].is_some())
     }
 
-    /// Why an atom stays.
-    pub fn why(&self, atom: Atom) -> Option<&Why> {
-        self.why[atom as usize].as_ref()
-    }
-
     /// Makes a position stay, and what is tied to it. True if that is new.
     pub fn keep(&mut self, set: SetId, why: Why) -> bool {
         let todo = self.positions.atoms(set).iter().map(|a| (*a, why.clone())).collect();

@@ -57,6 +57,9 @@ pub fn layout(function: &LayoutCall, call: &Call) -> Result<Sketch, String> {
     Ok(sketch)
 }
 
+/// A tensor and its sizes.
+type WithSizes = (ValueId, Vec<Size>);
+
 /// The arguments of a layout function at a node.
 struct Args<'a> {
     exprs: &'a [Expr],
@@ -83,7 +86,7 @@ impl Args<'_> {
         Ok((name, value, self.call.shape(value)?.to_vec()))
     }
 
-    fn operands(&self) -> Result<(&str, Vec<(ValueId, Vec<Size>)>), String> {
+    fn operands(&self) -> Result<(&str, Vec<WithSizes>), String> {
         let name = self.name(0).ok_or("the first argument of a layout names an operand")?;
         let list = self.call.tensors(name)?;
         let list = list.into_iter().map(|v| Ok((v, self.call.shape(v)?.to_vec()))).collect::<Result<Vec<_>, String>>()?;

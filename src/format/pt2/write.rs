@@ -10,7 +10,7 @@ use super::weights::{Held, Weights, weights};
 use super::zip_writer::ZipWriter;
 use super::{Archive, patch, read};
 use crate::format::FormatError;
-use crate::format::output::Output;
+use crate::format::output::{Output, Pending};
 use crate::model::Graph;
 
 /// Writes a payload.
@@ -31,7 +31,7 @@ pub enum Payload<'a> {
     },
 }
 
-/// Writes `small`, which is `original` after edits, as an archive at `to`. The file appears complete or not at all.
+/// Writes `small`, which is `original` after edits, as an archive for `to`, where [`Pending::persist`] puts it.
 ///
 /// - Values may have other shapes; new ones may follow the old.
 /// - A node with an `origin` may have other arguments, another target, other output values; it may be missing. A node
@@ -47,7 +47,7 @@ pub fn write(
     payloads: &[Payload<'_>],
     to: &Path,
     progress: &mut dyn FnMut(u64),
-) -> Result<(), FormatError> {
+) -> Result<Pending, FormatError> {
     let (read, scopes) = read::graph(archive)?;
     if (read.values.len(), read.nodes.len()) != (original.values.len(), original.nodes.len()) {
         return Err(FormatError::edit("the original graph is not that of the archive"));
@@ -74,13 +74,13 @@ pub fn write(
     zip.finish()
 }
 
-/// Copies an archive unchanged. The file appears complete or not at all.
-pub fn copy(archive: &Archive, to: &Path) -> Result<(), FormatError> {
+/// Copies an archive unchanged.
+pub fn copy(archive: &Archive, to: &Path) -> Result<Pending, FormatError> {
     let mut source = File::open(archive.path()).map_err(FormatError::reading(archive.path()))?;
     let mut output = Output::create(to)?;
     let copied = std::io::copy(&mut source, output.file.get_mut().as_file_mut());
     copied.map_err(|e| output.fault(e))?;
-    output.persist()
+    output.complete()
 }
 
 /// The payloads and the config of one folder.

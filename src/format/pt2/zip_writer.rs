@@ -6,7 +6,7 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::format::FormatError;
-use crate::format::output::Output;
+use crate::format::output::{Output, Pending};
 
 /// Data start at multiples of this, as PyTorch writes them.
 const ALIGN: u64 = 64;
@@ -86,8 +86,8 @@ impl<'a> ZipWriter<'a> {
         Ok(())
     }
 
-    /// Writes the directory and gives the file its name.
-    pub(super) fn finish(mut self) -> Result<(), FormatError> {
+    /// Writes the directory.
+    pub(super) fn finish(mut self) -> Result<Pending, FormatError> {
         let start = self.at;
         let members = std::mem::take(&mut self.members);
         for member in &members {
@@ -118,7 +118,7 @@ impl<'a> ZipWriter<'a> {
         end.extend(low(start).to_le_bytes());
         end.extend([0; 2]); // comment
         self.put(&end)?;
-        self.output.persist()
+        self.output.complete()
     }
 
     fn header(&mut self, member: Entry) -> Result<(), FormatError> {

@@ -60,6 +60,9 @@ impl Check<'_> {
         if let Some(when) = &rule.when {
             self.names_in("when", when, &[]);
         }
+        if let Some(macs) = &rule.macs {
+            self.names_in("macs", macs, &[]);
+        }
         for (path, map) in [("sizes", &rule.sizes), ("args", &rule.args), ("default", &rule.default)] {
             for (name, e) in map {
                 self.names_in(&format!("{path}.{name}"), e, &[]);
