@@ -242,12 +242,16 @@ fn first_fit(rules: &RuleSet, call: &Call) -> (Option<(Arc<Rule>, Sketch)>, Stri
                 }
             }
         }
-        let attempts: Vec<Result<Sketch, String>> = match &rule.body {
-            Body::Patterns(patterns) => patterns.iter().map(|p| fit(p, rule, call)).collect(),
-            Body::Layout(function) => vec![layout(function, call)],
-        };
         let mut errors = Vec::new();
-        for attempt in attempts {
+        let attempts = match &rule.body {
+            Body::Patterns(patterns) => patterns.len(),
+            Body::Layout(_) => 1,
+        };
+        for k in 0..attempts {
+            let attempt = match &rule.body {
+                Body::Patterns(patterns) => fit(&patterns[k], rule, call),
+                Body::Layout(function) => layout(function, call),
+            };
             match attempt {
                 Ok(sketch) => return (Some((rule.clone(), sketch)), String::new()),
                 Err(e) => errors.push(e),
@@ -278,11 +282,8 @@ impl Propagation {
                 ids.iter().for_each(|id| self.axes.lock(*id, Reason::Frozen(f.clone())));
             }
         }
-        for (k, t) in graph.tensors.iter().enumerate() {
-            let Some(first) = graph.tensors[..k].iter().find(|o| o.storage == t.storage && o.tied_to(t) && o.role == t.role)
-            else {
-                continue;
-            };
+        for (k, first) in graph.first_names().into_iter().enumerate().filter(|(k, first)| k != first) {
+            let (t, first) = (&graph.tensors[k], &graph.tensors[first]);
             let pairs: Vec<(Id, Id)> = match (&self.dims[t.value.index()], &self.dims[first.value.index()]) {
                 (Some(a), Some(b)) => a.iter().copied().zip(b.iter().copied()).collect(),
                 _ => Vec::new(),

@@ -5,6 +5,8 @@
 
 mod size;
 
+use std::collections::HashMap;
+
 pub use size::{Monomial, Size};
 
 /// Index of a [`Value`] in [`Graph::values`].
@@ -166,11 +168,6 @@ impl Tensor {
     pub fn numel(&self) -> usize {
         self.shape.iter().product()
     }
-
-    /// True if both names stand for the very same memory and view: a tied parameter.
-    pub fn tied_to(&self, other: &Tensor) -> bool {
-        (self.storage, self.offset, &self.shape, &self.strides) == (other.storage, other.offset, &other.shape, &other.strides)
-    }
 }
 
 /// Element types.
@@ -247,6 +244,13 @@ impl Graph {
     /// Recorded sizes of a tensor; empty where there are none.
     pub fn shape(&self, id: ValueId) -> &[Size] {
         self.value(id).shape.as_deref().unwrap_or(&[])
+    }
+
+    /// For each stored tensor the first one that is the same memory under another name: a tied parameter; itself, if none is.
+    pub fn first_names(&self) -> Vec<usize> {
+        let mut first = HashMap::new();
+        let key = |t: &Tensor| (t.role as u8, t.storage, t.offset, t.shape.clone(), t.strides.clone());
+        self.tensors.iter().enumerate().map(|(k, t)| *first.entry(key(t)).or_insert(k)).collect()
     }
 
     /// All node ids, in execution order.

@@ -22,7 +22,9 @@ pub fn payloads<'a>(
 ) -> Result<Vec<Payload<'a>>, FormatError> {
     let mut out: Vec<Payload> = Vec::new();
     let mut stored: HashMap<usize, usize> = HashMap::new();
-    let mut cut: Vec<(usize, usize)> = Vec::new();
+    let mut cut: HashMap<usize, usize> = HashMap::new();
+    let first = graph.first_names();
+    let kept = slices(plan);
     let touched = |k: usize| {
         let t = &graph.tensors[k];
         small_shape(small, k) != t.shape.as_slice() || (t.role == Role::Parameter && masks.masked(k))
@@ -37,19 +39,19 @@ pub fn payloads<'a>(
             small.tensors[k].storage = at;
             continue;
         }
-        let twin = cut.iter().find(|(o, _)| graph.tensors[*o].tied_to(t) && graph.tensors[*o].role == t.role).map(|(_, at)| *at);
+        let twin = cut.get(&first[k]).copied();
         let at = match twin {
             Some(at) => at,
             None => {
                 let bytes = archive.storage(t.storage)?;
-                let places = (0..t.shape.len()).map(|d| places(plan, k, d, t.shape[d])).collect();
+                let places = (0..t.shape.len()).map(|d| places(kept.get(&(k, d)).copied(), t.shape[d])).collect();
                 let job = Job { tensor: t, bytes, places, masks, index: k };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1
             }
         };
-        cut.push((k, at));
+        cut.insert(first[k], at);
         let s = &mut small.tensors[k];
         (s.storage, s.offset) = (at, 0);
         s.strides = dense(&s.shape);
@@ -97,12 +99,19 @@ impl Places {
     }
 }
 
-fn places(plan: &Plan, index: usize, at: usize, size: usize) -> Places {
+/// What each dimension that is cut keeps.
+fn slices(plan: &Plan) -> HashMap<(usize, usize), &Keep> {
+    let mut found = HashMap::new();
+    for edit in &plan.edits {
+        if let Change::Slice { tensor, dim, keep } = &edit.change {
+            found.insert((*tensor, *dim), keep);
+        }
+    }
+    found
+}
+
+fn places(found: Option<&Keep>, size: usize) -> Places {
     let wide = |list: &Vec<u32>| list.iter().map(|p| *p as usize).collect();
-    let found = plan.edits.iter().find_map(|e| match &e.change {
-        Change::Slice { tensor, dim, keep } if (*tensor, *dim) == (index, at) => Some(keep),
-        _ => None,
-    });
     match found {
         None => Places::Same((0..size).collect()),
         Some(Keep::Same(list)) => Places::Same(wide(list)),

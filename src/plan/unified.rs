@@ -28,13 +28,9 @@ impl Unified<'_> {
         (0..self.graph.tensors.len()).filter(has).collect()
     }
 
-    /// The tensor whose given mask holds for this one: its own, or that of the same memory under another name.
+    /// The tensor whose given mask holds for this one. The solver gives a mask to all names of a tied parameter.
     fn given(&self, k: usize) -> Option<usize> {
-        let t = &self.graph.tensors[k];
-        let same = |o: &usize| {
-            self.solution.given[*o].is_some() && self.graph.tensors[*o].role == t.role && self.graph.tensors[*o].tied_to(t)
-        };
-        if self.solution.given[k].is_some() { Some(k) } else { (0..self.graph.tensors.len()).find(same) }
+        self.solution.given[k].is_some().then_some(k)
     }
 
     /// True if, of what stays of the tensor, a given mask may drop elements.

@@ -145,9 +145,13 @@ impl Summary {
         }
         let mut used = vec![false; graph.values.len()];
         graph.nodes.iter().flat_map(|n| &n.args).flat_map(|(_, a)| a.tensors()).for_each(|v| used[v.index()] = true);
-        for (t, given) in graph.tensors.iter().zip(&solution.given) {
-            let twin = |o: &crate::model::Tensor| o.tied_to(t) && o.role == t.role && used[o.value.index()];
-            if given.is_some() && !graph.tensors.iter().any(twin) {
+        let first = graph.first_names();
+        let mut read = vec![false; graph.tensors.len()];
+        for (t, k) in graph.tensors.iter().zip(&first) {
+            read[*k] |= used[t.value.index()];
+        }
+        for (k, (t, given)) in graph.tensors.iter().zip(&solution.given).enumerate() {
+            if given.is_some() && !read[first[k]] {
                 let text = "the program does not use this parameter; its mask is ignored";
                 s.notes.push(Note { subject: t.name.clone(), text: text.into(), line: None });
             }
@@ -157,8 +161,9 @@ impl Summary {
 
     fn layers(&mut self, graph: &Graph, small: &Graph) {
         let mut layers: IndexMap<String, Layer> = IndexMap::new();
+        let first = graph.first_names();
         for (k, (t, s)) in graph.tensors.iter().zip(&small.tensors).enumerate() {
-            let twin = graph.tensors[..k].iter().any(|o| o.tied_to(t) && o.role == t.role);
+            let twin = first[k] != k;
             let (before, after) = (t.numel() as u64, s.numel() as u64);
             if !twin {
                 let width = t.dtype.bytes() as u64;

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
+
 use super::frame::Frame;
 use super::masks::Given;
 use super::positions::{Positions, SetId};
@@ -16,7 +18,8 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
     if given.iter().all(Option::is_none) {
         return ignored;
     }
-    let masked = Masked { graph, p, positions, roles, given };
+    let tensor_of = graph.tensors.iter().enumerate().map(|(k, t)| (t.value, k)).collect();
+    let masked = Masked { graph, p, positions, tensor_of, roles, given };
     for bound in p.bounds() {
         let summed = bound.summed();
         if summed.is_empty() && bound.over.is_empty() {
@@ -64,6 +67,7 @@ struct Masked<'a> {
     graph: &'a Graph,
     p: &'a Propagation,
     positions: &'a Positions,
+    tensor_of: FxHashMap<ValueId, usize>,
     roles: &'a Roles,
     given: &'a [Option<Given<'a>>],
 }
@@ -72,7 +76,7 @@ impl Masked<'_> {
     /// For each position of a dimension of a weight whether the given masks make its slice zero. The weight is a
     /// parameter, or a copy of one in another layout.
     fn zero(&self, value: ValueId, dim: usize, depth: usize) -> Option<Rc<[bool]>> {
-        if let Some(k) = self.graph.tensors.iter().position(|t| t.value == value) {
+        if let Some(k) = self.tensor_of.get(&value).copied() {
             let given = self.given[k].as_ref()?;
             let dims = self.p.dims[value.index()].as_ref()?;
             if let Some(link) = self.positions.contexts.dim(&self.p.axes, dims, dim) {

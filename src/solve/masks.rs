@@ -1,6 +1,7 @@
 //! The masks that were given, per dimension of their parameter.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
@@ -36,8 +37,10 @@ pub struct Given<'a> {
 /// error; so are shapes that fit neither the parameter nor its channels.
 pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Vec<Option<Given<'a>>>, SolveError> {
     let mut out: Vec<Option<Given>> = vec![None; graph.tensors.len()];
+    let parameters = graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter);
+    let by_name: HashMap<&str, usize> = parameters.map(|(k, t)| (t.name.as_str(), k)).collect();
     for (name, mask) in masks {
-        let Some(k) = graph.tensors.iter().position(|t| t.name == *name && t.role == Role::Parameter) else {
+        let Some(k) = by_name.get(name.as_str()).copied() else {
             return Err(SolveError::unknown_parameter(graph, name));
         };
         let shape = &graph.tensors[k].shape;
@@ -50,11 +53,10 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Vec<Option<Given
         out[k] = Some(Given { mask, slices, per_channel });
     }
     // A mask for one name of a tied parameter holds for the others.
-    for k in 0..out.len() {
-        let t = &graph.tensors[k];
-        let twin = |o: &usize| out[*o].is_some() && graph.tensors[*o].role == t.role && graph.tensors[*o].tied_to(t);
-        if out[k].is_none() && t.role == Role::Parameter {
-            out[k] = (0..out.len()).find(twin).and_then(|o| out[o].clone());
+    let first = graph.first_names();
+    for (from, to) in (0..out.len()).map(|k| (k, first[k])).chain((0..out.len()).map(|k| (first[k], k))) {
+        if out[to].is_none() {
+            out[to] = out[from].clone();
         }
     }
     Ok(out)

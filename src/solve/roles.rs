@@ -45,13 +45,11 @@ impl Roles {
 
     /// Two names of one parameter have the same roles.
     fn share(&mut self, graph: &Graph) {
-        for (k, t) in graph.tensors.iter().enumerate() {
-            for (o, other) in
-                graph.tensors.iter().enumerate().filter(|(o, other)| *o != k && other.role == t.role && other.tied_to(t))
-            {
-                for d in 0..other.shape.len() {
-                    self.makes[k][d] |= self.makes[o][d];
-                    self.reads[k][d] |= self.reads[o][d];
+        for (k, first) in graph.first_names().into_iter().enumerate().filter(|(k, first)| k != first) {
+            for (to, from) in [(first, k), (k, first)] {
+                for d in 0..graph.tensors[k].shape.len() {
+                    self.makes[to][d] |= self.makes[from][d];
+                    self.reads[to][d] |= self.reads[from][d];
                 }
             }
         }

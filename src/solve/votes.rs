@@ -55,8 +55,9 @@ impl Votes {
         options: &Options,
     ) -> Votes {
         let mut by_set: BTreeMap<SetId, Tally> = BTreeMap::new();
+        let first = graph.first_names();
         for (k, tensor) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
-            if graph.tensors[..k].iter().any(|o| o.role == Role::Parameter && o.tied_to(tensor)) {
+            if first[k] != k {
                 continue; // has voted under its other name
             }
             if let Some(g) = &mut given[k]
