@@ -1,6 +1,6 @@
 //! Paring cuts pruned channels out of a traced PyTorch model.
 //!
-//! The pipeline reads like a sentence: [load](format) a program, [propagate](axis) its axes by the [rules](rule),
+//! The pipeline reads like a sentence: [load](load) a program, [propagate](axis) its axes by the [rules](rule),
 //! [solve](solve::solve) for what stays, [plan](plan::plan) the edits, [apply](plan::apply) them. [`speedup`] is all of it.
 
 pub mod axis;
@@ -11,97 +11,21 @@ pub mod model;
 pub mod plan;
 pub mod report;
 pub mod rule;
+mod settings;
 pub mod solve;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use error::Error;
+pub use settings::{OnUnknown, Outputs, Progress, Settings};
 
 use axis::{Propagation, propagate};
 use load::Model;
 use model::Graph;
-use plan::{Plan, Statistics};
+use plan::Plan;
 use report::Summary;
 use rule::RuleSet;
-use solve::{Masks, Options, Solution};
-
-/// What to do with operators that no rule describes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// Their axes stay, and the report says so.
-    #[default]
-    Lock,
-    /// The run stops.
-    Error,
-}
-
-/// Everything that decides over a run, besides the model and the masks.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// How masks are weighed.
-    pub options: Options,
-    /// What becomes of means and norms.
-    pub statistics: Statistics,
-    /// Parameters, buffers or modules whose axes all stay.
-    pub freeze: Vec<String>,
-    /// What to do with unknown operators.
-    pub on_unknown: OnUnknown,
-}
-
-/// Where results go.
-#[derive(Clone, Debug, Default)]
-pub struct Outputs {
-    /// The small model.
-    pub model: PathBuf,
-    /// The unified masks, if wanted.
-    pub unified_masks: Option<PathBuf>,
-    /// The plan as JSON, if wanted.
-    pub plan: Option<PathBuf>,
-}
-
-impl Outputs {
-    /// Checks that no file serves twice; `inputs` are files that are read, with what they are.
-    ///
-    /// # Errors
-    /// Two outputs in one file, or an output in the place of an input.
-    pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), Error> {
-        let outputs = [
-            ("the small model", Some(&self.model)),
-            ("the unified masks", self.unified_masks.as_ref()),
-            ("the plan", self.plan.as_ref()),
-        ];
-        let outputs = outputs.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.as_path())));
-        let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();
-        for (k, (what, path)) in inputs.iter().copied().chain(outputs).enumerate() {
-            let place = place(path);
-            match seen.iter().find(|(_, other)| *other == place) {
-                Some((first, _)) if k >= inputs.len() => {
-                    return Err(report::ReportError::SameFile { path: path.into(), first, second: what }.into());
-                }
-                _ => seen.push((what, place)),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One path for each file, whether it is there yet or not.
-fn place(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let new = || folder.canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
-    path.canonicalize().ok().or_else(new).unwrap_or_else(|| path.to_path_buf())
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug)]
-pub enum Progress {
-    /// A new step begins.
-    Step(&'static str),
-    /// About so many bytes will be written.
-    Total(u64),
-    /// So many bytes were written since the last call.
-    Written(u64),
-}
+use solve::{Masks, Solution};
 
 /// Shrinks a model. `progress` is told what happens.
 ///

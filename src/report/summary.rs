@@ -143,6 +143,10 @@ impl Summary {
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
         }
+        for name in &solution.ignored {
+            let text = "this weight is computed from other parameters (parametrizations), whose names a mask must use; its mask is ignored";
+            s.notes.push(Note { subject: name.clone(), text: text.into(), line: None });
+        }
         let mut used = vec![false; graph.values.len()];
         graph.nodes.iter().flat_map(|n| &n.args).flat_map(|(_, a)| a.tensors()).for_each(|v| used[v.index()] = true);
         let first = graph.first_names();

@@ -34,13 +34,19 @@ pub struct Given<'a> {
 }
 
 /// Finds the tensor of every mask and checks its shape. Masks of parameters that the program does not contain are an
-/// error; so are shapes that fit neither the parameter nor its channels.
-pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Vec<Option<Given<'a>>>, SolveError> {
+/// error; so are shapes that fit neither the parameter nor its channels. Names of weights that are computed from other
+/// parameters are returned beside: their masks are ignored.
+pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Given<'a>>>, Vec<String>), SolveError> {
+    let mut ignored = Vec::new();
     let mut out: Vec<Option<Given>> = vec![None; graph.tensors.len()];
     let parameters = graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter);
     let by_name: HashMap<&str, usize> = parameters.map(|(k, t)| (t.name.as_str(), k)).collect();
     for (name, mask) in masks {
         let Some(k) = by_name.get(name.as_str()).copied() else {
+            if is_computed(graph, name) {
+                ignored.push(name.clone());
+                continue;
+            }
             return Err(SolveError::unknown_parameter(graph, name));
         };
         let shape = &graph.tensors[k].shape;
@@ -59,7 +65,16 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Vec<Option<Given
             out[to] = out[from].clone();
         }
     }
-    Ok(out)
+    Ok((out, ignored))
+}
+
+/// True for a weight that `torch.nn.utils.parametrize` computes from parameters of its own: an attribute of the module, but
+/// none that a mask could be multiplied into.
+fn is_computed(graph: &Graph, name: &str) -> bool {
+    let (module, leaf) = name.rsplit_once('.').map_or(("", name), |(module, leaf)| (module, leaf));
+    let dot = if module.is_empty() { "" } else { "." };
+    let prefix = format!("{module}{dot}parametrizations.{leaf}.");
+    graph.tensors.iter().any(|t| t.name.starts_with(&prefix))
 }
 
 impl Given<'_> {

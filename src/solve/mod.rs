@@ -82,6 +82,8 @@ pub struct Solution<'a> {
     contexts: Contexts,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
     pub makes: Vec<Vec<bool>>,
+    /// Masks that were ignored: of weights that are computed from other parameters.
+    pub ignored: Vec<String>,
     /// Where masks disagree.
     pub conflicts: Vec<Conflict>,
     /// Where a removal could not be shown to be right.
@@ -136,7 +138,7 @@ pub fn solve<'a>(
     options: &Options,
     data: DataFlags,
 ) -> Result<Solution<'a>, SolveError> {
-    let mut given = masks::given(graph, masks)?;
+    let (mut given, ignored) = masks::given(graph, masks)?;
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
@@ -175,7 +177,7 @@ pub fn solve<'a>(
         kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
     }
     let contexts = positions.contexts.clone();
-    Ok(Solution { given, kept, contexts, makes: roles.makes, conflicts, obstacles, last, rounds })
+    Ok(Solution { given, kept, contexts, makes: roles.makes, ignored, conflicts, obstacles, last, rounds })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {
