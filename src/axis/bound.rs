@@ -152,6 +152,8 @@ pub struct Bound {
     pub edits: Vec<Edit>,
     /// Letters that may lose no position.
     pub locked: Vec<LetterId>,
+    /// Letters of which one position alone would mean something else (a dimension that would be squeezed out).
+    pub at_least_two: Vec<LetterId>,
     /// Letters whose number of positions matters for the values.
     pub over: Vec<LetterId>,
 }

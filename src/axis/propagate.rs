@@ -322,7 +322,7 @@ impl Propagation {
     /// Ties the axes of a node's operands and results as its rule says.
     fn attach(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, tie: Tie) -> Bound {
         let apart = tie == Tie::Apart;
-        let Sketch { letters, operands, outputs, copies, fill, mut edits, mut locked } = sketch;
+        let Sketch { letters, operands, outputs, copies, fill, mut edits, mut locked, at_least_two } = sketch;
         let why = |letters: &[BoundLetter], l: LetterId| match tie {
             Tie::Composite => Reason::Composite { node: id },
             _ => Reason::Rule { node: id, rule: rule.clone(), letter: name(&letters[l as usize]) },
@@ -394,7 +394,7 @@ impl Propagation {
             locked.dedup();
             locked.iter().for_each(|l| self.axes.lock(ids[*l as usize], why(&letters, *l)));
         }
-        Bound { node: id, rule: rule.clone(), letters, ids, operands, outputs, copies, fill, edits, locked, over }
+        Bound { node: id, rule: rule.clone(), letters, ids, operands, outputs, copies, fill, edits, locked, at_least_two, over }
     }
 
     fn term(&mut self, d: &DimExpr, letters: &[BoundLetter], ids: &mut [Option<Id>]) -> Id {

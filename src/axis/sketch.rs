@@ -35,6 +35,8 @@ pub struct Sketch {
     pub edits: Vec<Edit>,
     /// Letters that the layout itself locks.
     pub locked: Vec<LetterId>,
+    /// Letters of which one position alone would mean something else.
+    pub at_least_two: Vec<LetterId>,
 }
 
 impl Sketch {

@@ -24,6 +24,11 @@ pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failu
         if repaired && graph.node(bound.node).outputs.iter().skip(1).any(|v| used[v.index()]) {
             failures.extend(bound.over.iter().flat_map(|l| removed(state, bound, *l)));
         }
+        for l in &bound.at_least_two {
+            if bound.letters[*l as usize].len() > 1 && count(&snapshot, bound, *l) == 1 {
+                failures.extend(removed(state, bound, *l).into_iter().next());
+            }
+        }
         for edit in &bound.edits {
             let letters = match &edit.want {
                 Want::Stride(letter, list, _) => {

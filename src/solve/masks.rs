@@ -68,13 +68,14 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Give
     Ok((out, ignored))
 }
 
-/// True for a weight that `torch.nn.utils.parametrize` computes from parameters of its own: an attribute of the module, but
-/// none that a mask could be multiplied into.
+/// True for a weight that PyTorch computes from parameters of its own (`torch.nn.utils.parametrize`, or the older weight and
+/// spectral norms): an attribute of the module, but none that a mask could be multiplied into.
 fn is_computed(graph: &Graph, name: &str) -> bool {
     let (module, leaf) = name.rsplit_once('.').map_or(("", name), |(module, leaf)| (module, leaf));
     let dot = if module.is_empty() { "" } else { "." };
     let prefix = format!("{module}{dot}parametrizations.{leaf}.");
-    graph.tensors.iter().any(|t| t.name.starts_with(&prefix))
+    let older = [format!("{name}_v"), format!("{name}_orig")];
+    graph.tensors.iter().any(|t| t.name.starts_with(&prefix) || older.contains(&t.name))
 }
 
 impl Given<'_> {

@@ -32,6 +32,7 @@ pub fn moves(sketch: &Sketch) -> Option<ValueId> {
     };
     let moves = sketch.copies
         && sketch.locked.is_empty()
+        && sketch.at_least_two.is_empty()
         && sketch.letters.iter().all(|l| !l.made)
         && operand.at.is_empty()
         && output.at.is_empty()

@@ -64,7 +64,7 @@ pub(super) fn squeeze(args: &Args) -> Result<Sketch, String> {
     let mut sketch = regroup(args, &sizes)?;
     if named.is_none() {
         // A dimension cut down to one would vanish too.
-        sketch.locked = (0..sketch.letters.len() as LetterId).filter(|l| sketch.letters[*l as usize].size.is(2)).collect();
+        sketch.at_least_two = (0..sketch.letters.len() as LetterId).collect();
     }
     Ok(sketch)
 }
