@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::format::{Archive, FormatError};
-use crate::model::{DType, Graph, Tensor};
-use crate::solve::{NONNEG, NONZERO};
+use crate::model::{DType, Graph, Role, Tensor};
+use crate::solve::{Mask, Masks, NONNEG, NONZERO};
 
 /// A program with the file that holds its weights.
 pub struct Model {
@@ -42,6 +42,32 @@ impl Model {
         flags
     }
 
+    /// Masks of the zeros that are in the parameters already: of those in which a whole slice of some dimension is zero.
+    ///
+    /// # Errors
+    /// Weights that cannot be read.
+    pub fn zeros(&self) -> Result<Masks<'static>, FormatError> {
+        let mut masks = Masks::new();
+        for (t, first) in self.graph.tensors.iter().zip(self.graph.first_names()) {
+            if t.role != Role::Parameter || t.shape.is_empty() || self.graph.tensors[first].name != t.name {
+                continue;
+            }
+            let bytes = self.archive.storage(t.storage)?;
+            let width = t.dtype.bytes();
+            let sign = if t.dtype.is_float() { 0x7f } else { 0xff };
+            let nonzero = |at: usize| {
+                let element = bytes.get(at * width..(at + 1) * width).unwrap_or(&[]);
+                element.split_last().is_some_and(|(top, rest)| top & sign != 0 || rest.iter().any(|b| *b != 0))
+            };
+            let keep: Vec<u8> = (0..t.numel()).map(|n| u8::from(nonzero(place(t, n)))).collect();
+            let mask = Mask { shape: t.shape.clone(), keep: keep.into() };
+            if mask.drops_a_slice() {
+                masks.insert(t.name.clone(), mask);
+            }
+        }
+        Ok(masks)
+    }
+
     fn floats(&self, t: &Tensor) -> Option<Vec<f64>> {
         if t.numel() > LARGEST {
             return None;
@@ -61,15 +87,16 @@ impl Model {
                 _ => return None,
             })
         };
-        (0..t.numel())
-            .map(|mut n| {
-                let mut at = t.offset;
-                for (size, stride) in t.shape.iter().zip(&t.strides).rev() {
-                    at += (n % size) * stride;
-                    n /= size;
-                }
-                read(at)
-            })
-            .collect()
+        (0..t.numel()).map(|n| read(place(t, n))).collect()
     }
+}
+
+/// Where the n-th element of a tensor lies in its storage.
+fn place(t: &Tensor, mut n: usize) -> usize {
+    let mut at = t.offset;
+    for (size, stride) in t.shape.iter().zip(&t.strides).rev() {
+        at += (n % size) * stride;
+        n /= size;
+    }
+    at
 }

@@ -479,3 +479,22 @@ fn validate(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(),
     }
     Ok(())
 }
+
+#[test]
+fn zeros_in_the_weights_serve_as_masks() {
+    let bench = Bench::new();
+    let parameters = |json: &str| serde_json::from_str::<Value>(json).unwrap()["parameters"]["after"].clone();
+    let direct = bench.succeeds(&["speedup", MODEL, "--masks", MASKS, "-o", "small.pt2", "--json"]);
+    // With all modules frozen nothing is cut, but what is masked becomes zero.
+    let report: Value = serde_json::from_str(&direct).unwrap();
+    let names: Vec<String> =
+        report["layers"].as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap().to_owned()).collect();
+    let mut args = vec!["speedup", MODEL, "--masks", MASKS, "-o", "zeroed.pt2", "--quiet"];
+    for name in names.iter().filter(|n| !n.is_empty()) {
+        args.extend(["--freeze", name.as_str()]);
+    }
+    bench.succeeds(&args);
+    let from_zeros = bench.succeeds(&["speedup", "zeroed.pt2", "--masks", "zeros", "-o", "again.pt2", "--json"]);
+    assert_ne!(parameters(&direct), report["parameters"]["before"]);
+    assert_eq!(parameters(&direct), parameters(&from_zeros));
+}

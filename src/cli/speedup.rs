@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result};
 use paring::format::masks::read_safetensors;
+use paring::load::Model;
 use paring::plan::Statistics;
 use paring::report::{Summary, table};
 use paring::rule::RuleSet;
@@ -19,14 +20,14 @@ use paring::{OnUnknown, Outputs, Progress, Settings};
 /// to make no difference stays, and the report says why.
 ///
 /// Masks are a safetensors file: a tensor for each parameter name, of the parameter's shape or one number for each output
-/// channel; zero means masked.
+/// channel; zero means masked. `--masks zeros` takes what is zero in the weights already.
 ///
 /// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Args)]
 pub struct Speedup {
     /// The program, as torch.export.save writes it
     model: PathBuf,
-    /// The masks, a safetensors file
+    /// The masks, a safetensors file; or `zeros`: what is zero in the weights already
     #[arg(long, value_name = "FILE")]
     masks: PathBuf,
     /// Where to write the small program
@@ -106,8 +107,9 @@ impl Speedup {
         let outputs = Outputs { model: self.output.clone(), unified_masks: self.unified_masks.clone(), plan: self.plan.clone() };
         outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
         let rules = if self.rules.is_empty() { RuleSet::builtin() } else { RuleSet::with_dirs(&self.rules)? };
-        let files = read_safetensors(&self.masks)?;
-        let mut masks = Masks::new();
+        let zeros = self.masks.as_os_str() == "zeros";
+        let files = if zeros { Default::default() } else { read_safetensors(&self.masks)? };
+        let mut masks = if zeros { Model::open(&self.model)?.zeros()? } else { Masks::new() };
         for (name, mask) in &files {
             masks.insert(name.clone(), Mask { shape: mask.shape.clone(), keep: mask.keep()? });
         }

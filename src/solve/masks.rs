@@ -18,6 +18,13 @@ pub struct Mask<'a> {
     pub keep: Cow<'a, [u8]>,
 }
 
+impl Mask<'_> {
+    /// True if a whole slice of some dimension is masked.
+    pub fn drops_a_slice(&self) -> bool {
+        slices(&self.keep, &self.shape).iter().flatten().any(|any| any.contains(&false))
+    }
+}
+
 /// Masks by the name of their parameter.
 pub type Masks<'a> = IndexMap<String, Mask<'a>>;
 
