@@ -46,9 +46,6 @@ pub(super) fn index(args: &Args) -> Result<Sketch, String> {
         };
         let dims = shape.iter().enumerate().map(place).collect();
         sketch.operand(list_name, *v, dims);
-        if let Some(o) = sketch.operands.last_mut() {
-            o.read = true;
-        }
     }
     sketch.operands.insert(
         0,
@@ -70,10 +67,6 @@ pub(super) fn index(args: &Args) -> Result<Sketch, String> {
         if k < dims.len() && !picked.contains(&k) {
             out.push(dims[k].clone());
         }
-    }
-    if !together {
-        let front = index.len();
-        debug_assert!(out.len() >= front);
     }
     sketch.locked.extend(picked.iter().map(|k| *k as LetterId));
     sketch.locked.extend(&index);
