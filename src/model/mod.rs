@@ -72,10 +72,21 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
     /// Where the traced Python stands.
     pub source: Source,
-    /// Number of the graph of the file that it stands in: 0 is the outermost, others are sub-graphs of wrappers.
+    /// Number of the graph of the file that it stands in: 0 is the outermost, others are sub-graphs.
     pub graph: usize,
-    /// Its position in that graph's list of nodes; `None` for one that a plan inserted.
-    pub origin: Option<usize>,
+    /// Where it stands in the file.
+    pub origin: Origin,
+}
+
+/// Where a node stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// At this position in its graph's list of nodes.
+    Listed(usize),
+    /// Nowhere by itself: it says what a condition or a loop does with its values, and belongs to that.
+    Implied,
+    /// Nowhere: a plan inserted it.
+    New,
 }
 
 /// An argument of a node.
@@ -113,7 +124,8 @@ pub struct Source {
 impl Source {
     /// The frame to show: the innermost one that is not inside PyTorch itself, else the innermost.
     pub fn frame(&self) -> Option<&Frame> {
-        let own = |f: &&Frame| !f.file.contains("/torch/nn/") && !f.file.contains("/torch/_");
+        let own =
+            |f: &&Frame| !f.file.starts_with('<') && !["/torch/nn/", "/torch/_"].iter().any(|inside| f.file.contains(inside));
         self.frames.iter().rev().find(own).or(self.frames.last())
     }
 }

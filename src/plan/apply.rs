@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Change, Plan};
 use crate::axis::Propagation;
-use crate::model::{Arg, DType, Graph, Node, NodeId, Role, Size, Tensor, Value};
+use crate::model::{Arg, DType, Graph, Node, NodeId, Origin, Role, Size, Tensor, Value};
 use crate::solve::Solution;
 
 /// The program after the cut. Sizes of new values are left open; propagating the result derives them and checks all others.
@@ -64,7 +64,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
                     outputs: vec![n.output],
                     source: source.clone(),
                     graph: number,
-                    origin: None,
+                    origin: Origin::New,
                 });
                 after.entry(*node).or_default().extend(new);
             }

@@ -142,6 +142,8 @@ pub struct Facts {
     pub nonneg: Option<Expr>,
     /// The output is not zero there.
     pub nonzero: Option<Expr>,
+    /// What a loop starts with and what a run ends with: a fact of the first that is `assumed` has to hold for the second.
+    pub sustain: Option<Vec<String>>,
 }
 
 /// `statistic:`

@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "op",
     "rule",
     "layout",
@@ -34,6 +34,7 @@ const KEYS: [&str; 19] = [
     "finite",
     "nonneg",
     "nonzero",
+    "sustain",
     "statistic",
     "macs",
 ];
@@ -233,6 +234,7 @@ impl Reader<'_> {
             "finite" => rule.facts.finite = self.formula(value),
             "nonneg" => rule.facts.nonneg = self.formula(value),
             "nonzero" => rule.facts.nonzero = self.formula(value),
+            "sustain" => rule.facts.sustain = Some(self.strings("sustain", value)),
             "statistic" => rule.statistic = self.statistic(value),
             "macs" => rule.macs = self.formula(value),
             _ => self.unknown_key(key, &KEYS),

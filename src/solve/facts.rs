@@ -47,6 +47,8 @@ pub struct Clauses<'a> {
     pub frame: &'a Frame<'a>,
     /// Facts of the operands, parallel to the bound's operands.
     pub operands: Vec<Option<&'a ValueFacts>>,
+    /// Which facts a loop may be taken to keep up at the position that is asked about.
+    pub assumed: u8,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
 }
 
@@ -59,19 +61,31 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, tables: FxHashMap::default() }
+        Clauses { bound, call, kept, frame, operands, assumed: 0, tables: FxHashMap::default() }
     }
 
     /// The facts of a result at one position of one dimension.
-    pub fn output(&mut self, dim: &DimExpr, position: usize) -> u8 {
+    pub fn output(&mut self, dim: &DimExpr, position: usize, assumed: u8) -> u8 {
+        self.assumed = assumed;
         let mut coords = self.frame.nowhere();
         self.frame.decode(dim, position, &mut coords);
         let apart: Vec<LetterId> = dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
         self.flags(&coords, &apart)
     }
 
+    /// Facts of a loop's start that a run does not keep up, at a position of a dimension of a result.
+    pub fn broken(&mut self, dim: &DimExpr, position: usize) -> u8 {
+        let rule = self.bound.rule.clone();
+        let Some([start, end]) = rule.facts.sustain.as_deref() else { return 0 };
+        let mut coords = self.frame.nowhere();
+        self.frame.decode(dim, position, &mut coords);
+        let mut broken = |kind: &u8| self.named(start, *kind, &coords) && !self.named(end, *kind, &coords);
+        [ZERO, FINITE, NONNEG, NONZERO].into_iter().filter(|kind| broken(kind)).sum()
+    }
+
     /// Facts that hold for every element of a result.
     pub fn everywhere(&mut self) -> u8 {
+        self.assumed = 0;
         let coords = self.frame.nowhere();
         self.flags(&coords, &[]) & (ZERO | NONNEG)
     }
@@ -135,6 +149,7 @@ impl<'a> Clauses<'a> {
             Expr::Name(name) => match name.as_str() {
                 "never" => false,
                 "always" => true,
+                "assumed" => self.assumed & kind != 0,
                 "all" => self.all(kind, coords, apart),
                 "any" => (0..self.bound.operands.len()).any(|k| self.operand(k, kind, coords)),
                 name => self.named(name, kind, coords),

@@ -75,27 +75,29 @@ pub struct Prover<'a> {
     facts: Vec<ValueFacts>,
     views: FxHashMap<ValueId, Vec<NodeId>>,
     failures: Vec<Failure>,
+    /// At removed positions, what a loop does not keep up of what was assumed at its start.
+    withdrawn: FxHashMap<SetId, u8>,
 }
 
 impl<'a> Prover<'a> {
     /// Proves, or finds where the proof fails.
     pub fn run(graph: &'a Graph, rules: &'a RuleSet, p: &'a Propagation, state: &'a State<'a>, data: DataFlags) -> Vec<Failure> {
-        let facts = vec![ValueFacts::default(); graph.values.len()];
-        let mut prover = Prover {
-            graph,
-            rules,
-            p,
-            snapshot: Snapshot::new(state),
-            state,
-            facts,
-            views: FxHashMap::default(),
-            failures: Vec::new(),
-        };
-        prover.sources(data);
-        for bound in p.bounds() {
-            prover.node(bound);
+        let mut withdrawn: FxHashMap<SetId, u8> = FxHashMap::default();
+        loop {
+            let before = withdrawn.clone();
+            let facts = vec![ValueFacts::default(); graph.values.len()];
+            let snapshot = Snapshot::new(state);
+            let (views, failures) = (FxHashMap::default(), Vec::new());
+            let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn };
+            prover.sources(data);
+            for bound in p.bounds() {
+                prover.node(bound);
+            }
+            if prover.withdrawn == before {
+                return prover.failures;
+            }
+            withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
-        prover.failures
     }
 
     fn sources(&mut self, data: DataFlags) {
@@ -125,6 +127,7 @@ impl<'a> Prover<'a> {
         let kept = self.snapshot.letters(bound);
         let frame = self.frame(bound);
         self.sums(bound, &call, &frame, &kept);
+        self.sustained(bound, &call, &frame, &kept);
         for (value, facts) in self.results(bound, &call, &frame, &kept) {
             self.facts[value.index()] = facts;
         }
@@ -159,12 +162,14 @@ impl<'a> Prover<'a> {
             let known = bound.copies || k == 0;
             let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all: if known { all } else { 0 } };
             for (d, id) in output.dims.iter().zip(ids) {
+                let sets = self.state.of(*id);
+                let withdrawn = &self.withdrawn;
                 let flags = self.snapshot.kept(*id).map(|kept| {
                     let flags = kept.iter().enumerate().map(|(at, stays)| {
                         if *stays {
                             ORDINARY
                         } else if known {
-                            clauses.output(d, at)
+                            clauses.output(d, at, sets.as_ref().map_or(0, |s| !withdrawn.get(&s[at]).unwrap_or(&0)))
                         } else {
                             0
                         }
@@ -210,6 +215,27 @@ impl<'a> Prover<'a> {
             if let Some(list) = self.state.of(bound.ids[l as usize]) {
                 self.failures.push(Failure { set: list[at], why: Why::Unproven(bound.node) });
             }
+        }
+    }
+
+    /// Withdraws what was assumed at removed positions where a loop does not keep it up.
+    fn sustained(&mut self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) {
+        if bound.rule.facts.sustain.is_none() {
+            return;
+        }
+        let mut broken: Vec<(SetId, u8)> = Vec::new();
+        {
+            let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+            for output in &bound.outputs {
+                let ids = output.value.and_then(|v| self.p.dims[v.index()].as_deref()).unwrap_or(&[]);
+                for (d, id) in output.dims.iter().zip(ids) {
+                    let (Some(stays), Some(list)) = (self.snapshot.kept(*id), self.state.of(*id)) else { continue };
+                    broken.extend((0..stays.len()).filter(|at| !stays[*at]).map(|at| (list[at], clauses.broken(d, at))));
+                }
+            }
+        }
+        for (set, kinds) in broken.into_iter().filter(|(_, kinds)| *kinds != 0) {
+            *self.withdrawn.entry(set).or_default() |= kinds;
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod control;
 mod dtype;
 mod json;
 mod members;

@@ -3,14 +3,14 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
+use super::control::{operand_drop, operand_push, sub_graph};
 use super::names::{Named, names, rename};
 use super::order::{Item, order};
-use super::read::sub_graph;
-use super::scope::{Parent, Scopes};
+use super::scope::{Entered, Scopes};
 use super::visible::Visible;
 use super::{Archive, args, values};
 use crate::format::FormatError;
-use crate::model::{Graph, Node, ValueId};
+use crate::model::{Graph, Node, Origin, ValueId};
 
 /// The JSON of the edited program. `constants` are the names of the new constants in the config.
 pub(super) fn program(
@@ -25,7 +25,8 @@ pub(super) fn program(
     }
     let visible = Visible::new(scopes, original, small)?;
     let order = order(&visible.scopes, small)?;
-    let old = original.nodes.iter().filter_map(|n| Some(((n.graph, n.origin?), n))).collect();
+    let listed = |n: &'_ Node| if let Origin::Listed(at) = n.origin { Some((n.graph, at)) } else { None };
+    let old = original.nodes.iter().filter_map(|n| Some((listed(n)?, n))).collect();
     let patch = Patch { original, small, visible, order, old };
     let mut json = archive.json.clone();
     let module = json.get_mut("graph_module").ok_or_else(|| missing("graph_module"))?;
@@ -65,12 +66,14 @@ impl Patch<'_> {
         let mut nodes = Vec::new();
         for item in &self.order[number] {
             let json = match item {
-                Item::Wrapper(inner, parent) => {
-                    let mut json = take(parent.node)?;
+                Item::Entered(index) => {
+                    let entered = &self.visible.scopes.entered[*index];
+                    let mut json = take(entered.node)?;
                     let returns = |json: &Value| json.get("outputs").and_then(Value::as_array).is_some_and(|o| !o.is_empty());
                     let before = returns(&json);
-                    self.wrapper(&mut json, *inner, *parent)?;
-                    if before && !returns(&json) && self.order[*inner].is_empty() {
+                    self.entered(&mut json, *index, entered)?;
+                    let empty = entered.inner.iter().all(|(_, number)| self.order[*number].is_empty());
+                    if before && !returns(&json) && empty {
                         continue; // the loader takes no wrapper that returns nothing
                     }
                     json
@@ -78,8 +81,8 @@ impl Patch<'_> {
                 Item::Node(index) => {
                     let node = &self.small.nodes[*index];
                     match node.origin {
-                        None => self.new_node(node, &near)?,
-                        Some(position) => {
+                        Origin::New | Origin::Implied => self.new_node(node, &near)?,
+                        Origin::Listed(position) => {
                             let mut json = take(position)?;
                             self.node(&mut json, node, position)?;
                             json
@@ -197,55 +200,57 @@ impl Patch<'_> {
         }))
     }
 
-    /// A wrapper: its sub-graph, and what goes in and out of it.
-    fn wrapper(&self, json: &mut Value, inner: usize, parent: Parent) -> Result<(), FormatError> {
-        let scope = &self.visible.scopes.list[inner];
-        let gone = |argument: &Value| {
-            let name = names(argument).ok().and_then(|n| n.first().map(|(_, n)| (*n).to_owned()));
-            name.and_then(|n| scope.find(&n)).is_some_and(|v| !self.visible.defined.contains(&v))
-        };
+    /// An operator with sub-graphs: these, and what goes in and out of them.
+    fn entered(&self, json: &mut Value, index: usize, entered: &Entered) -> Result<(), FormatError> {
         let empty = Vec::new();
-        let imports = self.visible.imports.get(&inner).unwrap_or(&empty);
-        let exports = self.visible.exports.get(&inner).unwrap_or(&empty);
-        let outside = |v: &ValueId| self.visible.name(parent.graph, *v);
-        let inside = |v: &ValueId| self.visible.name(inner, *v);
-
-        let sub = json.get("inputs").and_then(|i| i.get(parent.input)).and_then(sub_graph);
-        let marks = |name: &str| -> Vec<bool> {
-            let all = sub.and_then(|g| g.get(name)).and_then(Value::as_array);
+        let imports = self.visible.imports.get(&index).unwrap_or(&empty);
+        let lost = |json: &Value, (input, number): (usize, usize), list: &str| -> Vec<bool> {
+            let gone = |argument: &Value| {
+                let name = names(argument).ok().and_then(|n| n.first().map(|(_, n)| (*n).to_owned()));
+                let value = name.and_then(|n| self.visible.scopes.list[number].find(&n));
+                value.is_some_and(|v| !self.visible.defined.contains(&v))
+            };
+            let sub = json.get("inputs").and_then(|i| i.get(input)).and_then(sub_graph);
+            let all = sub.and_then(|g| g.get(list)).and_then(Value::as_array);
             all.map_or(Vec::new(), |all| all.iter().map(gone).collect())
         };
-        let (lost_inputs, lost_outputs) = (marks("inputs"), marks("outputs"));
+        let Some(first) = entered.inner.first().copied() else { return Ok(()) };
+        let lost_inputs = lost(json, first, "inputs");
+        let lost_outputs = if entered.lists { Vec::new() } else { lost(json, first, "outputs") };
+        let exports = if entered.lists { &empty } else { self.visible.exports.get(&first.1).unwrap_or(&empty) };
 
-        let inputs = list(json, "inputs")?;
-        drop_marked(inputs, parent.input + 1, &lost_inputs);
+        operand_drop(json, entered, &lost_inputs);
         for v in imports {
-            inputs.push(json!({"name": "", "arg": self.link(*v, outside(v)?), "kind": 1}));
+            let link = self.link(*v, self.visible.name(entered.graph, *v)?);
+            if !operand_push(json, entered, link) {
+                return Err(FormatError::edit(format!("no sub-graph can be given `{}`", self.small.value(*v).name)));
+            }
         }
-        let graph = inputs.get_mut(parent.input).and_then(|i| i.pointer_mut("/arg/as_graph/graph"));
-        let graph = graph.ok_or_else(|| missing("sub-graph"))?;
-        self.graph(graph, inner)?;
-        let placeholders = list(graph, "inputs")?;
-        drop_marked(placeholders, 0, &lost_inputs);
-        for v in imports {
-            placeholders.push(self.link(*v, inside(v)?));
-        }
-        let results = list(graph, "outputs")?;
-        drop_marked(results, 0, &lost_outputs);
-        for v in exports {
-            results.push(self.link(*v, inside(v)?));
-        }
-        let single = results.len() == 1;
-        if !single && graph.get("is_single_tensor_return") == Some(&json!(true)) {
-            graph["is_single_tensor_return"] = json!(false);
-        }
-        if !single && json.get("is_hop_single_tensor_return") == Some(&json!(true)) {
-            json["is_hop_single_tensor_return"] = json!(false);
+        for (input, number) in &entered.inner {
+            let graph = json.get_mut("inputs").and_then(|i| i.get_mut(*input)).and_then(|i| i.pointer_mut("/arg/as_graph/graph"));
+            let graph = graph.ok_or_else(|| missing("sub-graph"))?;
+            self.graph(graph, *number)?;
+            let placeholders = list(graph, "inputs")?;
+            drop_marked(placeholders, &lost_inputs);
+            for v in imports {
+                placeholders.push(self.link(*v, self.visible.name(*number, *v)?));
+            }
+            let results = list(graph, "outputs")?;
+            drop_marked(results, &lost_outputs);
+            for v in exports {
+                results.push(self.link(*v, self.visible.name(*number, *v)?));
+            }
+            if results.len() != 1 && graph.get("is_single_tensor_return") == Some(&json!(true)) {
+                graph["is_single_tensor_return"] = json!(false);
+            }
         }
         let outputs = list(json, "outputs")?;
-        drop_marked(outputs, 0, &lost_outputs);
+        drop_marked(outputs, &lost_outputs);
         for v in exports {
-            outputs.push(self.link(*v, outside(v)?));
+            outputs.push(self.link(*v, self.visible.name(entered.graph, *v)?));
+        }
+        if outputs.len() != 1 && json.get("is_hop_single_tensor_return") == Some(&json!(true)) {
+            json["is_hop_single_tensor_return"] = json!(false);
         }
         Ok(())
     }
@@ -336,14 +341,10 @@ fn replace(spec: &mut Value, names: &(String, String)) {
     }
 }
 
-/// Removes the marked entries of a list from a place on.
-fn drop_marked(list: &mut Vec<Value>, from: usize, marks: &[bool]) {
-    let mut at = 0;
-    list.retain(|_| {
-        let lost = at >= from && marks.get(at - from) == Some(&true);
-        at += 1;
-        !lost
-    });
+/// Removes the marked entries of a list.
+fn drop_marked(list: &mut Vec<Value>, marks: &[bool]) {
+    let mut marks = marks.iter();
+    list.retain(|_| marks.next() != Some(&true));
 }
 
 /// The target as the file has it.

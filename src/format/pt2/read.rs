@@ -4,13 +4,14 @@ use serde_json::Value;
 
 use super::args;
 use super::config::Folder;
+use super::control::Control;
 use super::dtype::dtype;
 use super::json::{Fault, Read, Under, field, integer, items, list, text, union};
 use super::names::{Named, names};
-use super::scope::{Parent, Scope, Scopes};
+use super::scope::{Scope, Scopes};
 use super::source::source;
 use super::{Archive, FormatError};
-use crate::model::{Arg, DType, Graph, Node, Role, Size, Tensor, Value as ModelValue, ValueId};
+use crate::model::{Arg, DType, Graph, Node, Origin, Role, Size, Tensor, Value as ModelValue, ValueId};
 
 /// The graph, and the names in it.
 pub(super) fn graph(archive: &Archive) -> Result<(Graph, Scopes), FormatError> {
@@ -19,10 +20,10 @@ pub(super) fn graph(archive: &Archive) -> Result<(Graph, Scopes), FormatError> {
     Ok((builder.graph, builder.scopes))
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     archive: &'a Archive,
-    graph: Graph,
-    scopes: Scopes,
+    pub(super) graph: Graph,
+    pub(super) scopes: Scopes,
 }
 
 impl Builder<'_> {
@@ -114,7 +115,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn nodes(&mut self, graph: &Value, number: usize) -> Read<()> {
+    pub(super) fn nodes(&mut self, graph: &Value, number: usize) -> Read<()> {
         for (i, node) in list(graph, "nodes")?.iter().enumerate() {
             self.node(graph, number, i, node).under(|| format!("nodes[{i}]"))?;
         }
@@ -124,9 +125,8 @@ impl Builder<'_> {
     fn node(&mut self, graph: &Value, number: usize, position: usize, node: &Value) -> Read<()> {
         let target = text(node, "target")?;
         let inputs = list(node, "inputs")?;
-        if let Some(input) = wrapped(target, inputs, node) {
-            let parent = Parent { graph: number, node: position, input };
-            return self.enter(graph, parent, node).under(|| format!("inputs[{input}].arg.as_graph"));
+        if let Some(control) = Control::of(target, inputs, node) {
+            return self.enter(graph, number, position, node, &control);
         }
         let scope = &self.scopes.list[number];
         let lookup = |name: &str| scope.value(name);
@@ -149,51 +149,13 @@ impl Builder<'_> {
             outputs,
             source: source(node.get("metadata").unwrap_or(&Value::Null)),
             graph: number,
-            origin: Some(position),
+            origin: Origin::Listed(position),
         });
         Ok(())
     }
 
-    /// Enters the sub-graph of a wrapper: its placeholders are the operands, its outputs the wrapper's.
-    fn enter(&mut self, outer: &Value, parent: Parent, node: &Value) -> Read<()> {
-        let inputs = list(node, "inputs")?;
-        let graph = sub_graph(&inputs[parent.input]).ok_or_else(|| Fault::schema("a graph is expected"))?;
-        let number = self.scopes.list.len();
-        self.scopes.list.push(Scope::inside(parent));
-        for (operand, placeholder) in inputs[parent.input + 1..].iter().zip(list(graph, "inputs")?) {
-            let operand = names(field(operand, "arg")?)?;
-            match (operand.first(), names(placeholder)?.first()) {
-                (Some((_, outside)), Some((_, inside))) => {
-                    let value = self.scopes.list[parent.graph].value(outside)?;
-                    self.scopes.list[number].bind(inside, value)?;
-                }
-                (None, Some(_)) => drop(self.define(graph, number, placeholder)?),
-                _ => {}
-            }
-        }
-        self.nodes(graph, number)?;
-        for (output, result) in list(node, "outputs")?.iter().zip(list(graph, "outputs")?) {
-            match (names(output)?.first(), names(result)?.first()) {
-                (Some((_, outside)), Some((_, inside))) => {
-                    let value = self.scopes.list[number].value(inside).under(|| "outputs")?;
-                    let scope = &mut self.scopes.list[parent.graph];
-                    if scope.name(value).is_none() {
-                        (*outside).clone_into(&mut self.graph.values[value.index()].name);
-                    }
-                    scope.bind(outside, value)?;
-                }
-                (Some(_), None) => drop(self.define(outer, parent.graph, output)?),
-                _ => {}
-            }
-        }
-        if let Some(name) = node.get("name").and_then(Value::as_str) {
-            self.scopes.list[parent.graph].take(name);
-        }
-        Ok(())
-    }
-
     /// Makes the values that an output of a node or an input of a graph defines.
-    fn define(&mut self, graph: &Value, number: usize, argument: &Value) -> Read<Vec<ValueId>> {
+    pub(super) fn define(&mut self, graph: &Value, number: usize, argument: &Value) -> Read<Vec<ValueId>> {
         let mut defined = Vec::new();
         for (kind, name) in names(argument)? {
             let id = ValueId(u32::try_from(self.graph.values.len()).map_err(|_| Fault::schema("too many values"))?);
@@ -231,35 +193,4 @@ impl Builder<'_> {
 
 fn recorded<'a>(graph: &'a Value, table: &str, name: &str) -> Option<&'a Value> {
     graph.get(table)?.get(name)
-}
-
-/// The sub-graph in an input of a node.
-pub(super) fn sub_graph(input: &Value) -> Option<&Value> {
-    input.get("arg")?.get("as_graph")?.get("graph")
-}
-
-/// Which input of a wrapping operator is its sub-graph. A wrapper runs one sub-graph once, on the operands that follow it, and
-/// returns what that returns: `wrap_with_set_grad_enabled` and the like. Loops and conditions are none.
-fn wrapped(target: &str, inputs: &[Value], node: &Value) -> Option<usize> {
-    let operator = target.strip_prefix("torch.ops.higher_order.")?;
-    if !operator.starts_with("wrap") && !matches!(operator, "hints_wrapper" | "tag_activation_checkpoint") {
-        return None;
-    }
-    let mut graphs = (0..inputs.len()).filter(|i| sub_graph(&inputs[*i]).is_some());
-    let (at, None) = (graphs.next()?, graphs.next()) else { return None };
-    let graph = sub_graph(&inputs[at])?;
-    let count = |argument: &Value| names(argument).ok().map(|n| n.len());
-    let kind = |argument: &Value| names(argument).ok()?.first().map(|(kind, _)| *kind);
-    let single = |outside: &Value, inside: &Value| {
-        let (Some(a), Some(b)) = (count(outside), count(inside)) else { return false };
-        a <= 1 && b <= 1 && (a == 0 || b == 0 || kind(outside) == kind(inside))
-    };
-    let operands: Vec<&Value> = inputs[at + 1..].iter().map(|i| i.get("arg")).collect::<Option<_>>()?;
-    let placeholders = graph.get("inputs")?.as_array()?;
-    let (outputs, results) = (node.get("outputs")?.as_array()?, graph.get("outputs")?.as_array()?);
-    let fits = operands.len() == placeholders.len()
-        && outputs.len() == results.len()
-        && operands.iter().zip(placeholders).all(|(a, b)| single(a, b))
-        && outputs.iter().zip(results).all(|(a, b)| single(a, b));
-    fits.then_some(at)
 }

@@ -7,22 +7,26 @@ use super::names::Named;
 use super::sym::Symbols;
 use crate::model::ValueId;
 
-/// Where a sub-graph stands in the file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Parent {
+/// An operator that runs sub-graphs: where it stands, and where its sub-graphs and their operands are.
+#[derive(Clone, Debug)]
+pub(super) struct Entered {
     /// Number of the graph around it.
     pub(super) graph: usize,
-    /// The wrapping node's position there.
+    /// Its position there.
     pub(super) node: usize,
-    /// Which of that node's inputs is the sub-graph; what follows are its operands.
-    pub(super) input: usize,
+    /// Its sub-graphs: which of its inputs each is, and its number.
+    pub(super) inner: Vec<(usize, usize)>,
+    /// The first of its inputs that holds operands; all after it do.
+    pub(super) operands: usize,
+    /// Whether each of these inputs is a list of operands, not one.
+    pub(super) lists: bool,
 }
 
 /// The names of one graph.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
-    /// `None` for the outermost graph.
-    pub(super) parent: Option<Parent>,
+    /// Which of [`Scopes::entered`] it is in; `None` for the outermost graph.
+    pub(super) parent: Option<usize>,
     values: FxHashMap<String, ValueId>,
     names: FxHashMap<ValueId, String>,
     taken: FxHashSet<String>,
@@ -35,15 +39,24 @@ pub(super) struct Scope {
 pub(super) struct Scopes {
     /// By number; 0 is the outermost.
     pub(super) list: Vec<Scope>,
+    /// The operators that run sub-graphs, in order.
+    pub(super) entered: Vec<Entered>,
     /// How symbols are written.
     pub(super) symbols: Symbols,
     /// What the scalars are.
     pub(super) scalars: FxHashMap<ValueId, Named>,
 }
 
+impl Scopes {
+    /// The operator that runs a graph; `None` for the outermost.
+    pub(super) fn parent(&self, graph: usize) -> Option<&Entered> {
+        self.entered.get(self.list.get(graph)?.parent?)
+    }
+}
+
 impl Scope {
-    /// The scope of a sub-graph.
-    pub(super) fn inside(parent: Parent) -> Scope {
+    /// The scope of a sub-graph of an operator, which [`Scopes::entered`] lists here.
+    pub(super) fn inside(parent: usize) -> Scope {
         Scope { parent: Some(parent), ..Scope::default() }
     }
 

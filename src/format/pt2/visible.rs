@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::scope::Scopes;
 use crate::format::FormatError;
-use crate::model::{Arg, Graph, ValueId};
+use crate::model::{Arg, Graph, Origin, ValueId};
 
 /// Names and ways of all values of an edited graph.
 pub(super) struct Visible {
@@ -13,7 +13,7 @@ pub(super) struct Visible {
     pub(super) scopes: Scopes,
     /// The values that the edited graph defines.
     pub(super) defined: FxHashSet<ValueId>,
-    /// By graph: outer values that it must be given in addition.
+    /// By operator with sub-graphs: outer values that it must be given in addition.
     pub(super) imports: FxHashMap<usize, Vec<ValueId>>,
     /// By graph: its own values that it must return in addition.
     pub(super) exports: FxHashMap<usize, Vec<ValueId>>,
@@ -105,7 +105,9 @@ impl Visible {
                     let reason = format!("node `{}` uses `{name}` before it is defined", node.name);
                     return Err(FormatError::edit(reason));
                 }
-                self.reach(value, node.graph)?;
+                if node.origin != Origin::Implied {
+                    self.reach(value, node.graph)?;
+                }
             }
             seen.extend(&node.outputs);
         }
@@ -127,18 +129,26 @@ impl Visible {
         let mut at = home.ok_or_else(|| FormatError::edit(format!("value {} is nowhere defined", value.0)))?;
         let around = self.around(graph);
         while !around.contains(&at) {
-            let Some(parent) = self.scopes.list[at].parent else { break };
-            if self.scopes.list[parent.graph].name(value).is_none() {
-                self.exports.entry(at).or_default().push(value);
-                self.copy_name(value, at, parent.graph);
+            let Some(parent) = self.scopes.parent(at) else { break };
+            let outer = parent.graph;
+            if parent.lists {
+                let name = self.scopes.list[at].name(value).unwrap_or("?");
+                return Err(FormatError::edit(format!("the value `{name}` of a branch or loop is used outside of it")));
             }
-            at = parent.graph;
+            if self.scopes.list[outer].name(value).is_none() {
+                self.exports.entry(at).or_default().push(value);
+                self.copy_name(value, at, outer);
+            }
+            at = outer;
         }
         let shared = at;
         for inner in around.iter().rev().skip_while(|n| **n != shared).skip(1) {
             if self.scopes.list[*inner].name(value).is_none() {
-                self.imports.entry(*inner).or_default().push(value);
-                self.copy_name(value, at, *inner);
+                // All sub-graphs of an operator get the same operands.
+                let Some(parent) = self.scopes.list[*inner].parent else { break };
+                let siblings: Vec<usize> = self.scopes.entered[parent].inner.iter().map(|(_, number)| *number).collect();
+                self.imports.entry(parent).or_default().push(value);
+                siblings.into_iter().for_each(|number| self.copy_name(value, at, number));
             }
             at = *inner;
         }
@@ -147,7 +157,7 @@ impl Visible {
 
     /// The graph and all those around it, from the inside out.
     fn around(&self, graph: usize) -> Vec<usize> {
-        let parent = |n: &usize| self.scopes.list.get(*n)?.parent.map(|p| p.graph);
+        let parent = |n: &usize| self.scopes.parent(*n).map(|p| p.graph);
         std::iter::successors(Some(graph), parent).collect()
     }
 

@@ -192,7 +192,7 @@ impl<'a> Check<'a> {
                 self.unknown_argument(name, self.sites.span(&format!("{path}.{name}:")));
             }
         }
-        let lists = [("makes", &self.rule.makes), ("writes", &self.rule.writes)];
+        let lists = [("makes", &self.rule.makes), ("writes", &self.rule.writes), ("sustain", &self.rule.facts.sustain)];
         let lists = lists.iter().flat_map(|(path, list)| list.iter().flatten().map(move |name| (*path, name)));
         for (path, name) in lists.chain(self.rule.views.iter().map(|name| ("views", name))) {
             if !self.known.operands.contains(&name.as_str()) && !self.known.may_be_arg(name) {

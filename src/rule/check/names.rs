@@ -6,7 +6,7 @@ use super::super::eval::FUNCTIONS;
 use super::{Binary, Check};
 
 /// Names with a meaning of their own in clauses of facts.
-const CLAUSES: [&str; 4] = ["never", "always", "any", "all"];
+const CLAUSES: [&str; 5] = ["never", "always", "any", "all", "assumed"];
 
 /// The facts, as functions of an operand.
 const FACTS: [&str; 4] = ["zero", "finite", "nonneg", "nonzero"];
