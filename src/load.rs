@@ -1,6 +1,7 @@
 //! Loading: a file's program, and what its buffers' values tell.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::format::{Archive, FormatError};
 use crate::model::{DType, Graph, Role, Tensor};
@@ -17,6 +18,9 @@ pub struct Model {
 /// Buffers larger than this are not looked at.
 const LARGEST: usize = 1 << 22;
 
+/// Lists of integers longer than this are not taken for indices.
+const LONGEST: usize = 1 << 16;
+
 impl Model {
     /// Opens a file. Weights are mapped, not read.
     ///
@@ -24,8 +28,19 @@ impl Model {
     /// A file that is no archive of `torch.export.save`, or a damaged one.
     pub fn open(path: &Path) -> Result<Model, FormatError> {
         let archive = Archive::open(path)?;
-        let graph = archive.graph()?;
-        Ok(Model { archive, graph })
+        let mut model = Model { graph: archive.graph()?, archive };
+        let lists: Vec<Option<Arc<[i64]>>> = model.graph.tensors.iter().map(|t| model.list(t)).collect();
+        model.graph.tensors.iter_mut().zip(lists).for_each(|(t, list)| t.list = list);
+        Ok(model)
+    }
+
+    /// The elements of what may be an index.
+    fn list(&self, t: &Tensor) -> Option<Arc<[i64]>> {
+        let short = t.shape.len() == 1 && t.numel() <= LONGEST;
+        if !short || t.role == Role::Parameter || !matches!(t.dtype, DType::I64 | DType::I32) {
+            return None;
+        }
+        Some(self.floats(t)?.into_iter().map(|x| x as i64).collect())
     }
 
     /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`].

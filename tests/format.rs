@@ -267,7 +267,9 @@ fn cut(archive: &Archive) -> (Graph, Graph, Vec<Payload<'static>>) {
     let args = [("self", Arg::Tensor(before)), ("dim", Arg::Int(1)), ("index", Arg::Tensor(index))];
     let args = args.map(|(name, arg)| (name.to_owned(), arg)).into();
     let (name, target, source) = ("pick".to_owned(), "aten.index_select.default".to_owned(), Source::default());
-    small.nodes.insert(2, Node { name, target, args, outputs: vec![picked], source, graph: 1, origin: paring::model::Origin::New });
+    small
+        .nodes
+        .insert(2, Node { name, target, args, outputs: vec![picked], source, graph: 1, origin: paring::model::Origin::New });
     small.tensors.push(Tensor {
         name: "pick".to_owned(),
         value: index,
@@ -277,6 +279,7 @@ fn cut(archive: &Archive) -> (Graph, Graph, Vec<Payload<'static>>) {
         strides: vec![1],
         offset: 0,
         storage: 2,
+        list: None,
     });
     let weight = vec![1; 16];
     let payloads = vec![
@@ -348,7 +351,13 @@ fn outputs_and_nodes_may_change() {
     let added = ValueId(small.values.len() as u32);
     small.values.push(Carrier { name: "view".to_owned(), ..graph.value(dropped.outputs[0]).clone() });
     let args = vec![("self".to_owned(), dropped.args[0].1.clone())];
-    small.nodes.push(Node { target: "aten.neg.default".to_owned(), args, outputs: vec![added], origin: paring::model::Origin::New, ..dropped });
+    small.nodes.push(Node {
+        target: "aten.neg.default".to_owned(),
+        args,
+        outputs: vec![added],
+        origin: paring::model::Origin::New,
+        ..dropped
+    });
     small.outputs = vec![added];
     let out = dir.path("out.pt2");
     write(&archive, &graph, &small, &unchanged(&archive), &out, &mut |_| ()).unwrap().persist().unwrap();

@@ -99,6 +99,8 @@ pub enum Want {
     Formula(Expr),
     /// Parts of these sizes, as a list, from a number of parts, or from a size of each.
     Parts(Vec<LetterId>, Parts),
+    /// Listed positions of a letter. No argument can say other ones: what is left of them is gathered instead.
+    Places(LetterId, Arc<[u32]>),
     /// Start, end and step of a strided slice over a letter; the arguments' names.
     Stride(LetterId, Arc<[u32]>, [String; 3]),
 }

@@ -6,6 +6,7 @@
 mod size;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use size::{Monomial, Size};
 
@@ -173,6 +174,8 @@ pub struct Tensor {
     pub offset: usize,
     /// Number of the storage. Tensors with the same storage share memory.
     pub storage: usize,
+    /// The elements of a short list of integers that is no parameter: an index.
+    pub list: Option<Arc<[i64]>>,
 }
 
 impl Tensor {

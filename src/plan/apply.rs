@@ -35,6 +35,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
             strides: vec![1],
             offset: 0,
             storage: usize::MAX - k, // the writer's payloads number it
+            list: Some(c.data.as_slice().into()),
         });
     }
     let mut after: HashMap<NodeId, Vec<Node>> = HashMap::new();

@@ -23,8 +23,8 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Nodes for all statements. The last result is `out`; `original` is the node's own result under a new name, made
-    /// when a statement uses it.
+    /// Nodes for all statements. The last `out` is the node's first result, the last `out1` its second; what is returned first
+    /// is the node's own result under a new name, made when a statement uses it.
     pub fn nodes(
         &mut self,
         statements: &[Statement],
@@ -39,6 +39,10 @@ impl Builder<'_> {
             .into_iter()
             .flatten()
             .collect();
+        let own = |name: &str| -> Option<ValueId> {
+            let at = if name == "out" { 0 } else { name.strip_prefix("out")?.parse().ok()? };
+            self.call.node.outputs.get(at).copied()
+        };
         let mut original = None;
         let mut nodes = Vec::new();
         for (k, statement) in active.iter().enumerate() {
@@ -55,11 +59,13 @@ impl Builder<'_> {
                     arg => args.push((name.clone(), arg)),
                 }
             }
-            let output = if k + 1 == active.len() {
-                out
-            } else {
-                let name = format!("{}_{}", self.call.graph.value(out).name, statement.name);
-                next(plan, NewValue { name, like: out })
+            let last = !active[k + 1..].iter().any(|s| s.name == statement.name);
+            let output = match own(&statement.name).filter(|_| last) {
+                Some(result) => result,
+                None => {
+                    let name = format!("{}_{}", self.call.graph.value(out).name, statement.name);
+                    next(plan, NewValue { name, like: out })
+                }
             };
             self.results.insert(statement.name.clone(), output);
             nodes.push(NewNode { target: statement.op.clone(), args, output });

@@ -101,6 +101,11 @@ pub fn outcome(
                 _ => set(arg, Arg::Int(numbers[0])),
             }
         }
+        Want::Places(letter, places) => {
+            let Some(kept) = kept(*letter) else { return Ok(Outcome::Leave) };
+            let dim = bound.operands[0].dims.iter().position(|d| *d == DimExpr::Letter(*letter)).unwrap_or(0);
+            Ok(Outcome::Gather(dim, ranks(&kept, places).into_iter().map(i64::from).collect()))
+        }
         Want::Stride(letter, places, [start, end, step]) => {
             let Some(kept) = kept(*letter) else { return Ok(Outcome::Leave) };
             let left = ranks(&kept, places);

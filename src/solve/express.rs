@@ -19,9 +19,11 @@ pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failu
         .chain(graph.outputs.iter().copied())
         .for_each(|v| used[v.index()] = true);
     for bound in p.bounds() {
-        // A repair gives the first result only.
-        let repaired = bound.rule.statistic.as_ref().is_some_and(|s| !s.repair.is_empty());
-        if repaired && graph.node(bound.node).outputs.iter().skip(1).any(|v| used[v.index()]) {
+        // A repair may give the first result only.
+        let repair = bound.rule.statistic.as_ref().map_or(&[][..], |s| &s.repair);
+        let given = |k: usize| repair.iter().any(|s| s.name == format!("out{k}"));
+        let outputs = graph.node(bound.node).outputs.iter().enumerate().skip(1);
+        if !repair.is_empty() && outputs.into_iter().any(|(k, v)| used[v.index()] && !given(k)) {
             failures.extend(bound.over.iter().flat_map(|l| removed(state, bound, *l)));
         }
         for l in &bound.at_least_two {
@@ -31,12 +33,11 @@ pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failu
         }
         for edit in &bound.edits {
             let letters = match &edit.want {
+                Want::Places(letter, _) if bound_to_view(graph, p, bound) => vec![*letter],
                 Want::Stride(letter, list, _) => {
-                    let node = graph.node(bound.node);
-                    let bound_to_view = node.graph != 0 || node.outputs.iter().any(|v| p.aliases.written(*v));
                     let kept = snapshot.kept(bound.ids[*letter as usize]);
                     let irregular = kept.is_some_and(|kept| progression(&ranks(&kept, list)).is_none());
-                    if bound_to_view && irregular { vec![*letter] } else { vec![] }
+                    if irregular && bound_to_view(graph, p, bound) { vec![*letter] } else { vec![] }
                 }
                 Want::Parts(letters, kind) if bound.rule.becomes.is_none() => {
                     let sizes: Vec<i64> = letters.iter().map(|l| count(&snapshot, bound, *l)).collect();
@@ -48,6 +49,11 @@ pub fn inexpressible(graph: &Graph, p: &Propagation, state: &State) -> Vec<Failu
         }
     }
     failures
+}
+
+/// True where no gather, which copies, can take the node's place: its result is written through.
+fn bound_to_view(graph: &Graph, p: &Propagation, bound: &Bound) -> bool {
+    graph.node(bound.node).outputs.iter().any(|v| p.aliases.written(*v))
 }
 
 /// All positions of a letter that go.

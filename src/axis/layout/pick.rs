@@ -1,11 +1,67 @@
 //! Elements picked by indices, tensors made from nothing, and parts written into a tensor.
 
+use std::sync::Arc;
+
 use smallvec::smallvec;
 
 use super::{Args, letters};
 use crate::axis::bound::{DimExpr, Edit, LetterId, Want};
 use crate::axis::sketch::Sketch;
-use crate::model::{Arg, DType, Size};
+use crate::model::{Arg, DType, Node, Size, ValueId};
+
+/// The positions that a constant index lists, where they are some of a dimension's, in some order. Longer lists are look-ups.
+fn listed(args: &Args, index: ValueId, size: &Size) -> Option<Arc<[u32]>> {
+    let graph = args.call.graph;
+    let list = graph.tensors.iter().find(|t| t.value == index)?.list.as_ref()?;
+    let total = size.as_int().filter(|n| list.len() as i64 <= *n)?;
+    // Only such operators read it: so nobody writes it.
+    let reads = |n: &&Node| n.args.iter().any(|(_, a)| a.tensors().contains(&index));
+    if graph.nodes.iter().filter(reads).any(|n| n.target != args.call.node.target) {
+        return None;
+    }
+    let place = |n: &i64| u32::try_from(if *n < 0 { n + total } else { *n }).ok().filter(|n| i64::from(*n) < total);
+    list.iter().map(place).collect()
+}
+
+/// One dimension by a list of positions.
+fn listed_positions(args: &Args, at: usize, list: Arc<[u32]>, index: &str) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    sketch.operand(name, value, dims.clone());
+    dims[at] = DimExpr::Pick(at as LetterId, list.clone());
+    sketch.output(args.call.node.outputs.first().copied(), dims);
+    sketch.edit(Some(index), Want::Places(at as LetterId, list));
+    Ok(sketch)
+}
+
+/// Positions of one dimension by a tensor of one dimension.
+pub(super) fn take(args: &Args) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let at = args.dim(1, shape.len(), 0)?;
+    let index_name = args.name(2).ok_or("the third argument names an operand")?;
+    let index = args.call.tensor(index_name)?;
+    if let Some(list) = shape.get(at).and_then(|size| listed(args, index, size)) {
+        return listed_positions(args, at, list, index_name);
+    }
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    sketch.operand(name, value, dims.clone());
+    let picked = match args.call.shape(index)? {
+        [] => DimExpr::One,
+        [size] => DimExpr::Letter(sketch.letter("index", size.clone())),
+        _ => return Err("the index has more than one dimension".into()),
+    };
+    sketch.locked.push(at as LetterId);
+    sketch.locked.extend(picked.letters());
+    let own = args.call.shape(index)?.iter().map(|_| picked.clone()).collect();
+    sketch.operand(index_name, index, own);
+    if let Some(d) = dims.get_mut(at) {
+        *d = picked;
+    }
+    sketch.output(args.call.node.outputs.first().copied(), dims);
+    Ok(sketch)
+}
 
 /// Like NumPy: the results of neighbouring index tensors stand in their place, of others at the front.
 pub(super) fn index(args: &Args) -> Result<Sketch, String> {
@@ -16,9 +72,14 @@ pub(super) fn index(args: &Args) -> Result<Sketch, String> {
         Some(one @ Arg::Tensor(_)) => vec![one.clone()],
         _ => return Err(format!("`{list_name}` is no list")),
     };
+    let picked: Vec<usize> = (0..items.len()).filter(|k| matches!(items[*k], Arg::Tensor(_))).collect();
+    if let ([at], Some(Arg::Tensor(index))) = (&picked[..], picked.first().map(|k| &items[*k]))
+        && let Some(list) = shape.get(*at).and_then(|size| listed(args, *index, size))
+    {
+        return listed_positions(args, *at, list, list_name);
+    }
     let mut sketch = Sketch::default();
     let dims = letters(&mut sketch, &shape);
-    let picked: Vec<usize> = (0..items.len()).filter(|k| matches!(items[*k], Arg::Tensor(_))).collect();
     let values: Vec<_> = items.iter().flat_map(Arg::tensors).collect();
     if values.iter().any(|v| args.call.graph.value(*v).dtype == DType::Bool) {
         return Err("a mask picks a number of positions that depends on its values".into());

@@ -1,6 +1,9 @@
-//! Dimensions in another order: permute, transpose.
+//! Dimensions in another order, and positions: permute, transpose, movedim, flip, roll.
+
+use std::sync::Arc;
 
 use super::{Args, letters};
+use crate::axis::bound::{DimExpr, LetterId, Want};
 use crate::axis::sketch::Sketch;
 
 fn ordered(args: &Args, order: impl FnOnce(usize) -> Result<Vec<usize>, String>) -> Result<Sketch, String> {
@@ -37,4 +40,52 @@ pub(super) fn transpose(args: &Args) -> Result<Sketch, String> {
 
 pub(super) fn same(args: &Args) -> Result<Sketch, String> {
     ordered(args, |rank| Ok((0..rank).collect()))
+}
+
+pub(super) fn movedim(args: &Args) -> Result<Sketch, String> {
+    ordered(args, |rank| {
+        let from = args.dims(1, rank)?.ok_or("no dimensions to move")?;
+        let to = args.dims(2, rank)?.ok_or("no places to move to")?;
+        let mut order: Vec<Option<usize>> = vec![None; rank];
+        from.iter().zip(&to).for_each(|(f, t)| order[*t] = Some(*f));
+        let mut rest = (0..rank).filter(|d| !from.contains(d));
+        Ok(order.into_iter().filter_map(|d| d.or_else(|| rest.next())).collect())
+    })
+}
+
+/// Nothing in its arguments depends on the sizes: what stays, turned around, is what stays of the turned axis.
+pub(super) fn flip(args: &Args) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    sketch.operand(name, value, dims.clone());
+    for d in args.dims(1, shape.len())?.unwrap_or_default() {
+        match shape[d].as_int() {
+            Some(n) => dims[d] = DimExpr::Pick(d as LetterId, (0..n as u32).rev().collect()),
+            None => sketch.locked.push(d as LetterId),
+        }
+    }
+    sketch.output(args.call.node.outputs.first().copied(), dims);
+    Ok(sketch)
+}
+
+/// Along one dimension it is a map of positions; several at once are locked.
+pub(super) fn roll(args: &Args) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    sketch.operand(name, value, dims.clone());
+    let shifts = args.sizes(1)?.unwrap_or_default();
+    let rolled = args.dims(2, shape.len())?.unwrap_or_default();
+    match (&rolled[..], &shifts[..]) {
+        ([d], [shift]) if shape[*d].as_int().is_some() && shift.as_int().is_some() => {
+            let (n, shift) = (shape[*d].as_int().unwrap_or(0), shift.as_int().unwrap_or(0));
+            let list: Arc<[u32]> = (0..n).map(|k| (k - shift).rem_euclid(n.max(1)) as u32).collect();
+            dims[*d] = DimExpr::Pick(*d as LetterId, list.clone());
+            sketch.edit(args.name(1), Want::Places(*d as LetterId, list));
+        }
+        _ => sketch.locked.extend(rolled.iter().map(|d| *d as LetterId)),
+    }
+    sketch.output(args.call.node.outputs.first().copied(), dims);
+    Ok(sketch)
 }

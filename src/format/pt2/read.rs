@@ -92,6 +92,7 @@ impl Builder<'_> {
             strides: entry.strides.clone(),
             offset: entry.offset,
             storage: entry.storage,
+            list: None,
         });
         Ok(())
     }

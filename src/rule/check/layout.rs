@@ -5,7 +5,7 @@ use super::super::error::closest;
 use super::Check;
 
 /// The layout functions, with the least and the largest number of arguments and an example.
-const LAYOUTS: [(&str, usize, usize, &str); 28] = [
+const LAYOUTS: [(&str, usize, usize, &str); 32] = [
     ("cat", 2, 2, "cat(tensors, dim)"),
     ("stack", 2, 2, "stack(tensors, dim)"),
     ("split", 3, 3, "split(x, sizes, dim)"),
@@ -33,6 +33,10 @@ const LAYOUTS: [(&str, usize, usize, &str); 28] = [
     ("create", 1, 1, "create(sizes)"),
     ("meshgrid", 1, 2, "meshgrid(tensors)"),
     ("select_scatter", 4, 4, "select_scatter(x, src, dim, index)"),
+    ("movedim", 3, 3, "movedim(x, from, to)"),
+    ("flip", 2, 2, "flip(x, dims)"),
+    ("roll", 3, 3, "roll(x, shifts, dims)"),
+    ("take", 3, 3, "take(x, dim, index)"),
     ("slice_scatter", 6, 6, "slice_scatter(x, src, dim, start, end, step)"),
 ];
 
