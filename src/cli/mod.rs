@@ -1,5 +1,8 @@
 //! The command line: one file a subcommand.
 
+mod completions;
+mod man;
+mod rules;
 mod speedup;
 
 use std::io::IsTerminal;
@@ -11,6 +14,8 @@ use clap::{Parser, Subcommand};
 ///
 /// Paring takes a program saved by torch.export.save and pruning masks, works out which channels can really go, and writes a
 /// smaller dense program that computes the same.
+///
+/// Example: paring speedup model.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Parser)]
 #[command(name = "paring", version, arg_required_else_help = true)]
 struct Cli {
@@ -21,6 +26,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Speedup(speedup::Speedup),
+    Rules(rules::Rules),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Runs the program and says how it ended: 0 done, 1 error, 2 wrong usage (by clap).
@@ -28,6 +36,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
+        Command::Rules(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

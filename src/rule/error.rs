@@ -74,7 +74,7 @@ impl Diagnostic for RuleErrors {
 }
 
 /// The one of `known` that `name` was probably meant to be.
-pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let limit = (name.len() / 3).max(1);
     let distance = |k: &str| {

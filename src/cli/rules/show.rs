@@ -1,0 +1,51 @@
+//! `paring rules show`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::{IntoDiagnostic, Result};
+use paring::rulebook::{describe, find};
+use serde_json::json;
+
+/// Draw the rules of an operator.
+///
+/// A row of the picture is a tensor, a column is a letter, and the numbers say in which dimension of the tensor the letter
+/// stands: dimensions in one column are the same axis and lose positions together. Below, what becomes of each letter, and
+/// what is known of the result's values.
+///
+/// Example: paring rules show aten.conv2d
+#[derive(Args)]
+pub struct Show {
+    /// The operator, with or without its overload: aten.conv2d, aten.add.Tensor, relu
+    op: String,
+    /// Read further rules from the YAML files of a folder (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let rules = super::read(&self.rules)?;
+        let found = find(&rules, &self.op)?;
+        if self.json {
+            let entries = found.iter().flat_map(|(op, list)| list.iter().map(move |rule| (op, rule)));
+            let entry = |(op, rule): (&String, &&std::sync::Arc<paring::rule::Rule>)| json!({"op": op, "file": rule.place.source.name(), "line": rule.place.line, "built_in": !rules.is_own(rule), "text": describe(rule)});
+            println!("{}", serde_json::to_string_pretty(&entries.map(entry).collect::<Vec<_>>()).into_diagnostic()?);
+            return Ok(());
+        }
+        let entries: Vec<_> = found.iter().flat_map(|(op, list)| list.iter().map(move |rule| (op, rule))).collect();
+        for (k, (op, rule)) in entries.iter().enumerate() {
+            if k > 0 {
+                println!();
+            }
+            let kind = if rules.is_own(rule) { "yours" } else { "built-in" };
+            println!("{op}    {} ({kind})\n", rule.place);
+            print!("{}", describe(rule));
+        }
+        Ok(())
+    }
+}
