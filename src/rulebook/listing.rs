@@ -77,8 +77,9 @@ pub fn find<'r>(rules: &'r RuleSet, name: &str) -> Result<Vec<Found<'r>>, Rulebo
 }
 
 fn help(rules: &RuleSet, plain: &str) -> String {
-    let mut known: Vec<&str> = rules.ops().collect();
+    let mut known: Vec<&str> = rules.ops().flat_map(|op| [op, base(op)]).collect();
     known.sort_unstable();
+    known.dedup();
     let full = if plain.contains('.') { plain.to_owned() } else { format!("aten.{plain}") };
     if let Some(schema) = rules.schemas().get(&full).or_else(|| rules.schemas().overloads(base(&full)).first().copied()) {
         return format!("PyTorch has `{}`; `paring rules new {full} --model MODEL.pt2` proposes a rule for it", schema.name);

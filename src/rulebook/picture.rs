@@ -7,6 +7,8 @@ use crate::rule::{Dim, Letter, Pattern};
 /// A tensor of a pattern, by the name that pictures and words use.
 pub(super) struct Row {
     pub name: String,
+    /// `?` for an operand that may be missing, `!` for one that is not read.
+    pub mark: &'static str,
     pub dims: Vec<Dim>,
     pub read: bool,
     pub output: bool,
@@ -16,12 +18,19 @@ pub(super) struct Row {
 pub(super) fn rows(pattern: &Pattern) -> Vec<Row> {
     let operand = |o: &crate::rule::Operand| {
         let item = o.index.map(|k| format!("[{k}]")).unwrap_or_default();
-        Row { name: format!("{}{item}", o.name), dims: o.dims.clone(), read: !o.unread, output: false }
+        let mark = if o.unread {
+            "!"
+        } else if o.missing.is_some() {
+            "?"
+        } else {
+            ""
+        };
+        Row { name: format!("{}{item}", o.name), mark, dims: o.dims.clone(), read: !o.unread, output: false }
     };
     let several = pattern.outputs.len() > 1;
     let output = |(k, dims): (usize, &Vec<Dim>)| {
         let name = if several { format!("out[{k}]") } else { "out".to_owned() };
-        Row { name, dims: dims.clone(), read: true, output: true }
+        Row { name, mark: "", dims: dims.clone(), read: true, output: true }
     };
     pattern.operands.iter().map(operand).chain(pattern.outputs.iter().enumerate().map(output)).collect()
 }
@@ -48,18 +57,21 @@ fn each_letter(dim: &Dim, f: &mut dyn FnMut(&Letter)) {
 }
 
 /// Where a letter stands in a tensor: `1`, `-1` (from the end, after an ellipsis), `2…` (an ellipsis), `1.2` (the second
-/// digit of dimension 1), `0+1` (the first part of dimension 0).
+/// factor of dimension 1), `0+1` (the first part of dimension 0).
 pub(super) fn places(row: &Row, letter: &str) -> Vec<String> {
     let is_dots = |d: &Dim| matches!(d, Dim::Letter(l) if l.ellipsis);
     let dots: Vec<usize> = row.dims.iter().enumerate().filter(|(_, d)| is_dots(d)).map(|(k, _)| k).collect();
     let mut found = Vec::new();
     for (k, dim) in row.dims.iter().enumerate() {
-        let number = match (dots.first(), dots.last()) {
-            (Some(first), Some(last)) if k > *first && k > *last => format!("-{}", row.dims.len() - k),
-            (Some(first), _) if k > *first => "·".to_owned(),
+        let from_end = row.dims.len() - k;
+        let at = match (dots.first(), dots.last()) {
+            (Some(first), Some(last)) if k > *first && k > *last => format!("-{from_end}"),
+            (Some(first), Some(last)) if k > *first && k == *last => format!("…-{from_end}"),
+            (Some(first), _) if k > *first => "…".to_owned(),
+            _ if is_dots(dim) => format!("{k}…"),
             _ => k.to_string(),
         };
-        inside(dim, letter, if is_dots(dim) { format!("{number}…") } else { number }, &mut found);
+        inside(dim, letter, at, &mut found);
     }
     found
 }
@@ -87,7 +99,7 @@ pub fn picture(pattern: &Pattern) -> String {
     let letters = letters(&rows);
     let cells: Vec<Vec<String>> =
         rows.iter().map(|row| letters.iter().map(|l| places(row, &l.name).join(",")).collect()).collect();
-    let name = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let name = rows.iter().map(|row| row.name.chars().count() + row.mark.len()).max().unwrap_or(0);
     let width = |k: usize| cells.iter().map(|c| c[k].chars().count()).chain([letters[k].to_string().chars().count()]).max();
     let mut out = " ".repeat(name);
     for (k, letter) in letters.iter().enumerate() {
@@ -96,7 +108,7 @@ pub fn picture(pattern: &Pattern) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     for (r, row) in rows.iter().enumerate() {
-        let mut line = format!("{:<name$}", row.name);
+        let mut line = format!("{:<name$}", format!("{}{}", row.name, row.mark));
         for (k, cell) in cells[r].iter().enumerate() {
             let there = |c: &Vec<String>| !c[k].is_empty();
             // A line joins the places of a letter.
@@ -115,10 +127,13 @@ pub fn picture(pattern: &Pattern) -> String {
     if all.iter().any(|c| c.contains('+')) {
         legend.push("1+2: second part of dimension 1");
     }
-    if all.iter().any(|c| c.contains('…')) {
+    if all.iter().any(|c| c.ends_with('…')) {
         legend.push("2…: any number of dimensions from 2 on");
     }
-    if all.iter().any(|c| c.contains('-')) {
+    if all.iter().any(|c| c.contains("…-")) {
+        legend.push("…-1: any number up to the last");
+    }
+    if all.iter().any(|c| c.contains('-') && !c.contains('…')) {
         legend.push("-1: the last dimension");
     }
     if !legend.is_empty() {

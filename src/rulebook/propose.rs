@@ -254,6 +254,10 @@ impl Letters {
             for d in 0..rank {
                 let sizes: Vec<Option<Size>> = seen.iter().map(|s| Some(s.outputs[o][d].clone())).collect();
                 let place = leading.get(d).filter(|l| known[*l] == sizes && !dims.contains(l)).cloned();
+                if place.is_none() && sizes.iter().flatten().all(|s| s.is(1)) {
+                    dims.push("1".to_owned());
+                    continue;
+                }
                 let letter = place.or_else(|| matching(&known, &sizes, &dims)).unwrap_or_else(|| {
                     let letter = fresh(&known, "o");
                     letters.made.insert(letter.clone(), sizes[0].as_ref().map(ToString::to_string).unwrap_or_default());
@@ -289,19 +293,19 @@ impl Letters {
             let _ = writeln!(out, "  lock: [{}]", gone.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", "));
         }
         facts(out, marked);
-        test(out, &seen[0], &self.ties());
+        test(out, &seen[0], &self.ties(&seen[0]));
     }
 
     /// `x[1] == gate[0] == out[1]` for the letters that the first result has in common with operands.
-    fn ties(&self) -> Vec<String> {
+    fn ties(&self, call: &Seen) -> Vec<String> {
         let Some(result) = self.outputs.first() else { return Vec::new() };
         let place = if self.outputs.len() > 1 { "out[0]" } else { "out" };
         let mut ties = Vec::new();
         for (d, letter) in result.iter().enumerate() {
-            let having =
-                self.tensors.iter().filter_map(|(n, dims)| Some(format!("{n}[{}]", dims.iter().position(|l| l == letter)?)));
+            let site = |(n, dims): (&String, &Vec<String>)| Some(format!("{n}[{}]", dims.iter().position(|l| l == letter)?));
+            let having = self.tensors.iter().filter(|(n, _)| call.tensors.contains_key(*n)).filter_map(site);
             let sites: Vec<String> = having.chain([format!("{place}[{d}]")]).collect();
-            if sites.len() > 2 || (sites.len() == 2 && ties.is_empty()) {
+            if sites.len() > 1 {
                 ties.push(format!("'{}'", sites.join(" == ")));
             }
         }

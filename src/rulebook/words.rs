@@ -16,7 +16,7 @@ pub fn describe(rule: &Rule) -> String {
             for (k, pattern) in patterns.iter().enumerate() {
                 out.push_str(match k {
                     0 => "",
-                    _ => "\nor, where the dimensions do not fit that,\n",
+                    _ => "\nor, where the dimensions do not fit that,\n\n",
                 });
                 let _ = writeln!(out, "{pattern}\n");
                 indented(&mut out, &picture(pattern));
@@ -27,7 +27,20 @@ pub fn describe(rule: &Rule) -> String {
         Body::Layout(call) => layout(&mut out, rule, call),
     }
     values(&mut out, rule);
+    tests(&mut out, rule);
     out
+}
+
+fn tests(out: &mut String, rule: &Rule) {
+    for (k, case) in rule.tests.iter().enumerate() {
+        out.push_str(if k == 0 { "\ntested\n" } else { "" });
+        let inputs: Vec<String> = case.inputs.iter().map(|(name, e)| format!("{name}: {e}")).collect();
+        let result = case.out.as_ref().map(|claim| format!(" -> {}", claim.expr)).unwrap_or_default();
+        let _ = writeln!(out, "  {}{result}", inputs.join(", "));
+        for claim in &case.same {
+            let _ = writeln!(out, "    {}", claim.expr);
+        }
+    }
 }
 
 fn indented(out: &mut String, text: &str) {
