@@ -23,22 +23,23 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A letter that stands once, in one of several operands, ties nothing: more likely a slip than a sum over that operand alone.
+    /// A letter that stands once ties nothing. In one operand it may be meant: a sum over that operand alone. In two operands
+    /// it is more likely that one axis has two names, or is not thought of.
     fn unused(&mut self, pattern: &Pattern) {
-        let read: Vec<&Operand> = pattern.operands.iter().filter(|o| !o.unread).collect();
-        if read.len() < 2 {
-            return;
-        }
-        let all: Vec<&Letter> =
-            pattern.operands.iter().map(|o| &o.dims).chain(&pattern.outputs).flat_map(|d| letters_of(d)).collect();
-        for letter in read.iter().flat_map(|o| letters_of(&o.dims)).filter(|l| l.name != "...") {
-            let name = letter.name.as_str();
-            if all.iter().filter(|l| l.name == name).count() == 1 && !self.named(name) {
-                let message = format!("`{name}` is used nowhere else");
-                let help = format!(
-                    "if no position of it may go, say `lock: [{name}]`; if it is the axis of another tensor, give both the same letter"
-                );
-                self.error("unused", letter.span.clone(), message, "no other tensor, formula or `lock:` has it", Some(help));
+        let dims = pattern.operands.iter().map(|o| &o.dims).chain(&pattern.outputs);
+        let all: Vec<&Letter> = dims.flat_map(|d| letters_of(d)).collect();
+        let alone = |l: &&Letter| l.name != "..." && all.iter().filter(|o| o.name == l.name).count() == 1 && !self.named(&l.name);
+        let read = pattern.operands.iter().filter(|o| !o.unread);
+        let lone: Vec<&Letter> = read.filter_map(|o| letters_of(&o.dims).into_iter().find(alone)).collect();
+        if let [first, second, ..] = lone.as_slice() {
+            let message = format!("`{}` and `{}` are used nowhere else", first.name, second.name);
+            let help = format!(
+                "if they are one axis, give both the same letter; if no position may go, say `lock: [{}, {}]`",
+                first.name, second.name
+            );
+            self.error("unused", first.span.clone(), message, "no other tensor, formula or `lock:` has it", Some(help));
+            if let Some(error) = self.errors.last_mut() {
+                error.labels.push((second.span.clone(), "nor this one".to_owned()));
             }
         }
     }
