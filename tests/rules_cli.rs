@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use paring::rule::{RuleErrors, RuleSet, formatted};
 use paring::rulebook::check;
@@ -233,6 +233,15 @@ fn completions_and_man_pages() {
     for page in ["paring.1", "paring-speedup.1", "paring-rules.1", "paring-rules-check.1"] {
         assert!(bench.path("pages").join(page).is_file(), "{page}");
     }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paring"));
+    let mut child = command.args(["rules", "list", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert_eq!((out.status.code(), String::from_utf8(out.stderr).unwrap().as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub struct Completions {
 impl Completions {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        clap_complete::generate(self.shell, &mut super::Cli::command(), "paring", &mut std::io::stdout());
-        Ok(())
+        let mut text = Vec::new();
+        clap_complete::generate(self.shell, &mut super::Cli::command(), "paring", &mut text);
+        super::print(&String::from_utf8_lossy(&text))
     }
 }

@@ -20,7 +20,11 @@ impl Man {
     pub fn run(self) -> Result<()> {
         let command = super::Cli::command();
         match self.out {
-            None => clap_mangen::Man::new(command).render(&mut std::io::stdout()).into_diagnostic(),
+            None => {
+                let mut text = Vec::new();
+                clap_mangen::Man::new(command).render(&mut text).into_diagnostic()?;
+                super::print(&String::from_utf8_lossy(&text))
+            }
             Some(dir) => {
                 std::fs::create_dir_all(&dir).into_diagnostic()?;
                 clap_mangen::generate_to(command, &dir).into_diagnostic()

@@ -5,10 +5,11 @@ mod man;
 mod rules;
 mod speedup;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use miette::{IntoDiagnostic, Result};
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
@@ -52,4 +53,13 @@ pub fn main() -> ExitCode {
 /// True if progress bars make sense.
 fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Prints a text. That nobody reads on, as in `paring rules list | head`, is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.into_diagnostic(),
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::rulebook::{check, problems};
 
 /// Check rule files and run their tests.
@@ -29,7 +29,7 @@ impl Check {
         let result = check(&self.paths);
         if self.json {
             let list = result.as_ref().err().map(problems).unwrap_or_default();
-            println!("{}", serde_json::to_string_pretty(&list).into_diagnostic()?);
+            super::print_json(&list)?;
             if !list.is_empty() {
                 std::process::exit(1); // all is said
             }

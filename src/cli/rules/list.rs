@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::load::Model;
 use paring::rulebook::{Listed, Usage, listing, usage};
 
@@ -32,20 +32,10 @@ impl List {
         let rules = super::read(&self.rules)?;
         let Some(path) = &self.model else {
             let list = listing(&rules);
-            if self.json {
-                println!("{}", serde_json::to_string_pretty(&list).into_diagnostic()?);
-            } else {
-                print!("{}", operators(&list));
-            }
-            return Ok(());
+            return if self.json { super::print_json(&list) } else { crate::cli::print(&operators(&list)) };
         };
         let usage = usage(&Model::open(path)?.graph, &rules)?;
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&usage).into_diagnostic()?);
-        } else {
-            print!("{}", of_model(&usage, &path.display().to_string()));
-        }
-        Ok(())
+        if self.json { super::print_json(&usage) } else { crate::cli::print(&of_model(&usage, &path.display().to_string())) }
     }
 }
 

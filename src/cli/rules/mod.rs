@@ -9,7 +9,7 @@ mod show;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use miette::Result;
+use miette::{IntoDiagnostic, Result};
 use paring::rule::{RuleErrors, RuleSet};
 
 /// Look up, check and write rules.
@@ -48,4 +48,9 @@ impl Rules {
 /// The built-in rules and those of the folders.
 fn read(dirs: &[PathBuf]) -> Result<RuleSet, RuleErrors> {
     if dirs.is_empty() { Ok(RuleSet::builtin()) } else { RuleSet::with_dirs(dirs) }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    super::print(&(serde_json::to_string_pretty(value).into_diagnostic()? + "\n"))
 }

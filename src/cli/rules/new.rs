@@ -38,7 +38,7 @@ impl New {
         let model = self.model.as_ref().map(|path| Model::open(path).map(|m| (m, path.display().to_string()))).transpose()?;
         let proposal = propose(&self.op, model.as_ref().map(|(m, file)| (&m.graph, file.as_str())), &rules)?;
         match &self.output {
-            None => print!("{}", proposal.text),
+            None => crate::cli::print(&proposal.text)?,
             Some(path) => {
                 if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
                     std::fs::create_dir_all(folder).into_diagnostic()?;

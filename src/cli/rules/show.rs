@@ -1,9 +1,11 @@
 //! `paring rules show`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
+use paring::rule::Rule;
 use paring::rulebook::{describe, find};
 use serde_json::json;
 
@@ -31,21 +33,18 @@ impl Show {
     pub fn run(self) -> Result<()> {
         let rules = super::read(&self.rules)?;
         let found = find(&rules, &self.op)?;
-        if self.json {
-            let entries = found.iter().flat_map(|(op, list)| list.iter().map(move |rule| (op, rule)));
-            let entry = |(op, rule): (&String, &&std::sync::Arc<paring::rule::Rule>)| json!({"op": op, "file": rule.place.source.name(), "line": rule.place.line, "built_in": !rules.is_own(rule), "text": describe(rule)});
-            println!("{}", serde_json::to_string_pretty(&entries.map(entry).collect::<Vec<_>>()).into_diagnostic()?);
-            return Ok(());
-        }
         let entries: Vec<_> = found.iter().flat_map(|(op, list)| list.iter().map(move |rule| (op, rule))).collect();
-        for (k, (op, rule)) in entries.iter().enumerate() {
-            if k > 0 {
-                println!();
-            }
-            let kind = if rules.is_own(rule) { "yours" } else { "built-in" };
-            println!("{op}    {} ({kind})\n", rule.place);
-            print!("{}", describe(rule));
+        if self.json {
+            let entry = |(op, rule): &(&String, &&Arc<Rule>)| {
+                let (file, line) = (rule.place.source.name(), rule.place.line);
+                json!({"op": op, "file": file, "line": line, "built_in": !rules.is_own(rule), "text": describe(rule)})
+            };
+            return super::print_json(&entries.iter().map(entry).collect::<Vec<_>>());
         }
-        Ok(())
+        let entry = |(op, rule): &(&String, &&Arc<Rule>)| {
+            let kind = if rules.is_own(rule) { "yours" } else { "built-in" };
+            format!("{op}    {} ({kind})\n\n{}", rule.place, describe(rule))
+        };
+        crate::cli::print(&entries.iter().map(entry).collect::<Vec<_>>().join("\n"))
     }
 }
