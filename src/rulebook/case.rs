@@ -57,7 +57,7 @@ pub fn run_case(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<(), Ve
         Step::Unknown(why) => return Err(fail(format!("the rule does not fit this call: {why}"), "this test", &case.span, None)),
         Step::Nothing => return Err(fail("the call has no tensors".into(), "this test", &case.span, None)),
     };
-    if !Arc::ptr_eq(&found, rule) && found.place.span != rule.place.span {
+    if found.place.span != rule.place.span || !Arc::ptr_eq(&found.place.source, &rule.place.source) {
         let help = Some("entries are tried in the order of the file; restrict the other one with `when:`".to_owned());
         return Err(fail(format!("another entry describes this call: {}", found.place), "not this one", &case.span, help));
     }
