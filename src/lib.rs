@@ -11,6 +11,7 @@ pub mod model;
 pub mod plan;
 pub mod report;
 pub mod rule;
+pub mod rulebook;
 mod settings;
 pub mod solve;
 

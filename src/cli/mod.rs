@@ -1,16 +1,22 @@
 //! The command line: one file a subcommand.
 
+mod completions;
+mod man;
+mod rules;
 mod speedup;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use miette::{IntoDiagnostic, Result};
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
 /// Paring takes a program saved by torch.export.save and pruning masks, works out which channels can really go, and writes a
 /// smaller dense program that computes the same.
+///
+/// Example: paring speedup model.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Parser)]
 #[command(name = "paring", version, arg_required_else_help = true)]
 struct Cli {
@@ -21,6 +27,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Speedup(speedup::Speedup),
+    Rules(rules::Rules),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Runs the program and says how it ended: 0 done, 1 error, 2 wrong usage (by clap).
@@ -28,6 +37,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
+        Command::Rules(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -41,4 +53,13 @@ pub fn main() -> ExitCode {
 /// True if progress bars make sense.
 fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Prints a text. That nobody reads on, as in `paring rules list | head`, is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.into_diagnostic(),
+    }
 }

@@ -10,5 +10,5 @@ mod pt2;
 
 pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;
-pub use output::{Pending, persist_all};
+pub use output::{Pending, persist_all, write_text};
 pub use pt2::{Archive, Fill, Payload, copy, write};

@@ -84,3 +84,13 @@ pub fn persist_all(files: Vec<Pending>) -> Result<(), FormatError> {
     }
     Ok(())
 }
+
+/// Writes a text file.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<(), FormatError> {
+    let mut output = Output::create(path)?;
+    output.file.write_all(text.as_bytes()).map_err(|e| output.fault(e))?;
+    output.complete()?.persist()
+}

@@ -20,10 +20,13 @@ pub enum ReportError {
         second: &'static str,
     },
     /// Operators without a rule, where the user insists.
-    #[error("{} operators have no rule: {}", ops.len(), ops.join(", "))]
+    #[error("{}: {}", if ops.len() == 1 { "an operator has no rule".to_owned() } else { format!("{} operators have no rule", ops.len()) }, ops.join(", "))]
     #[diagnostic(
         code(paring::rule::unknown_operator),
-        help("write rules for them (docs/writing-rules.md) and pass --rules DIR, or drop --on-unknown error")
+        help(
+            "`paring rules new {} --model MODEL` proposes a rule (docs/writing-rules.md); pass its folder with --rules DIR, or drop --on-unknown error, and their axes stay",
+            ops.first().map_or("OP", |op| op.strip_suffix(".default").unwrap_or(op))
+        )
     )]
     Unknown {
         /// The operators.

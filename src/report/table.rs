@@ -72,6 +72,10 @@ pub fn table(s: &Summary) -> String {
     section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
     section(&mut out, "What stayed, and why", &s.kept);
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
+    if let Some(note) = s.unknown.first() {
+        let op = note.subject.strip_suffix(".default").unwrap_or(&note.subject);
+        let _ = writeln!(out, "  `paring rules new {op} --model MODEL` proposes a rule; pass its folder with --rules DIR");
+    }
     section(&mut out, "Notes", &s.notes);
     out
 }

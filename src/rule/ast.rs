@@ -39,12 +39,14 @@ pub struct Rule {
     pub views: Option<String>,
     /// The operands that make the output's axes, where the default (see the guide) does not hold.
     pub makes: Option<Vec<String>>,
+    /// Calls and what must come of them.
+    pub tests: Vec<Case>,
     /// Where the entry stands.
     pub place: Place,
 }
 
 /// The two ways to state an operator's axes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// Alternatives, of which the first that fits the ranks is taken: `rule:`.
     Patterns(Vec<Pattern>),
@@ -132,7 +134,7 @@ pub struct LayoutCall {
 }
 
 /// Clauses on values at removed positions, each an expression over operands (see the guide).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// The output is zero there.
     pub zero: Option<Expr>,
@@ -147,7 +149,7 @@ pub struct Facts {
 }
 
 /// `statistic:`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Statistic {
     /// The axes that are averaged over.
     pub over: Vec<Pick>,
@@ -166,6 +168,36 @@ pub struct Statement {
     pub args: Vec<(String, Expr)>,
     /// Skip the statement where this does not hold.
     pub condition: Option<Expr>,
+    /// Where it stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// An item of `tests:`: a call of the operator, and which sizes and axes its results have.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The overload to call, where the entry is for several.
+    pub op: Option<String>,
+    /// Argument → its value; for a tensor its sizes, for a list of tensors a list of sizes.
+    pub inputs: IndexMap<String, Expr>,
+    /// Sizes of the result, or of each result.
+    pub out: Option<Claim>,
+    /// Axes that are the same: `x[1] == out[1]`, `out[0] == a[0] + b[0]` (one after the other), `out[0] == x[0] * x[1]` (all pairs).
+    pub same: Vec<Claim>,
+    /// Axes that are not the same.
+    pub apart: Vec<Claim>,
+    /// Axes all of whose positions stay.
+    pub locked: Vec<Claim>,
+    /// Axes that may lose positions.
+    pub free: Vec<Claim>,
+    /// Where it stands in the rule's file.
+    pub span: Range<usize>,
+}
+
+/// Something that a test expects.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// What is expected.
+    pub expr: Expr,
     /// Where it stands in the rule's file.
     pub span: Range<usize>,
 }
@@ -266,6 +298,9 @@ eq_without_span! {
     Letter: name, ellipsis, broadcast, optional;
     LayoutCall: name, args;
     Statement: name, op, args, condition;
+    Claim: expr;
+    Case: op, inputs, out, same, apart, locked, free;
+    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests;
 }
 
 impl std::fmt::Display for Place {

@@ -74,13 +74,14 @@ impl Diagnostic for RuleErrors {
 }
 
 /// The one of `known` that `name` was probably meant to be.
-pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let limit = (name.len() / 3).max(1);
     let distance = |k: &str| {
         let k = k.to_lowercase();
         let part = k.len() >= 3 && name.len() >= 3 && (name.contains(&k) || k.contains(&name));
-        if part { limit } else { strsim::damerau_levenshtein(&name, &k) }
+        let distance = strsim::damerau_levenshtein(&name, &k);
+        if part { distance.min(limit) } else { distance }
     };
     let near = known.into_iter().map(|k| (distance(k), k)).filter(|(d, k)| *d <= limit && *d < k.len());
     near.min_by_key(|(d, _)| *d).map(|(_, k)| k)

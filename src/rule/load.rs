@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "op",
     "rule",
     "layout",
@@ -37,6 +37,7 @@ const KEYS: [&str; 20] = [
     "sustain",
     "statistic",
     "macs",
+    "tests",
 ];
 
 /// Reads the rules of one file. Entries with mistakes are left out and reported; with `schemas` the others are checked too.
@@ -127,7 +128,7 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
     text.match_indices(word).map(|(at, _)| at).find(|at| begins(*at) && ends(*at))
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     source: &'a Arc<NamedSource<String>>,
     errors: &'a mut Vec<RuleError>,
     sites: Sites,
@@ -136,12 +137,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn error(&mut self, kind: &'static str, at: Range<usize>, message: String, label: &str, help: Option<String>) {
+    pub(super) fn error(&mut self, kind: &'static str, at: Range<usize>, message: String, label: &str, help: Option<String>) {
         let labels = vec![(at, label.to_owned())];
         self.errors.push(RuleError { kind, message, labels, help, source_file: Some(self.source.clone()) });
     }
 
-    fn read<T>(&mut self, result: Result<T, SyntaxError>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, result: Result<T, SyntaxError>) -> Option<T> {
         result.map_err(|e| self.error("syntax", e.span, e.message, &e.label, e.help)).ok()
     }
 
@@ -176,6 +177,7 @@ impl Reader<'_> {
             writes: None,
             views: None,
             makes: None,
+            tests: Vec::new(),
             place,
         };
         let mut body: Option<Range<usize>> = None;
@@ -237,11 +239,12 @@ impl Reader<'_> {
             "sustain" => rule.facts.sustain = Some(self.strings("sustain", value)),
             "statistic" => rule.statistic = self.statistic(value),
             "macs" => rule.macs = self.formula(value),
+            "tests" => rule.tests = self.cases(value),
             _ => self.unknown_key(key, &KEYS),
         }
     }
 
-    fn unknown_key(&mut self, key: &Node, known: &[&'static str]) {
+    pub(super) fn unknown_key(&mut self, key: &Node, known: &[&'static str]) {
         let name = key.text().unwrap_or("");
         let help = match closest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -250,7 +253,7 @@ impl Reader<'_> {
         self.error("key", key.span(), format!("unknown key `{name}`"), "no key of a rule", Some(help));
     }
 
-    fn wrong_type(&mut self, node: &Node, wanted: &str) {
+    pub(super) fn wrong_type(&mut self, node: &Node, wanted: &str) {
         let found = match &node.content {
             Content::Null => "nothing",
             Content::Text(_) => "a text",
@@ -262,7 +265,7 @@ impl Reader<'_> {
         self.error("type", node.span(), format!("expected {wanted}, found {found}"), &format!("{found} here"), help);
     }
 
-    fn text(&mut self, node: &Node, wanted: &str) -> Option<String> {
+    pub(super) fn text(&mut self, node: &Node, wanted: &str) -> Option<String> {
         if node.text().is_none() {
             self.wrong_type(node, wanted);
         }
@@ -301,7 +304,7 @@ impl Reader<'_> {
     }
 
     /// A formula; a list of formulas is one too.
-    fn formula(&mut self, node: &Node) -> Option<Expr> {
+    pub(super) fn formula(&mut self, node: &Node) -> Option<Expr> {
         match &node.content {
             Content::Null => Some(Expr::None),
             Content::Text(text) => self.read(parse_formula(text, &node.offsets)),
@@ -322,7 +325,7 @@ impl Reader<'_> {
         }
     }
 
-    fn formulas(&mut self, path: &str, node: &Node) -> IndexMap<String, Expr> {
+    pub(super) fn formulas(&mut self, path: &str, node: &Node) -> IndexMap<String, Expr> {
         let mut out = IndexMap::new();
         let Content::Map(pairs) = &node.content else {
             self.wrong_type(node, "a map of names to formulas");

@@ -6,9 +6,11 @@
 
 mod ast;
 mod builtin;
+mod case;
 mod check;
 mod error;
 mod eval;
+mod fmt;
 mod formula;
 mod load;
 mod notation;
@@ -20,14 +22,18 @@ mod syntax;
 mod tree;
 
 pub use ast::{
-    Binary, Body, Comparison, Dim, Expr, Facts, LayoutCall, Letter, Operand, Pattern, Pick, Place, Rule, Statement, Statistic,
-    Unary,
+    Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, LayoutCall, Letter, Operand, Pattern, Pick, Place, Rule, Statement,
+    Statistic, Unary,
 };
+pub use check::layout_meaning;
+pub(crate) use error::closest;
 pub use error::{RuleError, RuleErrors};
 pub use eval::{EvalError, FUNCTIONS, Scope, Val, eval};
+pub use fmt::formatted;
 pub use formula::{parse_call, parse_formula, parse_layout, parse_statement};
 pub use notation::parse_pattern;
 pub use place::Offsets;
 pub use schema::{Schema, SchemaArg, SchemaReturn, Schemas};
-pub use set::RuleSet;
+pub(crate) use set::base;
+pub use set::{RuleSet, yaml_files};
 pub use syntax::SyntaxError;

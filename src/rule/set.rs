@@ -18,6 +18,8 @@ use super::schema::{Schema, Schemas};
 pub struct RuleSet {
     entries: Vec<Entry>,
     by_op: FxHashMap<String, Slot>,
+    /// The files that are not built in.
+    own: Vec<Arc<NamedSource<String>>>,
 }
 
 /// The entries of one operator or overload.
@@ -36,13 +38,13 @@ impl RuleSet {
     /// The built-in rules, where the files in `paths` (folders of YAML files, or single files) do not replace them.
     pub fn with_dirs(paths: &[PathBuf]) -> Result<RuleSet, RuleErrors> {
         let (mut files, mut errors) = (Vec::new(), Vec::new());
-        for file in paths.iter().flat_map(|path| yaml_files(path, &mut errors)).collect::<Vec<_>>() {
+        for file in paths.iter().flat_map(|path| yaml_files_of(path, &mut errors)).collect::<Vec<_>>() {
             match std::fs::read_to_string(&file) {
                 Ok(text) => files.push(Arc::new(NamedSource::new(file.display().to_string(), text))),
                 Err(e) => errors.push(unreadable(&file, &e)),
             }
         }
-        load_all(&files, errors).map(|own| RuleSet::of(builtin::entries()).replaced_by(own))
+        load_all(&files, errors).map(|own| RuleSet { own: files, ..RuleSet::of(builtin::entries()).replaced_by(own) })
     }
 
     /// The rules of texts alone, each with the name of its file, checked.
@@ -64,7 +66,7 @@ impl RuleSet {
                 by_op.entry(op.clone()).or_default().entries.push(i);
             }
         }
-        RuleSet { entries, by_op }
+        RuleSet { entries, by_op, own: Vec::new() }
     }
 
     /// These rules, but for the operators that `own` has rules for.
@@ -82,6 +84,11 @@ impl RuleSet {
     /// All rules, in the order of the files. Their `ops` may include some that rules of the user's replace.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.entries.iter().filter_map(Entry::rule)
+    }
+
+    /// True if the rule is the user's, not built in.
+    pub fn is_own(&self, rule: &Rule) -> bool {
+        self.own.iter().any(|source| Arc::ptr_eq(source, &rule.place.source))
     }
 
     /// The names that rules are given for, such as `aten.conv2d` and `aten.add.Tensor`.
@@ -103,13 +110,19 @@ impl RuleSet {
         slot.rules.get_or_init(read)
     }
 
+    /// The entries for exactly this name: an operator's or an overload's.
+    pub fn named(&self, op: &str) -> Vec<&Arc<Rule>> {
+        let entries = self.by_op.get(op).into_iter().flat_map(|slot| &slot.entries);
+        entries.filter_map(|i| self.entries.get(*i)?.rule()).collect()
+    }
+
     fn slot(&self, target: &str) -> Option<&Slot> {
         self.by_op.get(target).or_else(|| self.by_op.get(base(target)))
     }
 }
 
 /// `aten.conv2d` of `aten.conv2d.default`.
-pub(super) fn base(target: &str) -> &str {
+pub(crate) fn base(target: &str) -> &str {
     match target.match_indices('.').nth(1) {
         Some((at, _)) => &target[..at],
         None => target,
@@ -143,8 +156,17 @@ fn load_all(files: &[Arc<NamedSource<String>>], mut errors: Vec<RuleError>) -> R
     if errors.is_empty() { Ok(rules.into_iter().map(|l| Entry::from(l.rule)).collect()) } else { Err(RuleErrors { errors }) }
 }
 
-/// The YAML files of a folder in alphabetical order, or the file itself.
-fn yaml_files(path: &Path, errors: &mut Vec<RuleError>) -> Vec<PathBuf> {
+/// The YAML files of folders in alphabetical order, and files as they are.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn yaml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, RuleErrors> {
+    let mut errors = Vec::new();
+    let files = paths.iter().flat_map(|path| yaml_files_of(path, &mut errors)).collect();
+    if errors.is_empty() { Ok(files) } else { Err(RuleErrors { errors }) }
+}
+
+fn yaml_files_of(path: &Path, errors: &mut Vec<RuleError>) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];
     }

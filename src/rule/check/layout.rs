@@ -4,45 +4,68 @@ use super::super::ast::{Expr, LayoutCall};
 use super::super::error::closest;
 use super::Check;
 
-/// The layout functions, with the least and the largest number of arguments and an example.
-const LAYOUTS: [(&str, usize, usize, &str); 32] = [
-    ("cat", 2, 2, "cat(tensors, dim)"),
-    ("stack", 2, 2, "stack(tensors, dim)"),
-    ("split", 3, 3, "split(x, sizes, dim)"),
-    ("chunk", 3, 3, "chunk(x, n, dim)"),
-    ("tensor_split", 3, 3, "tensor_split(x, n_or_indices, dim)"),
-    ("slice", 5, 5, "slice(x, dim, start, end, step)"),
-    ("narrow", 4, 4, "narrow(x, dim, start, length)"),
-    ("select", 3, 3, "select(x, dim, index)"),
-    ("unbind", 2, 2, "unbind(x, dim)"),
-    ("same", 1, 1, "same(x)"),
-    ("permute", 2, 2, "permute(x, dims)"),
-    ("transpose", 1, 3, "transpose(x, a, b)"),
-    ("reshape", 2, 2, "reshape(x, sizes)"),
-    ("flatten", 3, 3, "flatten(x, first, last)"),
-    ("unflatten", 3, 3, "unflatten(x, dim, sizes)"),
-    ("squeeze", 1, 2, "squeeze(x, dims)"),
-    ("unsqueeze", 2, 2, "unsqueeze(x, dim)"),
-    ("expand", 2, 2, "expand(x, sizes)"),
-    ("repeat", 2, 2, "repeat(x, times)"),
-    ("repeat_interleave", 3, 3, "repeat_interleave(x, times, dim)"),
-    ("pad", 2, 3, "pad(x, amounts)"),
-    ("reduce", 3, 3, "reduce(x, dims, keepdim)"),
-    ("einsum", 2, 2, "einsum(equation, tensors)"),
-    ("index", 2, 2, "index(x, indices)"),
-    ("create", 1, 1, "create(sizes)"),
-    ("meshgrid", 1, 2, "meshgrid(tensors)"),
-    ("select_scatter", 4, 4, "select_scatter(x, src, dim, index)"),
-    ("movedim", 3, 3, "movedim(x, from, to)"),
-    ("flip", 2, 2, "flip(x, dims)"),
-    ("roll", 3, 3, "roll(x, shifts, dims)"),
-    ("take", 3, 3, "take(x, dim, index)"),
-    ("slice_scatter", 6, 6, "slice_scatter(x, src, dim, start, end, step)"),
+/// The layout functions, with the least and the largest number of arguments, an example, and what the result is.
+const LAYOUTS: [(&str, usize, usize, &str, &str); 32] = [
+    ("cat", 2, 2, "cat(tensors, dim)", "the tensors, joined along a dimension"),
+    ("stack", 2, 2, "stack(tensors, dim)", "the tensors, joined along a new dimension"),
+    ("split", 3, 3, "split(x, sizes, dim)", "cut into parts of these sizes along a dimension (a number: parts of that size)"),
+    ("chunk", 3, 3, "chunk(x, n, dim)", "cut into so many parts along a dimension"),
+    (
+        "tensor_split",
+        3,
+        3,
+        "tensor_split(x, n_or_indices, dim)",
+        "cut into so many parts, or at these positions, along a dimension",
+    ),
+    ("slice", 5, 5, "slice(x, dim, start, end, step)", "some positions of a dimension"),
+    ("narrow", 4, 4, "narrow(x, dim, start, length)", "so many positions of a dimension from a start"),
+    ("select", 3, 3, "select(x, dim, index)", "one position of a dimension, which is then gone"),
+    ("unbind", 2, 2, "unbind(x, dim)", "all positions of a dimension, one result each"),
+    ("same", 1, 1, "same(x)", "a copy: every axis is the operand's"),
+    ("permute", 2, 2, "permute(x, dims)", "the dimensions in another order"),
+    ("transpose", 1, 3, "transpose(x, a, b)", "two dimensions exchanged (without arguments: all in reverse)"),
+    ("reshape", 2, 2, "reshape(x, sizes)", "the same elements in other dimensions"),
+    ("flatten", 3, 3, "flatten(x, first, last)", "dimensions in a row as one"),
+    ("unflatten", 3, 3, "unflatten(x, dim, sizes)", "one dimension as several"),
+    ("squeeze", 1, 2, "squeeze(x, dims)", "without dimensions of size one"),
+    ("unsqueeze", 2, 2, "unsqueeze(x, dim)", "with a new dimension of size one"),
+    ("expand", 2, 2, "expand(x, sizes)", "dimensions of size one, repeated"),
+    ("repeat", 2, 2, "repeat(x, times)", "copies after another in each dimension"),
+    ("repeat_interleave", 3, 3, "repeat_interleave(x, times, dim)", "each position repeated"),
+    ("pad", 2, 3, "pad(x, amounts)", "new positions at the ends of dimensions"),
+    ("reduce", 3, 3, "reduce(x, dims, keepdim)", "these dimensions (all, if None) are summed over"),
+    ("einsum", 2, 2, "einsum(equation, tensors)", "a product of the tensors as in the equation"),
+    ("index", 2, 2, "index(x, indices)", "picked by index tensors; what is picked from stays whole"),
+    ("create", 1, 1, "create(sizes)", "a new tensor, all positions of which may go"),
+    ("meshgrid", 1, 2, "meshgrid(tensors)", "grids of coordinates: one axis for each tensor"),
+    ("movedim", 3, 3, "movedim(x, from, to)", "dimensions moved to other places"),
+    ("flip", 2, 2, "flip(x, dims)", "the positions of dimensions in reverse order"),
+    ("roll", 3, 3, "roll(x, shifts, dims)", "the positions of dimensions moved in a circle"),
+    ("take", 3, 3, "take(x, dim, index)", "picked along a dimension by an index tensor; a constant index is followed"),
+    (
+        "select_scatter",
+        4,
+        4,
+        "select_scatter(x, src, dim, index)",
+        "the operand with one position of a dimension replaced by another tensor",
+    ),
+    (
+        "slice_scatter",
+        6,
+        6,
+        "slice_scatter(x, src, dim, start, end, step)",
+        "the operand with some positions of a dimension replaced by another tensor",
+    ),
 ];
+
+/// What the result of a layout function is, in words.
+pub fn layout_meaning(name: &str) -> Option<&'static str> {
+    LAYOUTS.iter().find(|(known, ..)| *known == name).map(|(.., meaning)| *meaning)
+}
 
 impl Check<'_> {
     pub(super) fn layout(&mut self, call: &LayoutCall) {
-        let Some((_, least, most, example)) = LAYOUTS.iter().find(|(name, ..)| *name == call.name) else {
+        let Some((_, least, most, example, _)) = LAYOUTS.iter().find(|(name, ..)| *name == call.name) else {
             let names: Vec<&str> = LAYOUTS.iter().map(|(name, ..)| *name).collect();
             let help = match closest(&call.name, names.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -5,6 +5,8 @@ mod names;
 mod pattern;
 mod statement;
 
+pub use layout::layout_meaning;
+
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;

@@ -42,6 +42,18 @@ fn walk<'e>(e: &'e Expr, f: &mut dyn FnMut(Use<'e>)) {
     }
 }
 
+impl Expr {
+    /// All names in it: of letters, arguments and operands.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        walk(self, &mut |used| match used {
+            Use::Name(name) | Use::Spread(name) => names.push(name),
+            Use::Function(_) => {}
+        });
+        names
+    }
+}
+
 /// The `x` of an operand `x` or an item `x[0]` of a list of operands.
 fn operand_name(e: &Expr) -> Option<&str> {
     match e {

@@ -1,6 +1,6 @@
 //! Checks of patterns.
 
-use super::super::ast::{Letter, Operand, Pattern};
+use super::super::ast::{Dim, Letter, Operand, Pattern, Pick};
 use super::super::error::closest;
 use super::super::schema::SchemaArg;
 use super::{Check, letters_of, listed};
@@ -18,6 +18,61 @@ impl<'a> Check<'a> {
             }
             self.outputs(pattern);
             self.ellipses(pattern);
+            self.sizes(pattern);
+            self.unused(pattern);
+        }
+    }
+
+    /// A letter that stands once ties nothing. In one operand it may be meant: a sum over that operand alone. In two operands
+    /// it is more likely that one axis has two names, or is not thought of.
+    fn unused(&mut self, pattern: &Pattern) {
+        let dims = pattern.operands.iter().map(|o| &o.dims).chain(&pattern.outputs);
+        let all: Vec<&Letter> = dims.flat_map(|d| letters_of(d)).collect();
+        let alone = |l: &&Letter| l.name != "..." && all.iter().filter(|o| o.name == l.name).count() == 1 && !self.named(&l.name);
+        let read = pattern.operands.iter().filter(|o| !o.unread);
+        let lone: Vec<&Letter> = read.filter_map(|o| letters_of(&o.dims).into_iter().find(alone)).collect();
+        if let [first, second, ..] = lone.as_slice() {
+            let message = format!("`{}` and `{}` are used nowhere else", first.name, second.name);
+            let help = format!(
+                "if they are one axis, give both the same letter; if no position may go, say `lock: [{}, {}]`",
+                first.name, second.name
+            );
+            self.error("unused", first.span.clone(), message, "no other tensor, formula or `lock:` has it", Some(help));
+            if let Some(error) = self.errors.last_mut() {
+                error.labels.push((second.span.clone(), "nor this one".to_owned()));
+            }
+        }
+    }
+
+    /// True if a key beside the pattern speaks of the letter.
+    fn named(&self, name: &str) -> bool {
+        let rule = self.rule;
+        let picked = |picks: &[Pick]| picks.iter().any(|p| matches!(p, Pick::All) || matches!(p, Pick::Letter(l) if l == name));
+        let maps = [&rule.sizes, &rule.args, &rule.default];
+        let formulas = maps.iter().flat_map(|map| map.values()).chain(&rule.macs).chain(&rule.when);
+        picked(&rule.lock)
+            || rule.statistic.as_ref().is_some_and(|s| picked(&s.over))
+            || rule.sizes.contains_key(name)
+            || formulas.flat_map(|e| e.names()).any(|n| n == name)
+    }
+
+    /// The sizes of all letters of the inputs follow from the operands' sizes and `sizes:`.
+    fn sizes(&mut self, pattern: &Pattern) {
+        let mut known: Vec<&str> = self.rule.sizes.keys().map(String::as_str).collect();
+        let dims: Vec<&Dim> = pattern.operands.iter().flat_map(|o| &o.dims).collect();
+        loop {
+            let before = known.len();
+            dims.iter().for_each(|d| derive(d, &mut known));
+            if known.len() == before {
+                break;
+            }
+        }
+        let open = dims.iter().flat_map(|d| letters_of(std::slice::from_ref(d))).find(|l| !known.contains(&l.name.as_str()));
+        if let Some(letter) = open {
+            let message = format!("the size of `{}` cannot be derived", letter.name);
+            let help =
+                format!("it stands only beside others of unknown size; say how long it is: `sizes: {{ {}: … }}`", letter.name);
+            self.error("size", letter.span.clone(), message, "how many positions?", Some(help));
         }
     }
 
@@ -120,4 +175,21 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// Adds the letters whose sizes follow from that of a dimension: alone, or beside known ones.
+fn derive<'d>(dim: &'d Dim, known: &mut Vec<&'d str>) {
+    match dim {
+        Dim::Number(_) => {}
+        Dim::Letter(l) => known.push(&l.name),
+        Dim::Product(parts) | Dim::Sum(parts) => {
+            let open = |part: &&Dim| letters_of(std::slice::from_ref(*part)).iter().any(|l| !known.contains(&l.name.as_str()));
+            let open: Vec<&Dim> = parts.iter().filter(open).collect();
+            if let [one] = open.as_slice() {
+                derive(one, known);
+            }
+        }
+    }
+    known.sort_unstable();
+    known.dedup();
 }

@@ -1,0 +1,34 @@
+//! `paring man`
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory};
+use miette::{IntoDiagnostic, Result};
+
+/// Print the man page, or write all pages to a folder.
+///
+/// Example: paring man --out ~/.local/share/man/man1
+#[derive(Args)]
+pub struct Man {
+    /// Write a page for each subcommand to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl Man {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let command = super::Cli::command();
+        match self.out {
+            None => {
+                let mut text = Vec::new();
+                clap_mangen::Man::new(command).render(&mut text).into_diagnostic()?;
+                super::print(&String::from_utf8_lossy(&text))
+            }
+            Some(dir) => {
+                std::fs::create_dir_all(&dir).into_diagnostic()?;
+                clap_mangen::generate_to(command, &dir).into_diagnostic()
+            }
+        }
+    }
+}
