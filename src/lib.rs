@@ -55,6 +55,7 @@ pub fn speedup(
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
     let summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
+    drop(again);
     progress(Progress::Step("writing"));
     progress(Progress::Total(summary.bytes.after));
     write(&model, small, (&axes, &solution, &plan), settings, outputs, progress)?;

@@ -109,8 +109,7 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
         _ => None,
     };
     let aliases = Aliases::new(graph, rules, rule_of);
-    let sketches: Vec<Option<Sketch>> =
-        fitted.iter().map(|f| if let Fitted::Rule(_, s) = f { Some(s.clone()) } else { None }).collect();
+    let sketches: Vec<Option<&Sketch>> = fitted.iter().map(|f| if let Fitted::Rule(_, s) = f { Some(s) } else { None }).collect();
     let found = composites(graph, &sketches, &aliases);
 
     let axes = Axes::new();

@@ -1,5 +1,6 @@
 //! Sizes of dimensions: integers, or polynomials in the symbols of a dynamic shape.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,58 +11,83 @@ pub type Monomial = Vec<String>;
 /// A size: a polynomial with integer coefficients over symbols, and its value in the example that was traced.
 ///
 /// Two sizes are equal if their polynomials are; the hint only serves to compare what the algebra cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Size(Repr);
+
+/// Nearly all sizes are numbers, and a model has hundreds of thousands of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Repr {
+    Int(i64),
+    /// Never a mere number, so that equal sizes have equal forms.
+    Polynomial(Box<Polynomial>),
+}
+
 #[derive(Clone, Debug)]
-pub struct Size {
+struct Polynomial {
     terms: BTreeMap<Monomial, i64>,
     hint: Option<i64>,
 }
 
-impl PartialEq for Size {
-    fn eq(&self, other: &Size) -> bool {
+impl PartialEq for Polynomial {
+    fn eq(&self, other: &Polynomial) -> bool {
         self.terms == other.terms
     }
 }
 
-impl Eq for Size {}
+impl Eq for Polynomial {}
 
 impl Size {
     /// A plain number.
     pub fn int(n: i64) -> Size {
-        let mut terms = BTreeMap::new();
-        if n != 0 {
-            terms.insert(Vec::new(), n);
-        }
-        Size { terms, hint: Some(n) }
+        Size(Repr::Int(n))
     }
 
     /// One symbol, with its value in the traced example if that is known.
     pub fn symbol(name: impl Into<String>, hint: Option<i64>) -> Size {
-        Size { terms: BTreeMap::from([(vec![name.into()], 1)]), hint }
+        Size::new(BTreeMap::from([(vec![name.into()], 1)]), hint)
+    }
+
+    /// The terms must have no coefficient of zero.
+    fn new(terms: BTreeMap<Monomial, i64>, hint: Option<i64>) -> Size {
+        let number = match terms.len() {
+            0 => Some(0),
+            1 => terms.get(&Vec::new()).copied(),
+            _ => None,
+        };
+        Size(number.map_or_else(|| Repr::Polynomial(Box::new(Polynomial { terms, hint })), Repr::Int))
     }
 
     /// The number, if no symbol is in it.
     pub fn as_int(&self) -> Option<i64> {
-        match self.terms.len() {
-            0 => Some(0),
-            1 => self.terms.get(&Vec::new()).copied(),
-            _ => None,
+        match self.0 {
+            Repr::Int(n) => Some(n),
+            Repr::Polynomial(_) => None,
         }
     }
 
     /// The value in the traced example.
     pub fn hint(&self) -> Option<i64> {
-        self.as_int().or(self.hint)
+        match &self.0 {
+            Repr::Int(n) => Some(*n),
+            Repr::Polynomial(p) => p.hint,
+        }
     }
 
     /// The same size with another example value.
     pub fn with_hint(mut self, hint: Option<i64>) -> Size {
-        self.hint = hint;
+        if let Repr::Polynomial(p) = &mut self.0 {
+            p.hint = hint;
+        }
         self
     }
 
     /// The terms: coefficients by monomial.
-    pub fn terms(&self) -> &BTreeMap<Monomial, i64> {
-        &self.terms
+    pub fn terms(&self) -> Cow<'_, BTreeMap<Monomial, i64>> {
+        match &self.0 {
+            Repr::Int(0) => Cow::Owned(BTreeMap::new()),
+            Repr::Int(n) => Cow::Owned(BTreeMap::from([(Vec::new(), *n)])),
+            Repr::Polynomial(p) => Cow::Borrowed(&p.terms),
+        }
     }
 
     /// True if this is the number `n`.
@@ -71,8 +97,11 @@ impl Size {
 
     /// The sum.
     pub fn add(&self, other: &Size) -> Size {
-        let mut terms = self.terms.clone();
-        for (m, c) in &other.terms {
+        if let (Some(a), Some(b)) = (self.as_int(), other.as_int()) {
+            return Size::int(a.saturating_add(b));
+        }
+        let mut terms = self.terms().into_owned();
+        for (m, c) in other.terms().iter() {
             let sum = terms.get(m).copied().unwrap_or(0).saturating_add(*c);
             if sum == 0 {
                 terms.remove(m);
@@ -80,7 +109,7 @@ impl Size {
                 terms.insert(m.clone(), sum);
             }
         }
-        Size { terms, hint: self.hint().zip(other.hint()).map(|(a, b)| a.saturating_add(b)) }
+        Size::new(terms, self.hint().zip(other.hint()).map(|(a, b)| a.saturating_add(b)))
     }
 
     /// The product with a number.
@@ -90,41 +119,47 @@ impl Size {
 
     /// The product.
     pub fn mul(&self, other: &Size) -> Size {
+        if let (Some(a), Some(b)) = (self.as_int(), other.as_int()) {
+            return Size::int(a.saturating_mul(b));
+        }
         let mut out = Size::int(0);
-        for (m, c) in &self.terms {
-            for (n, d) in &other.terms {
+        for (m, c) in self.terms().iter() {
+            for (n, d) in other.terms().iter() {
                 let mut mono = [m.as_slice(), n.as_slice()].concat();
                 mono.sort();
                 let coefficient = c.saturating_mul(*d);
                 if coefficient != 0 {
-                    out = out.add(&Size { terms: BTreeMap::from([(mono, coefficient)]), hint: None });
+                    out = out.add(&Size::new(BTreeMap::from([(mono, coefficient)]), None));
                 }
             }
         }
-        out.hint = self.hint().zip(other.hint()).map(|(a, b)| a.saturating_mul(b));
-        out
+        out.with_hint(self.hint().zip(other.hint()).map(|(a, b)| a.saturating_mul(b)))
     }
 
     /// The quotient where the division leaves nothing over and the divisor is one term; `None` otherwise.
     pub fn div_exact(&self, by: &Size) -> Option<Size> {
-        if by.terms.len() != 1 {
-            return (self == by && !by.terms.is_empty()).then(|| Size::int(1));
+        if let (Some(a), Some(b)) = (self.as_int(), by.as_int()) {
+            return (b != 0 && a.checked_rem(b)? == 0).then(|| Size::int(a / b));
         }
-        let (mono, d) = by.terms.iter().next()?;
+        let by_terms = by.terms();
+        if by_terms.len() != 1 {
+            return (self == by && !by_terms.is_empty()).then(|| Size::int(1));
+        }
+        let (mono, d) = by_terms.iter().next()?;
         let mut terms = BTreeMap::new();
-        for (m, c) in &self.terms {
+        for (m, c) in self.terms().iter() {
             let mut rest = m.clone();
             for s in mono {
                 let at = rest.iter().position(|x| x == s)?;
                 rest.remove(at);
             }
-            if c % d != 0 {
+            if c.checked_rem(*d)? != 0 {
                 return None;
             }
             terms.insert(rest, c / d);
         }
         let hint = self.hint().zip(by.hint()).filter(|(_, b)| *b != 0).map(|(a, b)| a / b);
-        Some(Size { terms, hint })
+        Some(Size::new(terms, hint))
     }
 
     /// Floor division; a symbol of its own where it is not exact.
@@ -147,10 +182,11 @@ impl From<usize> for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.terms.is_empty() {
-            return write!(f, "0");
-        }
-        for (i, (m, c)) in self.terms.iter().rev().enumerate() {
+        let terms = match &self.0 {
+            Repr::Int(n) => return write!(f, "{n}"),
+            Repr::Polynomial(p) => &p.terms,
+        };
+        for (i, (m, c)) in terms.iter().rev().enumerate() {
             if i > 0 {
                 write!(f, " + ")?;
             }

@@ -50,6 +50,8 @@ pub struct Clauses<'a> {
     /// Which facts a loop may be taken to keep up at the position that is asked about.
     pub assumed: u8,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
+    /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
+    last: Option<(Vec<LetterId>, Rc<[usize]>)>,
 }
 
 impl<'a> Clauses<'a> {
@@ -61,7 +63,7 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, assumed: 0, tables: FxHashMap::default() }
+        Clauses { bound, call, kept, frame, operands, assumed: 0, tables: FxHashMap::default(), last: None }
     }
 
     /// The facts of a result at one position of one dimension.
@@ -114,20 +116,30 @@ impl<'a> Clauses<'a> {
 
     /// True of every operand that gives an element at these coordinates; where none does, of the fill.
     fn all(&mut self, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
-        let relevant: Vec<usize> = (0..self.bound.operands.len()).filter(|k| self.gives(*k, apart)).collect();
+        let relevant = self.giving(apart);
         if relevant.is_empty() {
             return number(self.bound.fill, kind);
         }
-        relevant.into_iter().all(|k| self.operand(k, kind, coords))
+        relevant.iter().all(|k| self.operand(*k, kind, coords))
     }
 
-    fn gives(&self, operand: usize, apart: &[LetterId]) -> bool {
-        let operand = &self.bound.operands[operand];
-        let elsewhere = |d: &DimExpr| {
-            let letters = d.letters();
-            !letters.is_empty() && letters.iter().all(|l| apart.contains(l))
+    /// The operands that give an element where these letters are apart.
+    fn giving(&mut self, apart: &[LetterId]) -> Rc<[usize]> {
+        if let Some((_, operands)) = self.last.as_ref().filter(|(letters, _)| letters == apart) {
+            return operands.clone();
+        }
+        let mut away = vec![false; self.bound.letters.len()];
+        apart.iter().for_each(|l| away[*l as usize] = true);
+        let gives = |operand: &BoundOperand| {
+            let elsewhere = |d: &DimExpr| {
+                let letters = d.letters();
+                !letters.is_empty() && letters.iter().all(|l| away[*l as usize])
+            };
+            operand.read && !operand.dims.iter().any(elsewhere) && !operand.at.iter().any(|l| away[*l as usize])
         };
-        operand.read && !operand.dims.iter().any(elsewhere) && !operand.at.iter().any(|l| apart.contains(l))
+        let operands: Rc<[usize]> = (0..self.bound.operands.len()).filter(|k| gives(&self.bound.operands[*k])).collect();
+        self.last = Some((apart.to_vec(), operands.clone()));
+        operands
     }
 
     fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
@@ -273,7 +285,7 @@ pub fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim:
     let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
     mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
     let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
-    if !clauses.gives(0, &apart) {
+    if clauses.giving(&apart).is_empty() {
         return before;
     }
     [ZERO, FINITE, NONNEG, NONZERO].into_iter().filter(|kind| before & kind != 0 && clauses.operand(0, *kind, &coords)).sum()

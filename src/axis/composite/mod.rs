@@ -50,7 +50,7 @@ pub struct Split {
 }
 
 /// All composites of a graph; they do not overlap.
-pub fn composites(graph: &Graph, sketches: &[Option<Sketch>], aliases: &Aliases) -> Vec<Composite> {
+pub fn composites(graph: &Graph, sketches: &[Option<&Sketch>], aliases: &Aliases) -> Vec<Composite> {
     let mut readers: HashMap<ValueId, Vec<NodeId>> = HashMap::new();
     for id in graph.node_ids() {
         for v in graph.node(id).args.iter().flat_map(|(_, a)| a.tensors()) {
@@ -76,7 +76,7 @@ pub fn composites(graph: &Graph, sketches: &[Option<Sketch>], aliases: &Aliases)
 /// What a search for composites looks at.
 struct Search<'a> {
     graph: &'a Graph,
-    sketches: &'a [Option<Sketch>],
+    sketches: &'a [Option<&'a Sketch>],
     aliases: &'a Aliases,
     readers: HashMap<ValueId, Vec<NodeId>>,
 }
@@ -92,7 +92,7 @@ impl Search<'_> {
 
     /// The operand of a layout in the outermost graph that only moves elements of memory that nobody writes.
     fn mover(&self, node: NodeId) -> Option<(ValueId, &Sketch)> {
-        let sketch = self.sketches[node.index()].as_ref()?;
+        let sketch = self.sketches[node.index()]?;
         let value = digits::moves(sketch)?;
         (self.graph.node(node).graph == 0 && !self.aliases.written(value)).then_some((value, sketch))
     }

@@ -57,7 +57,7 @@ impl Search<'_> {
             if node.index() >= self.graph.nodes.len() || self.graph.node(*node).graph != 0 {
                 return None;
             }
-            let selects = selects(self.sketches[node.index()].as_ref()?)?;
+            let selects = selects(self.sketches[node.index()]?)?;
             if *dim.get_or_insert(selects.dim) != selects.dim || selects.results.iter().any(|(v, _)| self.aliases.written(*v)) {
                 return None;
             }

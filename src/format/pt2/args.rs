@@ -1,6 +1,6 @@
 //! Arguments of nodes: from the file's unions to [`Arg`], and back.
 
-use serde_json::{Value, json};
+use super::tree::{Value, json};
 
 use super::json::{Fault, Read, Under, float, integer, items, string, text, union};
 use super::names::Named;

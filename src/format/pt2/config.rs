@@ -1,8 +1,8 @@
 //! The configs of weights and constants: which payload holds which tensor, and how it lies there.
 
+use super::tree::Value;
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use super::dtype::dtype;
 use super::json::{Fault, Read, Under, field, integer, list, object, text, union};
@@ -99,9 +99,9 @@ impl Config {
     /// Reads a config and checks it against the payloads, without reading these.
     pub(super) fn read(json: Value, folder: Folder, prefix: &str, members: &Members, storages: &mut Storages) -> Read<Config> {
         let mut entries = IndexMap::new();
-        for (name, entry) in object(&json, "config")? {
+        for (name, entry) in object(&json, "config")?.iter() {
             if let Some(read) = one(name, entry, folder, prefix, members, storages).under(|| format!("config[{name:?}]"))? {
-                entries.insert(name.clone(), read);
+                entries.insert(name.to_owned(), read);
             }
         }
         Ok(Config { json, entries })

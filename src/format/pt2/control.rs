@@ -1,13 +1,12 @@
 //! Operators that run sub-graphs: wrappers, conditions and loops. They are entered: the nodes of their sub-graphs stand among
 //! all others, and nodes of Paring's own say how values go in and come out. What these mean for axes is in the rules.
 
-use serde_json::Value;
-
 use super::json::{Fault, Read, Under, field, list};
 use super::names::{Named, names};
 use super::read::Builder;
 use super::scope::{Entered, Scope};
 use super::source::source;
+use super::tree::{Value, json};
 use crate::model::{Arg, Node, Origin, ValueId};
 
 /// What a sub-graph gets of an operand.
@@ -235,7 +234,7 @@ pub(super) fn operand_drop(node: &mut Value, entered: &Entered, marks: &[bool]) 
         return;
     }
     for input in inputs.iter_mut().skip(entered.operands) {
-        if let Some(list) = input.pointer_mut("/arg/as_tensors").and_then(Value::as_array_mut) {
+        if let Some(list) = input.at_mut(&["arg", "as_tensors"]).and_then(Value::as_array_mut) {
             list.retain(|_| marks.next() != Some(&true));
         }
     }
@@ -245,11 +244,11 @@ pub(super) fn operand_drop(node: &mut Value, entered: &Entered, marks: &[bool]) 
 pub(super) fn operand_push(node: &mut Value, entered: &Entered, mut argument: Value) -> bool {
     let Some(inputs) = node.get_mut("inputs").and_then(Value::as_array_mut) else { return false };
     if !entered.lists {
-        inputs.push(serde_json::json!({"name": "", "arg": argument, "kind": 1}));
+        inputs.push(json!({"name": "", "arg": argument, "kind": 1}));
         return true;
     }
-    let list = inputs.last_mut().and_then(|i| i.pointer_mut("/arg/as_tensors")).and_then(Value::as_array_mut);
-    match (list, argument.get_mut("as_tensor").map(Value::take)) {
+    let list = inputs.last_mut().and_then(|i| i.at_mut(&["arg", "as_tensors"])).and_then(Value::as_array_mut);
+    match (list, argument.get_mut("as_tensor").map(std::mem::take)) {
         (Some(list), Some(tensor)) => {
             list.push(tensor);
             true

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use super::tree::{Map, Value};
 
 use crate::format::FormatError;
 
@@ -89,7 +89,7 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> Read<&'a [Value]> {
 }
 
 /// The object in a field.
-pub(super) fn object<'a>(value: &'a Value, name: &str) -> Read<&'a Map<String, Value>> {
+pub(super) fn object<'a>(value: &'a Value, name: &str) -> Read<&'a Map> {
     field(value, name)?.as_object().ok_or_else(|| Fault::schema("an object is expected").under(name))
 }
 
@@ -126,7 +126,7 @@ pub(super) fn float(value: &Value) -> Read<f64> {
 /// A union: an object with exactly one key.
 pub(super) fn union(value: &Value) -> Read<(&str, &Value)> {
     let one = value.as_object().filter(|o| o.len() == 1).and_then(|o| o.iter().next());
-    one.map(|(k, v)| (k.as_str(), v)).ok_or_else(|| Fault::schema(format!("one variant is expected, found {}", short(value))))
+    one.ok_or_else(|| Fault::schema(format!("one variant is expected, found {}", short(value))))
 }
 
 /// The beginning of a JSON text.

@@ -13,6 +13,7 @@ mod read;
 mod scope;
 mod source;
 mod sym;
+mod tree;
 mod values;
 mod visible;
 mod weights;
@@ -22,7 +23,7 @@ mod zip_writer;
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde_json::Value;
+use tree::Value;
 
 use crate::format::FormatError;
 use crate::model::Graph;

@@ -1,6 +1,6 @@
 //! Names of values in arguments that define or pass values: one walk for reading and one for rewriting, in the same order.
 
-use serde_json::Value;
+use super::tree::Value;
 
 use super::json::{Fault, Read, union};
 
@@ -55,7 +55,7 @@ pub(super) fn names(argument: &Value) -> Read<Vec<(Named, &str)>> {
 fn collect<'a>(value: &'a Value, named: Named, found: &mut Vec<(Named, &'a str)>) {
     match value {
         Value::Object(map) => {
-            for (key, v) in map {
+            for (key, v) in map.iter() {
                 match v {
                     Value::String(name) if is_name(key) => found.push((named, name)),
                     v => collect(v, named, found),
@@ -78,9 +78,13 @@ pub(super) fn rename(argument: &mut Value, new: &mut impl Iterator<Item = String
 fn replace(value: &mut Value, new: &mut impl Iterator<Item = String>) {
     match value {
         Value::Object(map) => {
-            for (key, v) in map {
+            for (key, v) in map.iter_mut() {
                 match v {
-                    Value::String(name) if is_name(key) => *name = new.next().unwrap_or_else(|| std::mem::take(name)),
+                    Value::String(name) if is_name(key) => {
+                        if let Some(new) = new.next() {
+                            *name = new.into();
+                        }
+                    }
                     v => replace(v, new),
                 }
             }

@@ -1,7 +1,7 @@
 //! Puts the edits of a graph into the JSON of its program; what did not change stays as it is.
 
+use super::tree::{Value, json};
 use rustc_hash::FxHashMap;
-use serde_json::{Value, json};
 
 use super::control::{operand_drop, operand_push, sub_graph};
 use super::names::{Named, names, rename};
@@ -104,7 +104,7 @@ impl Patch<'_> {
         let old = self.old.get(&(node.graph, position));
         let old = old.ok_or_else(|| FormatError::edit(format!("node `{}` has no original", node.name)))?;
         if old.target != node.target {
-            json["target"] = Value::String(qualified(&node.target));
+            json["target"] = Value::String(qualified(&node.target).into());
         }
         if old.target != node.target || old.args != node.args {
             self.arguments(json, old, node)?;
@@ -133,7 +133,7 @@ impl Patch<'_> {
             if !(same_names && old.target == node.target || node.target.starts_with('_'))
                 && let Some(input) = input.as_object_mut()
             {
-                input.shift_remove("kind");
+                input.retain(|key| key != "kind");
             }
             after.push(input);
         }
@@ -167,7 +167,7 @@ impl Patch<'_> {
         }
         let single = known.first().filter(|_| known.len() == 1).cloned();
         if single.is_some_and(|known| json.get("name").and_then(Value::as_str) == Some(&known)) && new.len() == 1 {
-            json["name"] = Value::String(new.remove(0));
+            json["name"] = Value::String(new.remove(0).into());
         }
         Ok(())
     }
@@ -210,7 +210,7 @@ impl Patch<'_> {
                 let value = name.and_then(|n| self.visible.scopes.list[number].find(&n));
                 value.is_some_and(|v| !self.visible.defined.contains(&v))
             };
-            let sub = json.get("inputs").and_then(|i| i.get(input)).and_then(sub_graph);
+            let sub = json.get("inputs").and_then(Value::as_array).and_then(|i| i.get(input)).and_then(sub_graph);
             let all = sub.and_then(|g| g.get(list)).and_then(Value::as_array);
             all.map_or(Vec::new(), |all| all.iter().map(gone).collect())
         };
@@ -227,7 +227,8 @@ impl Patch<'_> {
             }
         }
         for (input, number) in &entered.inner {
-            let graph = json.get_mut("inputs").and_then(|i| i.get_mut(*input)).and_then(|i| i.pointer_mut("/arg/as_graph/graph"));
+            let input = list(json, "inputs")?.get_mut(*input);
+            let graph = input.and_then(|i| i.at_mut(&["arg", "as_graph", "graph"]));
             let graph = graph.ok_or_else(|| missing("sub-graph"))?;
             self.graph(graph, *number)?;
             let placeholders = list(graph, "inputs")?;
@@ -314,9 +315,11 @@ impl Patch<'_> {
         }
         if let Some(calls) = module.get_mut("module_call_graph").and_then(Value::as_array_mut) {
             let top = calls.iter_mut().find(|c| c.get("fqn") == Some(&json!("")));
-            let outputs = top.and_then(|c| c.pointer_mut("/signature/outputs")).and_then(Value::as_array_mut);
+            let outputs = top.and_then(|c| c.at_mut(&["signature", "outputs"])).and_then(Value::as_array_mut);
             for output in outputs.into_iter().flatten() {
-                if let Some(names) = renamed.values().find(|(old, _)| output.pointer("/as_tensor/name") == Some(&json!(old))) {
+                if let Some(names) =
+                    renamed.values().find(|(old, _)| output.at(&["as_tensor", "name"]).and_then(Value::as_str) == Some(old))
+                {
                     replace(output, names);
                 }
             }
@@ -329,9 +332,9 @@ impl Patch<'_> {
 fn replace(spec: &mut Value, names: &(String, String)) {
     match spec {
         Value::Object(map) => {
-            for (key, value) in map {
+            for (key, value) in map.iter_mut() {
                 match value {
-                    Value::String(name) if key == "name" && *name == names.0 => name.clone_from(&names.1),
+                    Value::String(name) if key == "name" && *name == names.0 => *name = names.1.as_str().into(),
                     value => replace(value, names),
                 }
             }

@@ -1,6 +1,6 @@
 //! Builds the [`Graph`] of an archive.
 
-use serde_json::Value;
+use super::tree::Value;
 
 use super::args;
 use super::config::Folder;

@@ -1,6 +1,6 @@
 //! Where a node stands in the user's Python.
 
-use serde_json::Value;
+use super::tree::Value;
 
 use crate::model::{Frame, Source};
 
@@ -47,7 +47,7 @@ fn module(stack: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::format::pt2::tree::json;
 
     #[test]
     fn frames_and_module_are_read() {

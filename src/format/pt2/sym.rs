@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::tree::{Value, json};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_until, take_while1};
 use nom::character::complete::{char, digit1, multispace0, one_of};
@@ -9,7 +10,6 @@ use nom::combinator::{all_consuming, map_res, opt, recognize};
 use nom::multi::{separated_list0, separated_list1};
 use nom::sequence::{delimited, pair, preceded, separated_pair};
 use nom::{IResult, Parser};
-use serde_json::{Value, json};
 
 use super::json::{Fault, Read, Under, field, integer, text, union};
 use crate::model::Size;
@@ -75,12 +75,14 @@ impl Symbols {
             Expr::Call("FloorDiv", args, whole) if args.len() == 2 => {
                 let quotient = self.size(&args[0]).floor_div(&self.size(&args[1]));
                 // Where it is a symbol of its own, that symbol is written as it was.
-                if let Some((mono, 1)) = quotient.terms().iter().next().filter(|_| quotient.terms().len() == 1)
+                let terms = quotient.terms();
+                if let Some((mono, 1)) = terms.iter().next().filter(|_| terms.len() == 1)
                     && let [name] = mono.as_slice()
                     && name.contains(")//(")
                 {
                     self.written.entry(name.clone()).or_insert_with(|| (*whole).to_owned());
                 }
+                drop(terms);
                 quotient
             }
             Expr::Call(name, args, whole) => {
@@ -107,7 +109,7 @@ impl Symbols {
 
     fn srepr(&self, size: &Size, depth: usize) -> Option<String> {
         let mut terms = Vec::new();
-        for (mono, coefficient) in size.terms() {
+        for (mono, coefficient) in size.terms().iter() {
             let mut factors = Vec::new();
             if *coefficient != 1 || mono.is_empty() {
                 factors.push(format!("Integer({coefficient})"));

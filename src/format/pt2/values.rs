@@ -1,6 +1,6 @@
 //! The recorded sizes of values in a graph of the file.
 
-use serde_json::{Map, Value, json};
+use super::tree::{Map, Value, json};
 
 use super::sym::Symbols;
 use super::visible::Visible;
@@ -21,7 +21,7 @@ pub(super) fn update(
     let gone = |name: &str| scope.find(name).is_some_and(|v| !visible.defined.contains(&v));
 
     if let Some(table) = json.get_mut("tensor_values").and_then(Value::as_object_mut) {
-        table.retain(|name, _| !gone(name));
+        table.retain(|name| !gone(name));
         for (name, entry) in table.iter_mut() {
             let Some(v) = scope.find(name) else { continue };
             let (Some(old), Some(new)) = (original.values.get(v.index()), small.values.get(v.index())) else { continue };
@@ -34,7 +34,7 @@ pub(super) fn update(
                 entry["dtype"] = json!(dtype::code(new.dtype));
             }
         }
-        let device = table.values().next().and_then(|m| m.get("device")).cloned();
+        let device = table.iter().next().map(|(_, entry)| entry).and_then(|m| m.get("device")).cloned();
         for (name, v) in &scope.added {
             let value = small.value(*v);
             if value.shape.is_none() && value.scalar.is_some() {
@@ -51,20 +51,14 @@ pub(super) fn update(
         }
     }
     if let Some(table) = json.get_mut("sym_int_values").and_then(Value::as_object_mut) {
-        table.retain(|name, _| !gone(name));
+        table.retain(|name| !gone(name));
         scalars(table, number, visible, original, small)?;
     }
     Ok(())
 }
 
 /// Sizes that scalars hold.
-fn scalars(
-    table: &mut Map<String, Value>,
-    number: usize,
-    visible: &Visible,
-    original: &Graph,
-    small: &Graph,
-) -> Result<(), FormatError> {
+fn scalars(table: &mut Map, number: usize, visible: &Visible, original: &Graph, small: &Graph) -> Result<(), FormatError> {
     let scope = &visible.scopes.list[number];
     for (name, entry) in table.iter_mut() {
         let Some(v) = scope.find(name) else { continue };

@@ -2,8 +2,8 @@
 
 use std::collections::hash_map::Entry as Slot;
 
+use super::tree::{Value, json};
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::{Value, json};
 
 use super::config::{Folder, reach};
 use super::{Archive, Payload, dtype};
@@ -194,7 +194,7 @@ impl Namer {
 
 /// Writes into an entry what differs.
 fn edit(entry: &mut Value, old: &Tensor, new: &Tensor, file: String) {
-    entry["path_name"] = Value::String(file);
+    entry["path_name"] = Value::String(file.into());
     let meta = &mut entry["tensor_meta"];
     if old.shape != new.shape {
         meta["sizes"] = ints(&new.shape);

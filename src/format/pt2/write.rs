@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::config::Folder;
+use super::tree::Value;
 use super::weights::{Held, Weights, weights};
 use super::zip_writer::ZipWriter;
 use super::{Archive, patch, read};
@@ -127,7 +128,7 @@ fn raw(archive: &Archive, name: &str, zip: &mut ZipWriter<'_>) -> Result<(), For
     zip.raw(name, member.method, member.crc, member.size, archive.members.packed(member)?)
 }
 
-fn text(json: &serde_json::Value) -> Result<Vec<u8>, FormatError> {
+fn text(json: &Value) -> Result<Vec<u8>, FormatError> {
     serde_json::to_vec(json).map_err(|e| FormatError::edit(e.to_string()))
 }
 

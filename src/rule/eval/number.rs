@@ -82,10 +82,11 @@ fn ratio(a: &Size, b: &Size) -> Result<f64, EvalError> {
     if let Some((x, y)) = a.as_int().zip(b.as_int()) {
         return Ok(x as f64 / y as f64);
     }
-    let (Some((mono, y)), dynamic) = (b.terms().iter().next(), || EvalError::Dynamic(format!("({a}) / ({b})"))) else {
+    let (above, below) = (a.terms(), b.terms());
+    let (Some((mono, y)), dynamic) = (below.iter().next(), || EvalError::Dynamic(format!("({a}) / ({b})"))) else {
         return Err(EvalError::DivisionByZero);
     };
-    let x = *a.terms().get(mono).ok_or_else(dynamic)?;
+    let x = *above.get(mono).ok_or_else(dynamic)?;
     if a.scale(*y) == b.scale(x) { Ok(x as f64 / *y as f64) } else { Err(dynamic()) }
 }
 
