@@ -28,6 +28,16 @@ use report::Summary;
 use rule::RuleSet;
 use solve::{Masks, Solution};
 
+/// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay.
+///
+/// # Errors
+/// Anything wrong with the model or the rules, and names that mean nothing.
+pub fn open(model: &Path, rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
+    let model = Model::open(model)?;
+    let axes = propagate(&model.graph, rules, &frozen(&model.graph, freeze)?)?;
+    Ok((model, axes))
+}
+
 /// Shrinks a model. `progress` is told what happens.
 ///
 /// # Errors
@@ -41,11 +51,9 @@ pub fn speedup(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, Error> {
     outputs.check(&[("the model that is read", model)])?;
-    progress(Progress::Step("reading the program"));
-    let model = Model::open(model)?;
+    progress(Progress::Step("reading the program and propagating axes"));
+    let (model, axes) = open(model, rules, &settings.freeze)?;
     let graph = &model.graph;
-    progress(Progress::Step("propagating axes"));
-    let axes = propagate(graph, rules, &frozen(graph, &settings.freeze)?)?;
     if settings.on_unknown == OnUnknown::Error {
         refuse_unknown(graph, &axes)?;
     }

@@ -61,7 +61,7 @@ impl Net {
         let name = format!("p{k}");
         let inner: usize = shape[1..].iter().product();
         if masked {
-            let keep: Vec<u8> = (0..shape[0] * inner).map(|at| u8::from(at / inner % 2 == 0)).collect();
+            let keep: Vec<u8> = (0..shape[0] * inner).map(|at| u8::from((at / inner).is_multiple_of(2))).collect();
             self.masks.insert(name.clone(), Mask { shape: shape.to_vec(), keep: keep.into() });
         }
         let strides = (0..shape.len()).map(|d| shape[d + 1..].iter().product()).collect();

@@ -75,6 +75,8 @@ pub struct Axes {
     pub(super) eg: EGraph<Axis, Facts>,
     reasons: Vec<Reason>,
     locks: Vec<(Id, usize)>,
+    ties: Vec<(Id, Id, usize)>,
+    terms: Vec<Id>,
     /// Ties that were refused.
     pub mismatches: Vec<Mismatch>,
     pub(super) depth: FxHashMap<Id, u32>,
@@ -90,7 +92,15 @@ impl Axes {
     /// An empty graph. Explanations are kept, without egg's length optimisation: with laws it makes proofs circular.
     pub fn new() -> Axes {
         let eg = EGraph::new(Facts::default()).with_explanations_enabled().without_explanation_length_optimization();
-        Axes { eg, reasons: Vec::new(), locks: Vec::new(), mismatches: Vec::new(), depth: FxHashMap::default() }
+        Axes {
+            eg,
+            reasons: Vec::new(),
+            locks: Vec::new(),
+            ties: Vec::new(),
+            terms: Vec::new(),
+            mismatches: Vec::new(),
+            depth: FxHashMap::default(),
+        }
     }
 
     /// A new axis of this size. One whose size is symbolic is locked.
@@ -111,7 +121,7 @@ impl Axes {
         match some.as_slice() {
             [] => parts.first().copied().unwrap_or_else(|| self.leaf(Size::int(0))),
             [one] => *one,
-            _ => self.eg.add_uncanonical(Axis::Cat(some.into())),
+            _ => self.term(Axis::Cat(some.into())),
         }
     }
 
@@ -121,13 +131,19 @@ impl Axes {
         match some.as_slice() {
             [] => parts.first().copied().unwrap_or_else(|| self.leaf(Size::int(1))),
             [one] => *one,
-            _ => self.eg.add_uncanonical(Axis::Merge(some.into())),
+            _ => self.term(Axis::Merge(some.into())),
         }
     }
 
     /// The listed positions of an axis, in this order.
     pub fn pick(&mut self, of: Id, list: Arc<[u32]>) -> Id {
-        self.eg.add_uncanonical(Axis::Pick([of], list))
+        self.term(Axis::Pick([of], list))
+    }
+
+    fn term(&mut self, axis: Axis) -> Id {
+        let id = self.eg.add_uncanonical(axis);
+        self.terms.push(id);
+        id
     }
 
     /// Says that two axes are the same, position by position. `from` should be the newer term. Refused, and remembered
@@ -142,6 +158,7 @@ impl Axes {
         }
         let index = self.reason_index(reason);
         self.eg.union_trusted(from, to, index.to_string());
+        self.ties.push((from, to, index));
     }
 
     /// Keeps all positions of an axis.
@@ -174,6 +191,27 @@ impl Axes {
     /// All locks: an axis, and why it is locked.
     pub fn locks(&self) -> impl Iterator<Item = (Id, &Reason)> {
         self.locks.iter().map(|(id, r)| (*id, &self.reasons[*r]))
+    }
+
+    /// All pairs that somebody said to be the same, and who.
+    pub fn ties(&self) -> impl Iterator<Item = (Id, Id, &Reason)> {
+        self.ties.iter().map(|(a, b, r)| (*a, *b, &self.reasons[*r]))
+    }
+
+    /// Terms with equal parts, which are the same without anybody saying so.
+    pub fn congruent(&self) -> impl Iterator<Item = Vec<Id>> {
+        let mut groups: FxHashMap<Axis, Vec<Id>> = FxHashMap::default();
+        for id in &self.terms {
+            let mut node = self.eg.id_to_node(*id).clone();
+            node.update_children(|part| self.class(part));
+            groups.entry(node).or_default().push(*id);
+        }
+        groups.into_values().filter(|ids| ids.len() > 1)
+    }
+
+    /// The term as it was made: its own parts, not their classes.
+    pub fn made(&self, id: Id) -> &Axis {
+        self.eg.id_to_node(id)
     }
 
     /// The descriptions of a class as cat, merge or pick, with canonical parts.

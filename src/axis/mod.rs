@@ -2,6 +2,7 @@
 
 mod alias;
 mod bound;
+mod chain;
 mod classes;
 mod composite;
 mod error;
@@ -14,6 +15,7 @@ mod term;
 
 pub use alias::Aliases;
 pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Parts, Want};
+pub use chain::{Chains, Link};
 pub use classes::{Axes, Mismatch, Reason};
 pub use composite::{Composite, Digit, Split};
 pub use error::{Derived, PropagateError};

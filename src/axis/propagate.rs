@@ -357,7 +357,7 @@ impl Propagation {
                     _ => {
                         let term = self.term(d, &letters, &mut ids);
                         if !apart {
-                            let first = d.letters().first().copied().unwrap_or(0);
+                            let first = lead(d, &letters);
                             self.axes.tie(term, dim, why(&letters, first));
                         }
                     }
@@ -375,7 +375,7 @@ impl Propagation {
                     continue;
                 }
                 let term = self.term(d, &letters, &mut ids);
-                let first = d.letters().first().copied().unwrap_or(0);
+                let first = lead(d, &letters);
                 self.axes.tie(dim, term, why(&letters, first));
             }
         }
@@ -416,6 +416,12 @@ impl Propagation {
             }
         }
     }
+}
+
+/// The letter to name for a dimension: the first of more than one position.
+fn lead(d: &DimExpr, letters: &[BoundLetter]) -> LetterId {
+    let all = d.letters();
+    all.iter().find(|l| !letters[**l as usize].size.is(1)).or(all.first()).copied().unwrap_or(0)
 }
 
 fn name(letter: &BoundLetter) -> String {

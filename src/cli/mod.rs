@@ -1,6 +1,9 @@
 //! The command line: one file a subcommand.
 
+mod analyze;
 mod completions;
+mod explain;
+mod inputs;
 mod man;
 mod rules;
 mod speedup;
@@ -10,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use miette::{IntoDiagnostic, Result};
+
+use inputs::{MaskFile, Rules};
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
@@ -27,6 +32,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Speedup(speedup::Speedup),
+    Analyze(analyze::Analyze),
+    Explain(explain::Explain),
     Rules(rules::Rules),
     Completions(completions::Completions),
     Man(man::Man),
@@ -37,6 +44,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
+        Command::Analyze(args) => args.run(),
+        Command::Explain(args) => args.run(),
         Command::Rules(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),

@@ -137,6 +137,7 @@ impl Speedup {
                     OnConflict::Error => Policy::Error,
                 },
                 unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
+                explain: None,
             },
             statistics: match self.statistics {
                 StatisticsArg::Exact => Statistics::Exact,

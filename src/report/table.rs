@@ -93,7 +93,7 @@ fn left(t: Total) -> String {
 }
 
 /// 25 557 032
-fn spaced(n: u64) -> String {
+pub(super) fn spaced(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (k, c) in digits.chars().enumerate() {

@@ -12,6 +12,7 @@ mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod verdict;
 mod votes;
 
 use std::rc::Rc;
@@ -25,13 +26,14 @@ pub use facts::{FINITE, NONNEG, NONZERO, ZERO};
 pub use masks::{Given, Mask, Masks};
 pub use prove::DataFlags;
 pub use ragged::Link;
+pub use roles::Roles;
 pub use state::Why;
+pub use verdict::Verdict;
 pub use votes::Conflict;
 
 use positions::Positions;
 use prove::Prover;
 use ragged::Contexts;
-use roles::Roles;
 use state::State;
 use votes::Votes;
 
@@ -60,6 +62,8 @@ pub struct Options {
     pub policy: Policy,
     /// A layer without a mask follows the others instead of voting to stay.
     pub unmasked_abstain: bool,
+    /// An axis of which to say what was decided of each position.
+    pub explain: Option<Id>,
 }
 
 /// Positions that stayed although a mask drops them, or although they could be asked to go.
@@ -80,6 +84,8 @@ pub struct Solution<'a> {
     /// By class: for each position whether it stays; `None` where all do.
     kept: FxHashMap<Id, Option<Rc<[bool]>>>,
     contexts: Contexts,
+    /// Of the axis that [`Options::explain`] names.
+    pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
     pub makes: Vec<Vec<bool>>,
     /// Masks that were ignored: of weights that are computed from other parameters.
@@ -177,7 +183,8 @@ pub fn solve<'a>(
         kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
     }
     let contexts = positions.contexts.clone();
-    Ok(Solution { given, kept, contexts, makes: roles.makes, ignored, conflicts, obstacles, last, rounds })
+    let verdicts = options.explain.and_then(|id| verdict::verdicts(&state, &votes, id));
+    Ok(Solution { given, kept, contexts, verdicts, makes: roles.makes, ignored, conflicts, obstacles, last, rounds })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

@@ -86,6 +86,17 @@ impl<'a> State<'a> {
         new
     }
 
+    /// Why a position stays: a reason for each of its atoms, each once.
+    pub fn why(&self, set: SetId) -> Vec<Why> {
+        let mut found: Vec<Why> = Vec::new();
+        for why in self.positions.atoms(set).iter().filter_map(|a| self.why[*a as usize].clone()) {
+            if !found.contains(&why) {
+                found.push(why);
+            }
+        }
+        found
+    }
+
     /// The positions of an axis; `None` where all of them stay in any case.
     pub fn of(&self, id: Id) -> Option<Rc<[SetId]>> {
         self.positions.of(self.axes, id)

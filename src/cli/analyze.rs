@@ -1,0 +1,67 @@
+//! `paring analyze`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::{IntoDiagnostic, Result};
+use paring::report::{Analysis, ReportError, csv, dot, group_text, groups_text};
+
+use super::Rules;
+
+/// Show the groups of coupled axes: what must shrink together, and what cannot.
+///
+/// A group is an axis with everything that has it: the weights that make it (output channels), what follows along (biases,
+/// norms), and the weights that read it (input channels). The groups with the most parameters come first. One that cannot
+/// shrink says what stands in the way.
+///
+/// Example: paring analyze resnet.pt2
+///
+/// Example: paring analyze resnet.pt2 --group layer1.0.conv2
+#[derive(Args)]
+pub struct Analyze {
+    /// The program, as torch.export.save writes it
+    model: PathBuf,
+    /// Show one group with all its members: a number, an axis such as `conv.weight[0]`, a parameter or a module
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Print the groups as JSON
+    #[arg(long, group = "form")]
+    json: bool,
+    /// Print a line for each group with the layers that must be pruned alike, as NNI's dependency export does
+    #[arg(long, group = "form", conflicts_with = "group")]
+    csv: bool,
+    /// Print the groups as a picture for Graphviz: paring analyze MODEL --dot | dot -Tsvg > groups.svg
+    #[arg(long, group = "form", conflicts_with = "group")]
+    dot: bool,
+    /// List also the axes of one tensor alone that stay anyway, such as those of kernels
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    rules: Rules,
+}
+
+impl Analyze {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let rules = self.rules.set()?;
+        let (model, axes) = paring::open(&self.model, &rules, &self.rules.freeze)?;
+        let analysis = Analysis::new(&model.graph, &axes);
+        let text = match &self.group {
+            Some(name) => {
+                let groups = analysis.named(name);
+                if groups.is_empty() {
+                    return Err(ReportError::no_axis(name, analysis.names()).into());
+                }
+                match self.json {
+                    true => serde_json::to_string_pretty(&groups).into_diagnostic()? + "\n",
+                    false => groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n"),
+                }
+            }
+            None if self.json => serde_json::to_string_pretty(&analysis).into_diagnostic()? + "\n",
+            None if self.csv => csv(&analysis),
+            None if self.dot => dot(&analysis),
+            None => groups_text(&analysis, self.all),
+        };
+        super::print(&text)
+    }
+}

@@ -1,0 +1,83 @@
+//! `paring explain`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::{IntoDiagnostic, Result};
+use paring::report::{Analysis, axis, fates, group_text, same, stuck};
+use paring::solve::{Options, solve};
+
+use super::{MaskFile, Rules};
+
+/// Say why: why two axes are the same, why one cannot shrink, or why its positions stayed.
+///
+/// An axis is a parameter or a value of the graph with a dimension, as in `layer1.0.conv2.weight[0]`. Without a dimension, or with
+/// the name of a module, it is the axis of the output channels.
+///
+/// With two axes: the shortest chain of operators between them, each with its rule and its line of Python.
+/// With one: the chain to what keeps it whole. With one and masks: which positions go and stay, and who decided.
+///
+/// Example: paring explain resnet.pt2 layer1.0.conv2 layer1.1.conv2
+///
+/// Example: paring explain resnet.pt2 fc
+///
+/// Example: paring explain resnet.pt2 layer1.0.conv2 --masks masks.safetensors
+#[derive(Args)]
+pub struct Explain {
+    /// The program, as torch.export.save writes it
+    model: PathBuf,
+    /// An axis
+    #[arg(value_name = "AXIS")]
+    a: String,
+    /// Another one
+    #[arg(value_name = "OTHER", conflicts_with = "masks")]
+    b: Option<String>,
+    /// Masks: a safetensors file; or `zeros`
+    #[arg(long, value_name = "FILE")]
+    masks: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    rules: Rules,
+}
+
+impl Explain {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let rules = self.rules.set()?;
+        let (model, p) = paring::open(&self.model, &rules, &self.rules.freeze)?;
+        let graph = &model.graph;
+        let a = axis(graph, &p, &self.a)?;
+        if let Some(b) = &self.b {
+            let chain = same(graph, &p, &a, &axis(graph, &p, b)?)?;
+            return self.print(&chain);
+        }
+        if let Some(chain) = stuck(graph, &p, &a) {
+            return self.print(&chain);
+        }
+        if let Some(masks) = &self.masks {
+            let file = MaskFile::open(masks)?;
+            let masks = file.masks(&model)?;
+            let options = Options { explain: Some(a.id), ..Options::default() };
+            let solution = solve(graph, &rules, &p, &masks, &options, &|k| model.flags(k)).map_err(paring::Error::from)?;
+            if let Some(fates) = fates(graph, &p, &solution, &a) {
+                return self.print(&fates);
+            }
+        }
+        let analysis = Analysis::new(graph, &p);
+        let groups = analysis.named(&a.name);
+        match self.json {
+            true => super::print(&(serde_json::to_string_pretty(&groups).into_diagnostic()? + "\n")),
+            false if groups.is_empty() => super::print(&format!("{} can shrink; no parameter has this axis\n", a.name)),
+            false => super::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
+        }
+    }
+
+    fn print(&self, answer: &(impl std::fmt::Display + serde::Serialize)) -> Result<()> {
+        match self.json {
+            true => super::print(&(serde_json::to_string_pretty(answer).into_diagnostic()? + "\n")),
+            false => super::print(&answer.to_string()),
+        }
+    }
+}

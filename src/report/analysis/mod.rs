@@ -1,0 +1,285 @@
+//! The groups of coupled axes of a model: what must shrink together, what couples it, and what stands in the way.
+
+mod dot;
+mod text;
+
+use std::rc::Rc;
+
+use egg::Id;
+use indexmap::IndexMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+
+use super::table;
+use crate::axis::{Axes, Axis, Propagation, Reason};
+use crate::model::{Graph, NodeId, Role};
+use crate::solve::Roles;
+
+pub use dot::dot;
+pub use text::{csv, group_text, groups_text};
+
+/// What a dimension of a stored tensor is to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    /// The tensor is a weight that makes the axis: output channels.
+    Makes,
+    /// It scales or shifts along the axis, or only holds it: the bias, a norm's weight, a buffer.
+    Follows,
+    /// It is a weight that is summed over the axis: input channels.
+    Reads,
+}
+
+/// A dimension of a stored tensor in a group.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// The tensor's name and the dimension: `layer1.0.conv2.weight[0]`.
+    pub axis: String,
+    /// The tensor's name.
+    pub tensor: String,
+    /// The dimension.
+    pub dim: usize,
+    /// What it is to the group.
+    pub role: MemberRole,
+    /// How the group's axis lies in the dimension, where it is not all of it: `part of 48`.
+    pub part: Option<String>,
+}
+
+/// A node, with its line of Python.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    /// The node's name.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// The Python line, if there is one: `file:line: text`.
+    pub line: Option<String>,
+}
+
+/// What stands in the way of a group.
+#[derive(Clone, Debug, Serialize)]
+pub struct Obstacle {
+    /// In words.
+    pub why: String,
+    /// The node that keeps it, if it is one.
+    pub place: Option<Place>,
+}
+
+/// Axes that lose the same positions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// Its number, in the order of the network.
+    pub id: usize,
+    /// Its first member that makes it, or the first of all: `layer1.0.conv2.weight[0]`.
+    pub name: String,
+    /// Number of positions; as text where it is dynamic.
+    pub size: String,
+    /// Dimensions of parameters and buffers, makers first.
+    pub members: Vec<Member>,
+    /// Parameters that lie along the axis: those that would go if all positions could.
+    pub parameters: u64,
+    /// The operators in which several tensors meet on the axis, and so must agree; at most [`MOST_PLACES`].
+    pub coupled_by: Vec<Place>,
+    /// How many such operators there are.
+    pub couplings: usize,
+    /// Why it cannot shrink; `None` if it can.
+    pub locked: Option<Obstacle>,
+}
+
+/// At most so many operators are listed for a group.
+pub const MOST_PLACES: usize = 20;
+
+/// A weight that leads from one group to another.
+#[derive(Clone, Debug, Serialize)]
+pub struct Edge {
+    /// The group that it reads.
+    pub from: usize,
+    /// The group that it makes.
+    pub to: usize,
+    /// The weight.
+    pub tensor: String,
+}
+
+/// The groups of a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Analysis {
+    /// All groups with a parameter, in the order of the network.
+    pub groups: Vec<Group>,
+    /// The weights between them.
+    pub edges: Vec<Edge>,
+    /// Parameters of the model; tied ones count once.
+    pub parameters: u64,
+}
+
+impl Analysis {
+    /// Finds the groups of a program.
+    pub fn new(graph: &Graph, p: &Propagation) -> Analysis {
+        let roles = Roles::new(graph, p);
+        let first = graph.first_names();
+        let mut parts = Elements::new(&p.axes);
+        let mut found: IndexMap<Id, Group> = IndexMap::new();
+        let mut edges: Vec<(Id, Id, String)> = Vec::new();
+        for (k, t) in graph.tensors.iter().enumerate() {
+            let twin = first[k] != k;
+            let (mut made, mut read) = (Vec::new(), Vec::new());
+            for (d, id) in p.dims[t.value.index()].iter().flatten().enumerate() {
+                let elements = parts.of(*id);
+                for class in elements.iter().copied() {
+                    let size = p.axes.size(class);
+                    if size.is(1) {
+                        continue;
+                    }
+                    let role = match (roles.makes[k][d], roles.reads[k][d]) {
+                        (true, _) => MemberRole::Makes,
+                        (_, true) => MemberRole::Reads,
+                        _ => MemberRole::Follows,
+                    };
+                    match role {
+                        MemberRole::Makes => made.push(class),
+                        MemberRole::Reads => read.push(class),
+                        MemberRole::Follows => {}
+                    }
+                    let group = found.entry(class).or_insert_with(|| Group {
+                        id: 0,
+                        name: String::new(),
+                        size: size.to_string(),
+                        members: Vec::new(),
+                        parameters: 0,
+                        coupled_by: Vec::new(),
+                        couplings: 0,
+                        locked: None,
+                    });
+                    if t.role == Role::Parameter && !twin {
+                        group.parameters += along(&p.axes, t.numel() as u64, *id, class);
+                    }
+                    let part = (elements.len() > 1).then(|| format!("part of {}", t.shape[d]));
+                    group.members.push(Member { axis: format!("{}[{d}]", t.name), tensor: t.name.clone(), dim: d, role, part });
+                }
+            }
+            let pairs = read.iter().flat_map(|r| made.iter().map(move |m| (*r, *m)));
+            edges.extend(pairs.map(|(r, m)| (r, m, t.name.clone())));
+        }
+        found.retain(|_, g| g.parameters > 0);
+        let reasons = p.axes.locked_because();
+        let places = couplings(graph, p, &roles, &mut parts);
+        for (id, (class, group)) in found.iter_mut().enumerate() {
+            group.id = id;
+            group.members.sort_by_key(|m| m.role);
+            group.name = group.members.first().map(|m| m.axis.clone()).unwrap_or_default();
+            group.locked = reasons.get(class).map(|r| obstacle(graph, r));
+            if let Some(nodes) = places.get(class) {
+                group.couplings = nodes.len();
+                group.coupled_by = nodes.iter().take(MOST_PLACES).map(|n| place(graph, *n)).collect();
+            }
+        }
+        let number = |class: &Id| found.get_index_of(class);
+        let edges =
+            edges.into_iter().filter_map(|(a, b, tensor)| Some(Edge { from: number(&a)?, to: number(&b)?, tensor })).collect();
+        let own = graph.tensors.iter().enumerate().filter(|(k, t)| t.role == Role::Parameter && first[*k] == *k);
+        let parameters = own.map(|(_, t)| t.numel() as u64).sum();
+        Analysis { groups: found.into_values().collect(), edges, parameters }
+    }
+
+    /// The groups with the most parameters first; of equals, in the order of the network.
+    pub fn by_parameters(&self) -> Vec<&Group> {
+        let mut groups: Vec<&Group> = self.groups.iter().collect();
+        groups.sort_by_key(|g| std::cmp::Reverse(g.parameters));
+        groups
+    }
+
+    /// The names of all members.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().flat_map(|g| &g.members).map(|m| m.axis.as_str())
+    }
+
+    /// The groups that a name means: a group's number, an axis such as `conv.weight[0]`, a tensor, or a module.
+    pub fn named(&self, name: &str) -> Vec<&Group> {
+        let exact: Vec<&Group> =
+            self.groups.iter().filter(|g| g.id.to_string() == name || g.members.iter().any(|m| m.axis == name)).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let inside = |m: &Member| m.tensor == name || m.tensor.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        self.groups.iter().filter(|g| g.members.iter().any(inside)).collect()
+    }
+}
+
+/// The share of a tensor's elements that lie along a class that is all of a dimension, or a part of it.
+fn along(axes: &Axes, numel: u64, dim: Id, class: Id) -> u64 {
+    let (Some(whole), Some(part)) = (axes.size(dim).as_int(), axes.size(class).as_int()) else { return 0 };
+    let cat = axes.cat_parts(dim).is_some_and(|parts| parts.iter().any(|p| axes.class(*p) == class));
+    if cat && whole > 0 { numel * part as u64 / whole as u64 } else { numel }
+}
+
+/// The classes that a class is made of and that are made of nothing themselves.
+pub(crate) struct Elements<'a> {
+    axes: &'a Axes,
+    known: FxHashMap<Id, Rc<[Id]>>,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn new(axes: &'a Axes) -> Elements<'a> {
+        Elements { axes, known: FxHashMap::default() }
+    }
+
+    /// In order, each once.
+    pub(crate) fn of(&mut self, id: Id) -> Rc<[Id]> {
+        let class = self.axes.class(id);
+        if let Some(known) = self.known.get(&class) {
+            return known.clone();
+        }
+        let (mut found, mut todo, mut seen) = (Vec::new(), vec![class], FxHashSet::default());
+        while let Some(class) = todo.pop() {
+            if !seen.insert(class) {
+                continue;
+            }
+            let parts = self.axes.descriptions(class).into_iter().find_map(|d| match d {
+                Axis::Cat(parts) | Axis::Merge(parts) => Some(parts.to_vec()),
+                Axis::Pick([of], _) if self.axes.class(*of) != class => Some(vec![*of]),
+                _ => None,
+            });
+            match parts {
+                Some(parts) => todo.extend(parts.iter().rev().map(|p| self.axes.class(*p))),
+                None => found.push(class),
+            }
+        }
+        let found: Rc<[Id]> = found.into();
+        self.known.insert(class, found.clone());
+        found
+    }
+}
+
+/// By class, the nodes in which several activations share it.
+fn couplings(graph: &Graph, p: &Propagation, roles: &Roles, parts: &mut Elements) -> FxHashMap<Id, Vec<NodeId>> {
+    let mut found: FxHashMap<Id, Vec<NodeId>> = FxHashMap::default();
+    for bound in p.bounds() {
+        let active: Vec<_> = bound.tensors().filter(|(_, v)| !roles.constant[v.index()]).map(|(o, _)| o).collect();
+        if active.len() < 2 || graph.node(bound.node).outputs.is_empty() {
+            continue;
+        }
+        let shared = (0..bound.ids.len()).filter(|l| active.iter().filter(|o| o.holds(*l as u32)).count() > 1);
+        for class in shared.flat_map(|l| parts.of(bound.ids[l]).to_vec()) {
+            let nodes = found.entry(class).or_default();
+            if nodes.last() != Some(&bound.node) {
+                nodes.push(bound.node);
+            }
+        }
+    }
+    found
+}
+
+/// A node as reports show it.
+pub(crate) fn place(graph: &Graph, id: NodeId) -> Place {
+    let node = graph.node(id);
+    let line = node.source.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text));
+    Place { node: node.name.clone(), op: node.target.clone(), line }
+}
+
+/// A lock as reports show it.
+pub(crate) fn obstacle(graph: &Graph, reason: &Reason) -> Obstacle {
+    let node = match reason {
+        Reason::Rule { node, .. } | Reason::Composite { node } | Reason::Unknown { node, .. } => Some(*node),
+        _ => None,
+    };
+    Obstacle { why: table::reason(graph, reason), place: node.map(|n| place(graph, n)) }
+}

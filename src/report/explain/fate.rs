@@ -1,0 +1,127 @@
+//! Why the positions of an axis stayed or went under given masks.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::AxisRef;
+use crate::axis::Propagation;
+use crate::model::{Graph, NodeId};
+use crate::report::analysis::place;
+use crate::solve::{Solution, Verdict, Why};
+
+/// Positions with the same fate for the same reasons.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// The positions: `0, 2, 4-9`.
+    pub positions: String,
+    /// How many they are.
+    pub count: usize,
+    /// They stay.
+    pub kept: bool,
+    /// Parameters whose masks drop them.
+    pub dropped_by: Vec<String>,
+    /// Parameters that keep them: by their mask, or because they have none.
+    pub kept_by: Vec<String>,
+    /// Why they stay, in words.
+    pub why: Vec<String>,
+}
+
+/// The fates of all positions of an axis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fates {
+    /// The axis.
+    pub axis: String,
+    /// Number of positions.
+    pub size: String,
+    /// Those with the same fate together; what goes first.
+    pub runs: Vec<Run>,
+}
+
+/// Of the axis that the solution was asked to explain; `None` where all positions stay, as it is locked.
+pub fn fates(graph: &Graph, p: &Propagation, solution: &Solution, axis: &AxisRef) -> Option<Fates> {
+    let verdicts = solution.verdicts.as_ref()?;
+    let mut groups: Vec<(&Verdict, Vec<usize>)> = Vec::new();
+    for (at, v) in verdicts.iter().enumerate() {
+        match groups.iter_mut().find(|(known, _)| *known == v) {
+            Some((_, list)) => list.push(at),
+            None => groups.push((v, vec![at])),
+        }
+    }
+    groups.sort_by_key(|(v, _)| v.kept);
+    let names = |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect::<Vec<_>>();
+    let runs = groups.into_iter().map(|(v, list)| Run {
+        positions: ranges(&list),
+        count: list.len(),
+        kept: v.kept,
+        dropped_by: names(&v.drop),
+        kept_by: v.keep.iter().map(|k| keeper(graph, solution, *k)).collect(),
+        why: v.why.iter().filter_map(|w| words(graph, solution, v, w)).collect(),
+    });
+    Some(Fates { axis: axis.name.clone(), size: p.axes.size(axis.id).to_string(), runs: runs.collect() })
+}
+
+fn keeper(graph: &Graph, solution: &Solution, k: usize) -> String {
+    let name = &graph.tensors[k].name;
+    if solution.given[k].is_some() { name.clone() } else { format!("{name} (which has no mask)") }
+}
+
+fn words(graph: &Graph, solution: &Solution, v: &Verdict, why: &Why) -> Option<String> {
+    let at = |node: &NodeId| {
+        let place = place(graph, *node);
+        let line = place.line.map(|l| format!("\n        {l}")).unwrap_or_default();
+        format!("{} ({}){line}", place.node, place.op)
+    };
+    Some(match why {
+        Why::Maker(k) if v.drop.is_empty() && solution.given[*k].is_some() => "no mask drops them".into(),
+        Why::Maker(_) => return None, // the votes say it
+        Why::NoMaker => "no mask says anything of them".into(),
+        Why::Last(_) => "a dimension would be left without positions".into(),
+        Why::Unproven(node) => format!("they are summed over, and what they add is not proven to be zero, at {}", at(node)),
+        Why::Inexpressible(node) => format!("no arguments could say what would be left, at {}", at(node)),
+        Why::Tied => "they are the same as other positions, which stay".into(),
+        Why::Uneven => "parts that must lose equally many would not (groups, heads)".into(),
+    })
+}
+
+/// `0, 2, 4-9`
+fn ranges(list: &[usize]) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for at in list {
+        match runs.last_mut() {
+            Some((_, end)) if *end + 1 == *at => *end = *at,
+            _ => runs.push((*at, *at)),
+        }
+    }
+    let stride = |w: &[(usize, usize)]| w[0].0 == w[0].1 && w[1].0 == w[1].1 && w[1].0 == w[0].0 + 2;
+    if runs.len() > 4 && runs.windows(2).all(stride) {
+        let (first, last) = (runs[0].0, runs[runs.len() - 1].0);
+        return format!("{first}, {}, …, {last} (every other)", first + 2);
+    }
+    let text = |(a, b): &(usize, usize)| if a == b { a.to_string() } else { format!("{a}-{b}") };
+    runs.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Fates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} positions", self.axis, self.size)?;
+        for run in &self.runs {
+            let verb = match (run.kept, run.count) {
+                (true, 1) => "stays",
+                (true, _) => "stay",
+                (false, 1) => "goes",
+                (false, _) => "go",
+            };
+            writeln!(f, "\n  {} {verb}: {}", run.count, run.positions)?;
+            for (title, names) in [("dropped by", &run.dropped_by), ("kept by", &run.kept_by)] {
+                if !names.is_empty() {
+                    writeln!(f, "      {title} {}", names.join(", "))?;
+                }
+            }
+            for why in &run.why {
+                writeln!(f, "      {why}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Answers to "why": why two axes are the same, why one cannot shrink, why its positions stayed or went.
+
+mod chain;
+mod fate;
+mod name;
+
+pub use chain::{Chain, Evidence, Step, same, stuck};
+pub use fate::{Fates, Run, fates};
+pub use name::{AxisRef, axis};

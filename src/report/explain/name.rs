@@ -1,0 +1,52 @@
+//! Axes by name.
+
+use egg::Id;
+
+use crate::axis::Propagation;
+use crate::model::{Graph, Role, ValueId};
+use crate::report::ReportError;
+use crate::solve::Roles;
+
+/// An axis that a user names.
+#[derive(Clone, Debug)]
+pub struct AxisRef {
+    /// The name, with its dimension: `conv1.weight[0]`.
+    pub name: String,
+    /// The axis.
+    pub id: Id,
+}
+
+/// The axis that a name means: a stored tensor or a value of the graph with a dimension, as in `conv1.weight[0]` or `relu_3[1]`;
+/// without one, the axis that the tensor makes. A module stands for its weight.
+///
+/// # Errors
+/// A name of nothing, or a dimension that is not there.
+pub fn axis(graph: &Graph, p: &Propagation, text: &str) -> Result<AxisRef, ReportError> {
+    let (name, dim) = match text.strip_suffix(']').and_then(|t| t.rsplit_once('[')) {
+        Some((name, dim)) => (name, dim.parse::<usize>().ok()),
+        None => (text, None),
+    };
+    let known = || graph.tensors.iter().map(|t| t.name.as_str()).chain(graph.values.iter().map(|v| v.name.as_str()));
+    let roles = Roles::new(graph, p);
+    let tensor = graph.tensors.iter().position(|t| t.name == name).or_else(|| {
+        let inside =
+            |t: &crate::model::Tensor| t.role == Role::Parameter && t.name.rsplit_once('.').is_some_and(|(m, _)| m == name);
+        let makes = |k: &usize| roles.makes[*k].contains(&true);
+        let all = || (0..graph.tensors.len()).filter(|k| inside(&graph.tensors[*k]));
+        all().find(makes).or_else(|| all().next())
+    });
+    let (name, value, dim) = match tensor {
+        Some(k) => {
+            let made = roles.makes[k].iter().position(|m| *m).unwrap_or(0);
+            (graph.tensors[k].name.clone(), graph.tensors[k].value, dim.unwrap_or(made))
+        }
+        None => {
+            let found = graph.values.iter().rposition(|v| v.name == name);
+            let at = found.ok_or_else(|| ReportError::no_axis(text, known()))?;
+            (name.to_owned(), ValueId(at as u32), dim.unwrap_or(0))
+        }
+    };
+    let dims = p.dims[value.index()].as_deref().unwrap_or(&[]);
+    let id = dims.get(dim).copied().ok_or_else(|| ReportError::NoDimension { name: name.clone(), rank: dims.len(), dim })?;
+    Ok(AxisRef { name: format!("{name}[{dim}]"), id })
+}
