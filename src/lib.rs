@@ -26,7 +26,7 @@ use model::Graph;
 use plan::Plan;
 use report::Summary;
 use rule::RuleSet;
-use solve::{Masks, Solution};
+use solve::{Masks, Policy, Solution, SolveError};
 
 /// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay.
 ///
@@ -58,7 +58,11 @@ pub fn speedup(
         refuse_unknown(graph, &axes)?;
     }
     progress(Progress::Step("solving for what stays"));
-    let solution = solve::solve(graph, rules, &axes, masks, &settings.options, &|k| model.flags(k))?;
+    let solve = |options: &solve::Options| solve::solve(graph, rules, &axes, masks, options, &|k| model.flags(k));
+    let solution = match solve(&settings.options) {
+        Err(SolveError::Conflict { .. }) => return Err(conflicts(graph, &axes, settings, solve)?.into()),
+        other => other?,
+    };
     progress(Progress::Step("planning the edits"));
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
@@ -68,6 +72,21 @@ pub fn speedup(
     progress(Progress::Total(summary.bytes.after));
     write(&model, small, (&axes, &solution, &plan), settings, outputs, progress)?;
     Ok(summary)
+}
+
+/// What there is to say of masks that disagree, where the user insists that they do not.
+fn conflicts<'a>(
+    graph: &Graph,
+    axes: &Propagation,
+    settings: &Settings,
+    solve: impl Fn(&solve::Options) -> Result<Solution<'a>, SolveError>,
+) -> Result<report::ReportError, Error> {
+    let with = |policy| solve(&solve::Options { policy, ..settings.options.clone() });
+    let (keep, prune) = (with(Policy::Keep)?, with(Policy::Prune)?);
+    let left = |solution: &Solution| report::parameters_left(graph, axes, solution);
+    let outlooks =
+        vec![report::Outlook { policy: "keep", left: left(&keep) }, report::Outlook { policy: "prune", left: left(&prune) }];
+    Ok(Box::new(report::Conflicts::new(graph, axes, &keep, &settings.masks, outlooks)).into())
 }
 
 fn refuse_unknown(graph: &Graph, axes: &Propagation) -> Result<(), Error> {

@@ -27,6 +27,8 @@ pub struct Settings {
     pub freeze: Vec<String>,
     /// What to do with unknown operators.
     pub on_unknown: OnUnknown,
+    /// The file that the masks come from, for messages.
+    pub masks: std::path::PathBuf,
 }
 
 /// Where results go.

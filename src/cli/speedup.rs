@@ -144,6 +144,7 @@ impl Speedup {
                 StatisticsArg::Approximate => Statistics::Approximate,
             },
             freeze: self.freeze.clone(),
+            masks: self.masks.clone(),
             on_unknown: match self.on_unknown {
                 OnUnknownArg::Lock => OnUnknown::Lock,
                 OnUnknownArg::Error => OnUnknown::Error,

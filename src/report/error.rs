@@ -57,6 +57,10 @@ pub enum ReportError {
         /// The other.
         b: String,
     },
+    /// Masks disagree, and the policy is `error`.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conflicts(#[from] Box<super::Conflicts>),
     /// Operators without a rule, where the user insists.
     #[error("{}: {}", if ops.len() == 1 { "an operator has no rule".to_owned() } else { format!("{} operators have no rule", ops.len()) }, ops.join(", "))]
     #[diagnostic(

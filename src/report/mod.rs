@@ -1,6 +1,7 @@
 //! What a run did, as data, as tables and as JSON.
 
 mod analysis;
+mod conflict;
 mod error;
 mod explain;
 mod macs;
@@ -13,8 +14,9 @@ use std::path::Path;
 use crate::format::{FormatError, Output, Pending};
 
 pub use analysis::{Analysis, Edge, Group, Member, MemberRole, Obstacle, Place, csv, dot, group_text, groups_text};
+pub use conflict::{Conflicts, Finding, Outlook, parameters_left};
 pub use error::ReportError;
-pub use explain::{AxisRef, Chain, Evidence, Fates, Run, Step, axis, fates, same, stuck};
+pub use explain::{AxisRef, Chain, Evidence, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck};
 pub use macs::macs;
 pub use summary::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 pub use table::table;

@@ -1,10 +1,12 @@
 //! The outcome of a run in numbers and reasons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
+use super::analysis::{Place, place};
+use super::explain::Meetings;
 use super::macs;
 use crate::axis::{Propagation, Step};
 use crate::model::{Graph, NodeId, Role};
@@ -56,6 +58,8 @@ pub struct Disagreement {
     pub positions: usize,
     /// What became of them.
     pub fate: Fate,
+    /// The operator in which two of the layers meet.
+    pub at: Option<Place>,
 }
 
 /// What became of positions on which masks disagree.
@@ -78,7 +82,7 @@ impl Disagreement {
             (true, _) => Fate::Stays,
         };
         let once = |list: &[String]| list.iter().cloned().collect::<IndexSet<_>>().into_iter().collect();
-        Disagreement { dropped_by: once(&c.drop), kept_by: once(&c.keep), positions: c.positions, fate }
+        Disagreement { dropped_by: once(&c.drop), kept_by: once(&c.keep), positions: c.positions, fate, at: None }
     }
 }
 
@@ -118,6 +122,9 @@ pub struct Summary {
     pub notes: Vec<Note>,
 }
 
+/// Of so many groups of layers the meeting is looked for.
+const MOST_MEETINGS: usize = 64;
+
 impl Summary {
     /// Compares a program before and after.
     pub fn new(
@@ -131,6 +138,7 @@ impl Summary {
         let mut s = Summary { macs, ..Summary::default() };
         s.layers(graph, small);
         s.conflicts = solution.conflicts.iter().map(|c| Disagreement::new(c, policy)).collect();
+        s.meetings(graph, p);
         let masked = |g: &Given| g.mask.keep.contains(&0);
         s.outcome = match (solution.is_everything(), policy) {
             (false, _) => Outcome::Smaller,
@@ -161,6 +169,24 @@ impl Summary {
             }
         }
         s
+    }
+
+    /// Finds where layers that disagree meet; of those that only one line is printed for, once.
+    fn meetings(&mut self, graph: &Graph, p: &Propagation) {
+        if self.conflicts.is_empty() {
+            return;
+        }
+        let meetings = Meetings::new(graph, p);
+        let mut known: IndexMap<BTreeSet<String>, Option<Place>> = IndexMap::new();
+        for c in &mut self.conflicts {
+            let names: BTreeSet<String> = c.dropped_by.iter().chain(&c.kept_by).cloned().collect();
+            let (Some(a), Some(b)) = (c.dropped_by.first(), c.kept_by.first()) else { continue };
+            if !known.contains_key(&names) && known.len() >= MOST_MEETINGS {
+                continue;
+            }
+            let find = || meetings.of(a, b).and_then(|m| m.node).map(|node| place(graph, node));
+            c.at = known.entry(names).or_insert_with(find).clone();
+        }
     }
 
     fn layers(&mut self, graph: &Graph, small: &Graph) {
@@ -242,6 +268,10 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         let tensor = graph.tensors.iter().find(|t| t.value == *value);
         let subject = tensor.map_or_else(|| graph.value(*value).name.clone(), |t| t.name.clone());
         notes.push(Note { subject, text: text.into(), line: None });
+    }
+    for (names, positions) in &solution.uneven {
+        let text = format!("{}: parts that must lose equally many (groups, heads) would not", stay(*positions));
+        notes.push(Note { subject: modules(names), text, line: None });
     }
     // Masked positions of axes that are locked.
     let reasons = p.axes.locked_because();

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 use indexmap::IndexMap;
 
+use super::analysis::Place;
 use super::summary::{modules, positions, stay};
 use super::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 use crate::axis::Reason;
@@ -107,18 +108,21 @@ pub(super) fn spaced(n: u64) -> String {
 
 /// One note for all disagreements among the same layers; who drops what is in the JSON.
 fn disagreements(list: &[Disagreement]) -> Vec<Note> {
-    let mut groups: IndexMap<(BTreeSet<&String>, Fate), usize> = IndexMap::new();
+    let mut groups: IndexMap<(BTreeSet<&String>, Fate), (usize, Option<&Place>)> = IndexMap::new();
     for d in list {
         let layers = d.dropped_by.iter().chain(&d.kept_by).collect();
-        *groups.entry((layers, d.fate)).or_default() += d.positions;
+        let group = groups.entry((layers, d.fate)).or_default();
+        group.0 += d.positions;
+        group.1 = group.1.or(d.at.as_ref());
     }
-    let text = |((layers, fate), n): ((BTreeSet<&String>, Fate), usize)| {
+    let text = |((layers, fate), (n, at)): ((BTreeSet<&String>, Fate), (usize, Option<&Place>))| {
+        let meet = at.map(|p| format!("; they meet at {} ({})", p.node, p.op)).unwrap_or_default();
         let text = match fate {
             Fate::Stays => stay(n),
             Fate::Restored => stay(n) + ", all weights restored",
             Fate::Removed => positions(n) + " removed",
         };
-        Note { subject: modules(layers), text, line: None }
+        Note { subject: modules(layers), text: text + &meet, line: at.and_then(|p| p.line.clone()) }
     };
     groups.into_iter().map(text).collect()
 }

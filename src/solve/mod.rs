@@ -96,6 +96,8 @@ pub struct Solution<'a> {
     pub obstacles: Vec<Obstacle>,
     /// Values of which a dimension would be left without positions.
     pub last: Vec<ValueId>,
+    /// Positions that all masks drop and that stay, as parts must lose equally many: who drops them, and how many there are.
+    pub uneven: Vec<(Vec<String>, usize)>,
     /// How often the solver ran until the proof held.
     pub rounds: usize,
 }
@@ -183,8 +185,9 @@ pub fn solve<'a>(
         kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
     }
     let contexts = positions.contexts.clone();
+    let uneven = votes.uneven(graph, &state);
     let verdicts = options.explain.and_then(|id| verdict::verdicts(&state, &votes, id));
-    Ok(Solution { given, kept, contexts, verdicts, makes: roles.makes, ignored, conflicts, obstacles, last, rounds })
+    Ok(Solution { given, kept, contexts, verdicts, makes: roles.makes, ignored, conflicts, obstacles, last, uneven, rounds })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

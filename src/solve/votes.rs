@@ -116,6 +116,18 @@ impl Votes {
         }
     }
 
+    /// What all drop and stays all the same, as parts must lose equally many, or as it is the same as what does.
+    pub fn uneven(&self, graph: &Graph, state: &State) -> Vec<(Vec<String>, usize)> {
+        let mut groups: IndexMap<&[usize], usize> = IndexMap::new();
+        for (set, tally) in self.by_set.iter().filter(|(set, t)| !t.drop.is_empty() && t.keep.is_empty() && state.keeps(**set)) {
+            if state.why(*set).iter().any(|w| matches!(w, Why::Uneven | Why::Tied)) {
+                *groups.entry(&tally.drop).or_default() += 1;
+            }
+        }
+        let names = |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect();
+        groups.into_iter().map(|(drop, n)| (names(drop), n)).collect()
+    }
+
     /// Where tensors disagree, grouped by who does.
     pub fn conflicts(&self, graph: &Graph, state: &State) -> Vec<Conflict> {
         let mut groups: IndexMap<(Vec<usize>, Vec<usize>), (usize, bool)> = IndexMap::new();

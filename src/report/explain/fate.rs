@@ -85,7 +85,7 @@ fn words(graph: &Graph, solution: &Solution, v: &Verdict, why: &Why) -> Option<S
 }
 
 /// `0, 2, 4-9`
-fn ranges(list: &[usize]) -> String {
+pub(crate) fn ranges(list: &[usize]) -> String {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for at in list {
         match runs.last_mut() {

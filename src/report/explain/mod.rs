@@ -2,8 +2,11 @@
 
 mod chain;
 mod fate;
+mod meeting;
 mod name;
 
 pub use chain::{Chain, Evidence, Step, same, stuck};
+pub(super) use fate::ranges;
 pub use fate::{Fates, Run, fates};
+pub use meeting::{Meeting, Meetings};
 pub use name::{AxisRef, axis};
