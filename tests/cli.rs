@@ -43,10 +43,14 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paring"));
-        command.current_dir(self.dir.path()).args(args).env("NO_COLOR", "1").env("COLUMNS", "100");
-        command.output().unwrap()
+        command.current_dir(self.dir.path()).args(args).env_remove("NO_COLOR").env("COLUMNS", "100");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).env("NO_COLOR", "1").output().unwrap()
     }
 
     /// Files that are no inputs.
@@ -62,6 +66,10 @@ impl Bench {
     fn fails(&self, args: &[&str]) -> String {
         let out = self.run(args);
         let text = String::from_utf8(out.stderr).unwrap();
+        let coloured = String::from_utf8(self.command(args).env("FORCE_COLOR", "1").output().unwrap().stderr).unwrap();
+        assert!(coloured.contains("\u{1b}["), "{coloured}");
+        let temporary = |text: &str| text.split(".paring-").next().unwrap_or_default().to_owned(); // a random name
+        assert_eq!(temporary(&plain(&coloured)), temporary(&text), "{args:?}");
         assert_eq!(out.status.code(), Some(1), "{args:?}\n{text}");
         assert!(out.stdout.is_empty(), "{args:?}");
         assert!(!text.contains("panicked"), "{text}");
@@ -74,6 +82,13 @@ impl Bench {
         assert_eq!(out.status.code(), Some(0), "{args:?}\n{}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     }
+}
+
+/// A text without its colours.
+fn plain(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| out + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// All outputs that can be asked for.
@@ -173,7 +188,14 @@ fn policies() {
     insta::assert_snapshot!("restore", section("restore"));
     insta::assert_snapshot!("prune", section("prune"));
     let bench = Bench::new();
-    insta::assert_snapshot!("conflict_error", bench.fails(&speedup(MODEL, MASKS, &["--on-conflict", "error"])));
+    let args = speedup(MODEL, MASKS, &["--on-conflict", "error"]);
+    insta::assert_snapshot!("conflict_error", bench.fails(&args));
+    let coloured = bench.command(&args).env("FORCE_COLOR", "1").output().unwrap().stderr;
+    insta::assert_snapshot!("conflict_error_coloured", String::from_utf8(coloured).unwrap().replace('\u{1b}', "\\e"));
+    let out = bench.run(&speedup(MODEL, MASKS, &["--on-conflict", "error", "--errors", "json"]));
+    let json: Value = serde_json::from_slice(&out.stderr).unwrap();
+    assert_eq!(json["code"], "paring::masks::conflict");
+    insta::assert_snapshot!("conflict_error_json", serde_json::to_string_pretty(&json["related"][0]).unwrap());
 }
 
 #[test]

@@ -11,8 +11,8 @@ mod speedup;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use miette::{IntoDiagnostic, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use miette::{IntoDiagnostic, JSONReportHandler, Result};
 
 use inputs::{MaskFile, Rules};
 
@@ -27,6 +27,17 @@ use inputs::{MaskFile, Rules};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// How errors are written: for people, or as JSON for editors (code, message, help, labels with places)
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value = "text")]
+    errors: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    Text,
+    /// As JSON, one object
+    Json,
 }
 
 #[derive(Subcommand)]
@@ -53,7 +64,11 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
-            eprintln!("{report:?}");
+            let mut json = String::new();
+            match cli.errors {
+                Form::Json if JSONReportHandler::new().render_report(&mut json, report.as_ref()).is_ok() => eprintln!("{json}"),
+                _ => eprintln!("{report:?}"),
+            }
             ExitCode::from(1)
         }
     }

@@ -41,7 +41,7 @@ pub struct Member {
     pub dim: usize,
     /// What it is to the group.
     pub role: MemberRole,
-    /// How the group's axis lies in the dimension, where it is not all of it: `part of 48`.
+    /// How the group's axis lies in the dimension, where it is not all of it: `16-31 of 48`, or `a factor of 64`.
     pub part: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl Analysis {
             let (mut made, mut read) = (Vec::new(), Vec::new());
             for (d, id) in p.dims[t.value.index()].iter().flatten().enumerate() {
                 let elements = parts.of(*id);
-                for class in elements.iter().copied() {
+                for (class, start) in elements.iter().copied() {
                     let size = p.axes.size(class);
                     if size.is(1) {
                         continue;
@@ -152,7 +152,10 @@ impl Analysis {
                     if t.role == Role::Parameter && !twin {
                         group.parameters += along(&p.axes, t.numel() as u64, *id, class);
                     }
-                    let part = (elements.len() > 1).then(|| format!("part of {}", t.shape[d]));
+                    let part = (elements.len() > 1).then(|| match (start, size.as_int()) {
+                        (Some(from), Some(n)) => format!("{from}-{} of {}", from + n - 1, t.shape[d]),
+                        _ => format!("a factor of {}", t.shape[d]),
+                    });
                     group.members.push(Member { axis: format!("{}[{d}]", t.name), tensor: t.name.clone(), dim: d, role, part });
                 }
             }
@@ -165,7 +168,8 @@ impl Analysis {
         for (id, (class, group)) in found.iter_mut().enumerate() {
             group.id = id;
             group.members.sort_by_key(|m| m.role);
-            group.name = group.members.first().map(|m| m.axis.clone()).unwrap_or_default();
+            let name = |m: &Member| m.part.as_ref().map_or(m.axis.clone(), |part| format!("{} ({part})", m.axis));
+            group.name = group.members.first().map(name).unwrap_or_default();
             group.locked = reasons.get(class).map(|r| obstacle(graph, r));
             if let Some(nodes) = places.get(class) {
                 group.couplings = nodes.len();
@@ -214,8 +218,11 @@ fn along(axes: &Axes, numel: u64, dim: Id, class: Id) -> u64 {
 /// The classes that a class is made of and that are made of nothing themselves.
 pub(crate) struct Elements<'a> {
     axes: &'a Axes,
-    known: FxHashMap<Id, Rc<[Id]>>,
+    known: FxHashMap<Id, Rc<[Element]>>,
 }
+
+/// A class, and where it begins in another that is a cat of it and others.
+type Element = (Id, Option<i64>);
 
 impl<'a> Elements<'a> {
     pub(crate) fn new(axes: &'a Axes) -> Elements<'a> {
@@ -223,29 +230,40 @@ impl<'a> Elements<'a> {
     }
 
     /// In order, each once.
-    pub(crate) fn of(&mut self, id: Id) -> Rc<[Id]> {
+    pub(crate) fn of(&mut self, id: Id) -> Rc<[Element]> {
         let class = self.axes.class(id);
         if let Some(known) = self.known.get(&class) {
             return known.clone();
         }
-        let (mut found, mut todo, mut seen) = (Vec::new(), vec![class], FxHashSet::default());
-        while let Some(class) = todo.pop() {
+        let (mut found, mut todo, mut seen) = (Vec::new(), vec![(class, Some(0))], FxHashSet::default());
+        while let Some((class, start)) = todo.pop() {
             if !seen.insert(class) {
                 continue;
             }
             let parts = self.axes.descriptions(class).into_iter().find_map(|d| match d {
-                Axis::Cat(parts) | Axis::Merge(parts) => Some(parts.to_vec()),
-                Axis::Pick([of], _) if self.axes.class(*of) != class => Some(vec![*of]),
+                Axis::Cat(parts) => Some(self.one_after_another(parts, start)),
+                Axis::Merge(parts) => Some(parts.iter().map(|p| (self.axes.class(*p), None)).collect()),
+                Axis::Pick([of], _) if self.axes.class(*of) != class => Some(vec![(self.axes.class(*of), None)]),
                 _ => None,
             });
             match parts {
-                Some(parts) => todo.extend(parts.iter().rev().map(|p| self.axes.class(*p))),
-                None => found.push(class),
+                Some(parts) => todo.extend(parts.into_iter().rev()),
+                None => found.push((class, start)),
             }
         }
-        let found: Rc<[Id]> = found.into();
+        let found: Rc<[Element]> = found.into();
         self.known.insert(class, found.clone());
         found
+    }
+
+    fn one_after_another(&self, parts: &[Id], start: Option<i64>) -> Vec<Element> {
+        let mut at = start;
+        let next = |p: &Id| {
+            let here = at;
+            at = at.zip(self.axes.size(*p).as_int()).map(|(at, n)| at + n);
+            (self.axes.class(*p), here)
+        };
+        parts.iter().map(next).collect()
     }
 }
 
@@ -258,7 +276,7 @@ fn couplings(graph: &Graph, p: &Propagation, roles: &Roles, parts: &mut Elements
             continue;
         }
         let shared = (0..bound.ids.len()).filter(|l| active.iter().filter(|o| o.holds(*l as u32)).count() > 1);
-        for class in shared.flat_map(|l| parts.of(bound.ids[l]).to_vec()) {
+        for (class, _) in shared.flat_map(|l| parts.of(bound.ids[l]).to_vec()) {
             let nodes = found.entry(class).or_default();
             if nodes.last() != Some(&bound.node) {
                 nodes.push(bound.node);
