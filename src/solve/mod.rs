@@ -12,6 +12,7 @@ mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod uniform;
 mod votes;
 
 use std::rc::Rc;
@@ -26,6 +27,7 @@ pub use masks::{Given, Mask, Masks};
 pub use prove::DataFlags;
 pub use ragged::Link;
 pub use state::Why;
+pub use uniform::{Ghost, Uniform};
 pub use votes::Conflict;
 
 use positions::Positions;
@@ -80,6 +82,8 @@ pub struct Solution<'a> {
     /// By class: for each position whether it stays; `None` where all do.
     kept: FxHashMap<Id, Option<Rc<[bool]>>>,
     contexts: Contexts,
+    /// What is equal at all removed positions though not zero.
+    pub uniform: Uniform,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
     pub makes: Vec<Vec<bool>>,
     /// Masks that were ignored: of weights that are computed from other parameters.
@@ -152,21 +156,21 @@ pub fn solve<'a>(
     let mut last = Vec::new();
     let mut obstacles: Vec<Obstacle> = Vec::new();
     let mut rounds = 0;
-    loop {
+    let uniform = loop {
         rounds += 1;
         at_least_one(graph, p, &mut state, &votes, &mut last);
         even::even_out(&mut state, &votes);
-        let mut failures = Prover::run(graph, rules, p, &state, data);
+        let (mut failures, uniform) = Prover::run(graph, rules, p, &state, data);
         failures.extend(express::inexpressible(graph, p, &state));
         if failures.is_empty() {
-            break;
+            break uniform;
         }
         for f in failures {
             if state.keep(f.set, f.why.clone()) {
                 note(&mut obstacles, &f.why);
             }
         }
-    }
+    };
     let mut kept = FxHashMap::default();
     let all = p.dims.iter().flatten().flatten().copied().chain(p.bounds().flat_map(|b| b.ids.iter().copied()));
     for id in all {
@@ -177,7 +181,7 @@ pub fn solve<'a>(
         kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
     }
     let contexts = positions.contexts.clone();
-    Ok(Solution { given, kept, contexts, makes: roles.makes, ignored, conflicts, obstacles, last, rounds })
+    Ok(Solution { given, kept, contexts, uniform, makes: roles.makes, ignored, conflicts, obstacles, last, rounds })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

@@ -13,6 +13,7 @@ use super::facts::{Clauses, FINITE, Kept, NONNEG, ORDINARY, ValueFacts, ZERO, th
 use super::frame::Frame;
 use super::positions::SetId;
 use super::state::{State, Why};
+use super::uniform::Uniform;
 use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
 use crate::model::{Graph, NodeId, Role, ValueId};
 use crate::rule::RuleSet;
@@ -77,24 +78,31 @@ pub struct Prover<'a> {
     failures: Vec<Failure>,
     /// At removed positions, what a loop does not keep up of what was assumed at its start.
     withdrawn: FxHashMap<SetId, u8>,
+    uniform: Uniform,
 }
 
 impl<'a> Prover<'a> {
-    /// Proves, or finds where the proof fails.
-    pub fn run(graph: &'a Graph, rules: &'a RuleSet, p: &'a Propagation, state: &'a State<'a>, data: DataFlags) -> Vec<Failure> {
+    /// Proves, or finds where the proof fails; and what is uniform.
+    pub fn run(
+        graph: &'a Graph,
+        rules: &'a RuleSet,
+        p: &'a Propagation,
+        state: &'a State<'a>,
+        data: DataFlags,
+    ) -> (Vec<Failure>, Uniform) {
         let mut withdrawn: FxHashMap<SetId, u8> = FxHashMap::default();
         loop {
             let before = withdrawn.clone();
             let facts = vec![ValueFacts::default(); graph.values.len()];
             let snapshot = Snapshot::new(state);
-            let (views, failures) = (FxHashMap::default(), Vec::new());
-            let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn };
+            let (views, failures, uniform) = (FxHashMap::default(), Vec::new(), Uniform::default());
+            let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform };
             prover.sources(data);
             for bound in p.bounds() {
                 prover.node(bound);
             }
             if prover.withdrawn == before {
-                return prover.failures;
+                return (prover.failures, prover.uniform);
             }
             withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
@@ -131,6 +139,7 @@ impl<'a> Prover<'a> {
         for (value, facts) in self.results(bound, &call, &frame, &kept) {
             self.facts[value.index()] = facts;
         }
+        self.uniform.result(p, bound, &call, &kept, &self.facts);
         for out in &node.outputs {
             if let Some((base, _)) = p.aliases.parent(*out)
                 && p.aliases.written(base)
@@ -211,7 +220,15 @@ impl<'a> Prover<'a> {
                 }
             }
         }
+        let mut ghostly = None;
         for (l, at) in failed {
+            if ghostly == Some(l) {
+                continue;
+            }
+            if self.uniform.rely(bound, call, kept, l) {
+                ghostly = Some(l);
+                continue;
+            }
             if let Some(list) = self.state.of(bound.ids[l as usize]) {
                 self.failures.push(Failure { set: list[at], why: Why::Unproven(bound.node) });
             }

@@ -60,6 +60,9 @@ impl Check<'_> {
         if let Some(when) = &rule.when {
             self.names_in("when", when, &[]);
         }
+        if let Some(random) = &rule.facts.random {
+            self.names_in("random", random, &[]);
+        }
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
         }
@@ -100,6 +103,7 @@ impl Check<'_> {
         let all: Vec<&str> = FUNCTIONS.iter().chain(extra).copied().collect();
         let help = match closest(name, all.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if name == "ghost" => format!("`{name}` is known in `uniform:` only"),
             None if ["old", "dims"].contains(&name) => format!("`{name}` is known in `repair:` only"),
             None if FACTS.contains(&name) => format!("`{name}` is known in `zero:`, `finite:`, `nonneg:` and `nonzero:` only"),
             None => format!("the functions are {}", FUNCTIONS.join(", ")),
