@@ -44,6 +44,9 @@ impl Uniform {
     /// Finds the dimensions of a node's result that are uniform.
     pub(super) fn result(&mut self, p: &Propagation, bound: &Bound, call: &Call, kept: &Kept, facts: &[ValueFacts]) {
         let Some(value) = alone(p, bound, call) else { return };
+        if bound.over.iter().any(|l| kept[*l as usize].is_some()) {
+            return; // it is repaired itself
+        }
         let output = &bound.outputs[0];
         for (d, dim) in output.dims.iter().enumerate() {
             let DimExpr::Letter(l) = dim else { continue };

@@ -1507,6 +1507,15 @@ def norm_two_dims(self, x):
     return self.out(self.w * d * torch.rsqrt(v + 1e-5))
 
 
+@net(TOK, a=l(12, 8), b=l(12, 16), w=P(16), out=l(16, 5), last=l(8, 3))
+def norm_repaired_on_the_way(self, x):
+    """a mean over another axis, which loses positions too, stands between the difference and its mean"""
+    y = self.a(x)[:, :, :, None] * self.b(x)[:, :, None, :]
+    d = y - y.mean(-1, keepdim=True)
+    v = d.pow(2).mean(2, keepdim=True).mean(-1, keepdim=True)
+    return self.last((self.w * d * torch.rsqrt(v + 1e-5)).sum(3)) + self.out((self.w * y).mean(2)).sum(-1, keepdim=True)
+
+
 @net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
 def norm_var_centred(self, x):
     x = self.a(x)
