@@ -144,6 +144,8 @@ pub struct Facts {
     pub nonzero: Option<Expr>,
     /// What a loop starts with and what a run ends with: a fact of the first that is `assumed` has to hold for the second.
     pub sustain: Option<Vec<String>>,
+    /// Facts that a removed position of a result must have, or it stays. The clauses then speak of all results.
+    pub require: Option<Vec<String>>,
     /// Where this holds, the result is drawn at random: equal operands do not give equal results.
     pub random: Option<Expr>,
 }

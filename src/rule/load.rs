@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "op",
     "rule",
     "layout",
@@ -35,6 +35,7 @@ const KEYS: [&str; 21] = [
     "nonneg",
     "nonzero",
     "sustain",
+    "require",
     "random",
     "statistic",
     "macs",
@@ -236,6 +237,7 @@ impl Reader<'_> {
             "nonneg" => rule.facts.nonneg = self.formula(value),
             "nonzero" => rule.facts.nonzero = self.formula(value),
             "sustain" => rule.facts.sustain = Some(self.strings("sustain", value)),
+            "require" => rule.facts.require = Some(self.strings("require", value)),
             "random" => rule.facts.random = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
             "macs" => rule.macs = self.formula(value),

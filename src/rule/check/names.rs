@@ -134,6 +134,18 @@ impl Check<'_> {
                 self.clause(path, e);
             }
         }
+        self.required();
+    }
+
+    fn required(&mut self) {
+        for name in self.rule.facts.require.iter().flatten().filter(|name| !FACTS.contains(&name.as_str())) {
+            let help = match closest(name, FACTS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the facts are {}", FACTS.join(", ")),
+            };
+            let at = self.sites.word("require", name);
+            self.error("fact", at, format!("`{name}` is no fact"), "expected a fact's name", Some(help));
+        }
     }
 
     /// A clause is made of operands by `&`, `|`, `not` and `if`; the rest are formulas over arguments.
