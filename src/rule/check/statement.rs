@@ -20,7 +20,7 @@ impl<'a> Check<'a> {
                 self.statement(&format!("{key}.{i}"), statement, &known);
                 known.push(&statement.name);
             }
-            if let Some(last) = statements.last().filter(|s| s.name != "out") {
+            if let Some(last) = statements.last().filter(|s| s.name.trim_end_matches(|c: char| c.is_ascii_digit()) != "out") {
                 let at = last.span.start..last.span.start + last.name.len();
                 let message = "the last statement must assign `out`";
                 self.error("statement", at, message, format!("assigns `{}`", last.name), None);
