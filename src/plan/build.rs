@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::composite::Views;
-use super::repair::Builder;
+use super::repair::{Builder, GHOST};
 use super::want::{Outcome, Sizes, mentions, outcome, value};
 use super::{Change, Edit, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
 use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::rule::{RuleSet, Val, eval};
-use crate::solve::Solution;
+use crate::solve::{Ghost, Solution};
 
 /// What becomes of means and norms over axes that lose positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,11 +48,12 @@ pub fn plan(
     Ok(planner.plan)
 }
 
-struct Planner<'a> {
-    graph: &'a Graph,
+/// A plan in the making.
+pub(super) struct Planner<'a> {
+    pub(super) graph: &'a Graph,
     rules: &'a RuleSet,
-    p: &'a Propagation,
-    solution: &'a Solution<'a>,
+    pub(super) p: &'a Propagation,
+    pub(super) solution: &'a Solution<'a>,
     plan: Plan,
     statistics: Statistics,
 }
@@ -83,7 +84,7 @@ impl<'a> Planner<'a> {
         Call { graph: self.graph, node, schema: self.rules.schemas().get(&node.target), shapes: &self.p.shapes }
     }
 
-    fn wrong(&self, bound: &Bound, why: String) -> PlanError {
+    pub(super) fn wrong(&self, bound: &Bound, why: String) -> PlanError {
         PlanError::Rule { place: bound.rule.place.to_string(), node: self.graph.node(bound.node).name.clone(), why }
     }
 
@@ -149,10 +150,12 @@ impl<'a> Planner<'a> {
 
     fn statistic(&mut self, bound: &Bound, call: &Call, sizes: &Sizes) -> Result<(), PlanError> {
         let Some(statistic) = &bound.rule.statistic else { return Ok(()) };
-        if !sizes.changes(bound, bound.over.iter().copied()) || statistic.repair.is_empty() {
+        let ghost = self.solution.uniform.ghost(bound.node);
+        let statements = if ghost.is_some() { &statistic.uniform } else { &statistic.repair };
+        if !sizes.changes(bound, bound.over.iter().copied()) || statements.is_empty() {
             return Ok(());
         }
-        if self.statistics == Statistics::Approximate {
+        if self.statistics == Statistics::Approximate && !statistic.repair.is_empty() {
             self.plan.approximate.push(bound.node);
             return Ok(());
         }
@@ -161,15 +164,25 @@ impl<'a> Planner<'a> {
         let (total, kept) = (product(&|l| bound.size(l)), product(&new));
         let removed = total.add(&kept.scale(-1));
         let extra = [("kept", kept.clone()), ("total", total.clone()), ("removed", removed)];
-        let extra = extra.into_iter().map(|(n, s)| (n.to_owned(), Val::Size(s))).collect();
+        let mut extra: HashMap<String, Val> = extra.into_iter().map(|(n, s)| (n.to_owned(), Val::Size(s))).collect();
         let Some(out) = call.node.outputs.first().copied() else { return Ok(()) };
-        let mut builder = Builder { bound, call, new: &new, extra, results: HashMap::new() };
+        let (mut results, mut before) = (HashMap::new(), Vec::new());
+        if let Some(Ghost { value, dim, letter }) = ghost {
+            let lost = bound.size(letter).add(&new(letter).scale(-1));
+            extra.insert("lost".to_owned(), Val::Size(lost));
+            let (one, nodes) = self.ghost(bound, value, dim)?;
+            results.insert(GHOST.to_owned(), one);
+            before = nodes;
+        }
+        let mut builder = Builder { bound, call, new: &new, extra, results };
         let graph = self.graph;
-        let made = builder.nodes(&statistic.repair, out, &mut self.plan, &mut |plan, v| add(graph, plan, v));
+        let made = builder.nodes(statements, out, &mut self.plan, &mut |plan, v| add(graph, plan, v));
         let (original, nodes) = made.map_err(|e| self.wrong(bound, e))?;
+        let others = if ghost.is_some() { "equal" } else { "zero" };
+        before.extend(nodes);
         self.push(
-            Change::Insert { node: bound.node, original, nodes },
-            format!("it averages over {kept} of {total} positions, the others being zero"),
+            Change::Insert { node: bound.node, original, nodes: before },
+            format!("it averages over {kept} of {total} positions, the others being {others}"),
         );
         Ok(())
     }
@@ -195,7 +208,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A node that calls one of Paring's own operators, which the rules spell out.
-    fn own(
+    pub(super) fn own(
         &self,
         bound: &Bound,
         op: &str,
@@ -214,7 +227,7 @@ impl<'a> Planner<'a> {
         Ok(NewNode { target: statement.op.clone(), args, output })
     }
 
-    fn value(&mut self, name: String, like: ValueId) -> ValueId {
+    pub(super) fn value(&mut self, name: String, like: ValueId) -> ValueId {
         add(self.graph, &mut self.plan, NewValue { name, like })
     }
 

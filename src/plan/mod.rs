@@ -5,6 +5,7 @@ mod build;
 mod composite;
 mod data;
 mod error;
+mod ghost;
 mod json;
 mod repair;
 mod unified;

@@ -8,6 +8,9 @@ use crate::axis::{Bound, Call, DimExpr, LetterId};
 use crate::model::{Arg, Size, ValueId};
 use crate::rule::{Expr, Scope, Statement, Val, eval};
 
+/// What stands for `ghost(x)` among the results.
+pub const GHOST: &str = "ghost()";
+
 /// Builds nodes from statements at one node.
 pub struct Builder<'a> {
     /// The rule as applied.
@@ -93,6 +96,9 @@ impl Builder<'_> {
                     Some(arg) if !letter && !self.extra.contains_key(name) => Ok(arg.clone()),
                     _ => self.number(e),
                 }
+            }
+            Expr::Call(f, _) if f == "ghost" => {
+                self.results.get(GHOST).map(|v| Arg::Tensor(*v)).ok_or_else(|| "there is no ghost".to_owned())
             }
             Expr::List(items) if items.iter().any(|e| matches!(e, Expr::Name(n) if self.is_tensor(n))) => {
                 Ok(Arg::List(items.iter().map(|e| self.arg(e)).collect::<Result<_, _>>()?))

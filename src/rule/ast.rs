@@ -146,6 +146,10 @@ pub struct Facts {
     pub nonzero: Option<Expr>,
     /// What a loop starts with and what a run ends with: a fact of the first that is `assumed` has to hold for the second.
     pub sustain: Option<Vec<String>>,
+    /// Facts that a removed position of a result must have, or it stays. The clauses then speak of all results.
+    pub require: Option<Vec<String>>,
+    /// Where this holds, the result is drawn at random: equal operands do not give equal results.
+    pub random: Option<Expr>,
 }
 
 /// `statistic:`
@@ -155,6 +159,8 @@ pub struct Statistic {
     pub over: Vec<Pick>,
     /// Calls that compute the exact result from the cut tensors; the last assigns `out`.
     pub repair: Vec<Statement>,
+    /// The same where what went is not zero but equal at all positions; `ghost(x)` is one position of that.
+    pub uniform: Vec<Statement>,
 }
 
 /// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`

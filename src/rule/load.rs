@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "op",
     "rule",
     "layout",
@@ -35,6 +35,8 @@ const KEYS: [&str; 21] = [
     "nonneg",
     "nonzero",
     "sustain",
+    "require",
+    "random",
     "statistic",
     "macs",
     "tests",
@@ -237,6 +239,8 @@ impl Reader<'_> {
             "nonneg" => rule.facts.nonneg = self.formula(value),
             "nonzero" => rule.facts.nonzero = self.formula(value),
             "sustain" => rule.facts.sustain = Some(self.strings("sustain", value)),
+            "require" => rule.facts.require = Some(self.strings("require", value)),
+            "random" => rule.facts.random = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
             "macs" => rule.macs = self.formula(value),
             "tests" => rule.tests = self.cases(value),
@@ -355,13 +359,14 @@ impl Reader<'_> {
             self.wrong_type(node, "a map with `over:` and `repair:`");
             return None;
         };
-        let mut out = Statistic { over: Vec::new(), repair: Vec::new() };
+        let mut out = Statistic { over: Vec::new(), repair: Vec::new(), uniform: Vec::new() };
         let before = self.errors.len();
         for (key, value) in pairs {
             match key.text().unwrap_or("") {
                 "over" => out.over = self.picks("over", value),
-                "repair" => out.repair = self.repair(value),
-                _ => self.unknown_key(key, &["over", "repair"]),
+                "repair" => out.repair = self.statements("repair", value),
+                "uniform" => out.uniform = self.statements("uniform", value),
+                _ => self.unknown_key(key, &["over", "repair", "uniform"]),
             }
         }
         if out.over.is_empty() && !self.errors[before..].iter().any(|e| e.kind == "key" || e.kind == "type") {
@@ -371,9 +376,9 @@ impl Reader<'_> {
         Some(out)
     }
 
-    fn repair(&mut self, node: &Node) -> Vec<Statement> {
+    fn statements(&mut self, path: &str, node: &Node) -> Vec<Statement> {
         let mut out = Vec::new();
-        let texts = self.strings("repair", node);
+        let texts = self.strings(path, node);
         let items = match &node.content {
             Content::List(items) => items.as_slice(),
             _ => std::slice::from_ref(node),

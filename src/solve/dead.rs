@@ -22,14 +22,19 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
     let masked = Masked { graph, p, positions, tensor_of, roles, given };
     for bound in p.bounds() {
         let summed = bound.summed();
-        if summed.is_empty() && bound.over.is_empty() {
+        // What an operator requires to be zero, it reads itself.
+        let itself: Vec<LetterId> = match bound.rule.facts.require.is_some() {
+            true => bound.outputs.iter().flat_map(|o| &o.dims).flat_map(|d| d.letters()).collect(),
+            false => Vec::new(),
+        };
+        if summed.is_empty() && bound.over.is_empty() && itself.is_empty() {
             continue;
         }
         let weights = roles.weights(bound);
         let frame = Frame::new(&p.axes, &positions.contexts, bound);
-        for l in summed.iter().chain(&bound.over) {
+        for l in summed.iter().chain(&bound.over).chain(&itself) {
             let Some(list) = positions.of(&p.axes, bound.ids[*l as usize]) else { continue };
-            let zero: Vec<Rc<[bool]>> = if bound.over.contains(l) {
+            let zero: Vec<Rc<[bool]>> = if bound.over.contains(l) || itself.contains(l) {
                 Vec::new()
             } else {
                 let dims = weights.iter().flat_map(|(o, v)| o.dims.iter().enumerate().map(|(k, d)| (*v, k, d)));

@@ -205,6 +205,17 @@ impl<'a> Clauses<'a> {
         if all & kind != 0 {
             return true;
         }
+        if let Some(dims) = self.twice(operand, coords) {
+            // A letter in two dimensions: what is there in either must have the fact.
+            return dims.into_iter().all(|d| {
+                let letters = operand.dims[d].letters();
+                let shared: Vec<LetterId> = letters.into_iter().filter(|l| coords[*l as usize].is_some()).collect();
+                match value.and_then(|v| v.dims.get(d).cloned().flatten()) {
+                    Some(flags) => self.slice(k, d, kind, coords, &shared, &flags),
+                    None => kind & ORDINARY != 0,
+                }
+            });
+        }
         let mut meets = false;
         for d in 0..operand.dims.len() {
             let shared: Vec<LetterId> = operand.dims[d].letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect();
@@ -224,6 +235,15 @@ impl<'a> Clauses<'a> {
         }
         // An operand that lacks the axis is like any that stays.
         !meets && kind & ORDINARY != 0
+    }
+
+    /// The dimensions that have a letter in common which is asked about.
+    fn twice(&self, operand: &BoundOperand, coords: &Coords) -> Option<Vec<usize>> {
+        let asked = |d: &DimExpr| d.letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect::<Vec<_>>();
+        let asked: Vec<Vec<LetterId>> = operand.dims.iter().map(asked).collect();
+        let among = |d: usize, l: &LetterId| (0..asked.len()).any(|e| e != d && asked[e].contains(l));
+        let dims: Vec<usize> = (0..asked.len()).filter(|d| asked[*d].iter().any(|l| among(*d, l))).collect();
+        (!dims.is_empty()).then_some(dims)
     }
 
     /// The fact for all positions of a dimension that meet the coordinates.

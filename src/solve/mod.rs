@@ -12,6 +12,7 @@ mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod uniform;
 mod verdict;
 mod votes;
 
@@ -28,6 +29,7 @@ pub use prove::DataFlags;
 pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
+pub use uniform::{Ghost, Uniform};
 pub use verdict::Verdict;
 pub use votes::Conflict;
 
@@ -84,6 +86,8 @@ pub struct Solution<'a> {
     /// By class: for each position whether it stays; `None` where all do.
     kept: FxHashMap<Id, Option<Rc<[bool]>>>,
     contexts: Contexts,
+    /// What is equal at all removed positions though not zero.
+    pub uniform: Uniform,
     /// Of the axis that [`Options::explain`] names.
     pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
@@ -160,21 +164,21 @@ pub fn solve<'a>(
     let mut last = Vec::new();
     let mut obstacles: Vec<Obstacle> = Vec::new();
     let mut rounds = 0;
-    loop {
+    let uniform = loop {
         rounds += 1;
         at_least_one(graph, p, &mut state, &votes, &mut last);
         even::even_out(&mut state, &votes);
-        let mut failures = Prover::run(graph, rules, p, &state, data);
+        let (mut failures, uniform) = Prover::run(graph, rules, p, &state, data);
         failures.extend(express::inexpressible(graph, p, &state));
         if failures.is_empty() {
-            break;
+            break uniform;
         }
         for f in failures {
             if state.keep(f.set, f.why.clone()) {
                 note(&mut obstacles, &f.why);
             }
         }
-    }
+    };
     let mut kept = FxHashMap::default();
     let all = p.dims.iter().flatten().flatten().copied().chain(p.bounds().flat_map(|b| b.ids.iter().copied()));
     for id in all {
@@ -187,7 +191,20 @@ pub fn solve<'a>(
     let contexts = positions.contexts.clone();
     let uneven = votes.uneven(graph, &state);
     let verdicts = options.explain.and_then(|id| verdict::verdicts(&state, &votes, id));
-    Ok(Solution { given, kept, contexts, verdicts, makes: roles.makes, ignored, conflicts, obstacles, last, uneven, rounds })
+    Ok(Solution {
+        given,
+        kept,
+        contexts,
+        uniform,
+        verdicts,
+        makes: roles.makes,
+        ignored,
+        conflicts,
+        obstacles,
+        last,
+        uneven,
+        rounds,
+    })
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

@@ -9,10 +9,11 @@ use std::rc::Rc;
 use egg::Id;
 use rustc_hash::FxHashMap;
 
-use super::facts::{Clauses, FINITE, Kept, NONNEG, ORDINARY, ValueFacts, ZERO, through_view};
+use super::facts::{Clauses, FINITE, Kept, NONNEG, NONZERO, ORDINARY, ValueFacts, ZERO, through_view};
 use super::frame::Frame;
 use super::positions::SetId;
 use super::state::{State, Why};
+use super::uniform::Uniform;
 use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
 use crate::model::{Graph, NodeId, Role, ValueId};
 use crate::rule::RuleSet;
@@ -77,24 +78,31 @@ pub struct Prover<'a> {
     failures: Vec<Failure>,
     /// At removed positions, what a loop does not keep up of what was assumed at its start.
     withdrawn: FxHashMap<SetId, u8>,
+    uniform: Uniform,
 }
 
 impl<'a> Prover<'a> {
-    /// Proves, or finds where the proof fails.
-    pub fn run(graph: &'a Graph, rules: &'a RuleSet, p: &'a Propagation, state: &'a State<'a>, data: DataFlags) -> Vec<Failure> {
+    /// Proves, or finds where the proof fails; and what is uniform.
+    pub fn run(
+        graph: &'a Graph,
+        rules: &'a RuleSet,
+        p: &'a Propagation,
+        state: &'a State<'a>,
+        data: DataFlags,
+    ) -> (Vec<Failure>, Uniform) {
         let mut withdrawn: FxHashMap<SetId, u8> = FxHashMap::default();
         loop {
             let before = withdrawn.clone();
             let facts = vec![ValueFacts::default(); graph.values.len()];
             let snapshot = Snapshot::new(state);
-            let (views, failures) = (FxHashMap::default(), Vec::new());
-            let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn };
+            let (views, failures, uniform) = (FxHashMap::default(), Vec::new(), Uniform::default());
+            let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform };
             prover.sources(data);
             for bound in p.bounds() {
                 prover.node(bound);
             }
             if prover.withdrawn == before {
-                return prover.failures;
+                return (prover.failures, prover.uniform);
             }
             withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
@@ -131,6 +139,8 @@ impl<'a> Prover<'a> {
         for (value, facts) in self.results(bound, &call, &frame, &kept) {
             self.facts[value.index()] = facts;
         }
+        self.required(bound);
+        self.uniform.result(p, bound, &call, &kept, &self.facts);
         for out in &node.outputs {
             if let Some((base, _)) = p.aliases.parent(*out)
                 && p.aliases.written(base)
@@ -158,8 +168,8 @@ impl<'a> Prover<'a> {
         for (k, output) in bound.outputs.iter().enumerate() {
             let Some(value) = output.value else { continue };
             let ids = self.p.dims[value.index()].as_deref().unwrap_or(&[]);
-            // A rule's clauses speak of the first result; of copies, of all.
-            let known = bound.copies || k == 0;
+            // A rule's clauses speak of the first result; of copies, and where the rule requires some facts, of all.
+            let known = bound.copies || k == 0 || bound.rule.facts.require.is_some();
             let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all: if known { all } else { 0 } };
             for (d, id) in output.dims.iter().zip(ids) {
                 let sets = self.state.of(*id);
@@ -211,9 +221,38 @@ impl<'a> Prover<'a> {
                 }
             }
         }
+        let mut ghostly = None;
         for (l, at) in failed {
+            if ghostly == Some(l) {
+                continue;
+            }
+            if self.uniform.rely(bound, call, kept, l) {
+                ghostly = Some(l);
+                continue;
+            }
             if let Some(list) = self.state.of(bound.ids[l as usize]) {
                 self.failures.push(Failure { set: list[at], why: Why::Unproven(bound.node) });
+            }
+        }
+    }
+
+    /// A removed position of a result that lacks a fact which the rule requires has to stay.
+    fn required(&mut self, bound: &Bound) {
+        let Some(names) = &bound.rule.facts.require else { return };
+        let kind = |name: &str| match name {
+            "zero" => ZERO,
+            "finite" => FINITE,
+            "nonneg" => NONNEG,
+            _ => NONZERO,
+        };
+        let wanted = names.iter().fold(0, |flags, name| flags | kind(name));
+        for value in bound.outputs.iter().filter_map(|o| o.value) {
+            for (d, id) in self.p.dims[value.index()].iter().flatten().enumerate() {
+                let (Some(stays), Some(list)) = (self.snapshot.kept(*id), self.state.of(*id)) else { continue };
+                let flags = self.facts[value.index()].dims.get(d).cloned().flatten();
+                let holds = |at: usize| flags.as_ref().is_some_and(|f| f[at] & wanted == wanted);
+                let failed = (0..stays.len()).filter(|at| !stays[*at] && !holds(*at));
+                self.failures.extend(failed.map(|at| Failure { set: list[at], why: Why::Unproven(bound.node) }));
             }
         }
     }

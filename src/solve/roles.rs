@@ -81,11 +81,14 @@ impl Roles {
             }
         }
         let named = bound.rule.makes.is_some();
+        // A letter that stands once more in the same weight is read there: what a step gives, the next one takes.
+        let earlier = |d: usize, l: u32| weight.dims[..d].iter().any(|before| before.letters().contains(&l));
+        let again = |d: usize| weight.dims[d].letters().into_iter().any(|l| earlier(d, l));
         let alone = |l: u32| kept[l as usize] && (named || !active[l as usize]);
-        let of = |test: &dyn Fn(u32) -> bool| -> Vec<usize> {
-            (0..weight.dims.len()).filter(|d| weight.dims[*d].letters().into_iter().any(test)).collect()
-        };
-        (of(&alone), of(&|l| !kept[l as usize]))
+        let of = |test: &dyn Fn(usize) -> bool| -> Vec<usize> { (0..weight.dims.len()).filter(|d| test(*d)).collect() };
+        let makes = |d: usize| !again(d) && weight.dims[d].letters().into_iter().any(alone);
+        let reads = |d: usize| again(d) || weight.dims[d].letters().into_iter().any(|l| !kept[l as usize]);
+        (of(&makes), of(&reads))
     }
 
     /// The dimensions of stored tensors that a dimension of a constant value comes from.

@@ -1391,6 +1391,145 @@ def wrappers(self, x):
     return self.out(z)
 
 
+# ---------------- a layer norm that is written out: what went is not zero after `x - mean`, but equal
+@net(TOK, a=l(12, 16), w=P(16), b=P(16), out=l(16, 5))
+def norm_written(self, x):
+    x = self.a(x)
+    d = x - x.mean(-1, keepdim=True)
+    v = d.pow(2).mean(-1, keepdim=True)
+    return self.out(self.w * d * torch.rsqrt(v + 1e-5) + self.b)
+
+
+@net(TOK, a=l(12, 16), out=l(16, 5))
+def norm_written_plain(self, x):
+    """without scale what went is not zero where it is read: the masks of the reader hold there"""
+    x = F.relu(self.a(x))
+    d = x - x.mean(-1, keepdim=True)
+    return self.out(d / torch.sqrt((d * d).mean(-1, keepdim=True) + 1e-5))
+
+
+@net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
+def norm_written_cohere(self, x):
+    """the difference is written twice"""
+    x = self.a(x)
+    h = x.to(torch.float32)
+    mean = h.mean(-1, keepdim=True)
+    variance = (h - mean).pow(2).mean(-1, keepdim=True)
+    h = (h - mean) * torch.rsqrt(variance + 1e-5)
+    return self.out((self.w.to(torch.float32) * h).to(x.dtype))
+
+
+@net(TOK, emb=l(12, 16), a=l(16, 16), w=P(16), b=P(16), up=l(16, 32), down=l(32, 16), w2=P(16), b2=P(16), out=l(16, 5))
+def norm_written_deberta(self, x):
+    """the norm stands after the residual sum, twice"""
+    def norm(h, w, b):
+        h = h.float()
+        mean = h.mean(-1, keepdim=True)
+        variance = (h - mean).pow(2).mean(-1, keepdim=True)
+        return w * ((h - mean) / torch.sqrt(variance + 1e-12)).to(x.dtype) + b
+
+    y = self.emb(x)
+    y = norm(self.a(y) + y, self.w, self.b)
+    y = norm(self.down(F.gelu(self.up(y))) + y, self.w2, self.b2)
+    return self.out(y)
+
+
+@net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
+def norm_written_chain(self, x):
+    """more operators between the difference and the second mean"""
+    x = self.a(x)
+    d = x - x.mean(-1, keepdim=True)
+    v = (d * 0.5 + 1.0).abs().tanh().unsqueeze(1).pow(2).squeeze(1).mean(-1, keepdim=True)
+    return self.out(self.w * d * torch.rsqrt(v + 1e-5))
+
+
+@net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
+def norm_written_sum(self, x):
+    x = self.a(x)
+    d = x - x.mean(-1, keepdim=True)
+    return self.out(self.w * d / (1e-5 + d.abs().sum((-1,), keepdim=True) + d.exp().mean()))
+
+
+@net(TOK, a=l(12, 16), b=l(12, 16), p=lambda: torch.linspace(-1, 1, 16), w=P(16), out=l(16, 5))
+def norm_not_uniform(self, x):
+    """a buffer that differs at what went"""
+    x = self.a(x)
+    d = x + self.p - x.mean(-1, keepdim=True)
+    v = d.pow(2).mean(-1, keepdim=True)
+    return self.out(self.w * x * torch.rsqrt(v + 1e-5))
+
+
+@net(TOK, a=l(12, 16), w=P(16), q=P(1, 6, 1), out=l(16, 5))
+def norm_uniform_other_axis(self, x):
+    """uniform over channels, while it differs over another axis"""
+    x = self.a(x)
+    d = x * 2 + self.q
+    v = d.pow(2).mean((0, 2), keepdim=True)
+    return self.out(self.w * x * torch.rsqrt(v + 1e-5))
+
+
+@net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
+def norm_written_in_place(self, x):
+    """a write comes between"""
+    x = self.a(x)
+    d = x - x.mean(-1, keepdim=True)
+    d[:, 1:].add_(1.0)
+    v = d.pow(2).mean(-1, keepdim=True)
+    return self.out(self.w * d * torch.rsqrt(v + 1e-5))
+
+
+@net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
+def norm_mean_written(self, x):
+    """the mean is written after its use: it cannot be used again"""
+    x = self.a(x)
+    m = x.mean(-1, keepdim=True)
+    d = x - m
+    m.mul_(3.0)
+    v = d.pow(2).mean(-1, keepdim=True)
+    return self.out(self.w * d * torch.rsqrt(v + m.abs() + 1e-5))
+
+
+@net(IMG, a=c(3, 16, 3), w=P(16, 1, 1), b=P(16, 1, 1), out=c(16, 4))
+def groupnorm_written(self, x):
+    x = self.a(x)
+    y = x.reshape(2, 4, 4, 8, 8)
+    d = y - y.mean((2, 3, 4), keepdim=True)
+    v = d.pow(2).mean((2, 3, 4), keepdim=True)
+    return self.out((d * torch.rsqrt(v + 1e-5)).reshape(2, 16, 8, 8) * self.w + self.b)
+
+
+@net(IMG, a=c(3, 16, 3), w=P(16, 1, 1), out=c(16, 4))
+def norm_two_dims(self, x):
+    """of two dimensions that are averaged one loses positions, and the ghost has the other"""
+    x = self.a(x)
+    d = x - x.mean(1, keepdim=True)
+    v = d.pow(2).mean((1, 3), keepdim=True)
+    return self.out(self.w * d * torch.rsqrt(v + 1e-5))
+
+
+@net(TOK, a=l(12, 8), b=l(12, 16), w=P(16), out=l(16, 5), last=l(8, 3))
+def norm_repaired_on_the_way(self, x):
+    """a mean over another axis, which loses positions too, stands between the difference and its mean"""
+    y = self.a(x)[:, :, :, None] * self.b(x)[:, :, None, :]
+    d = y - y.mean(-1, keepdim=True)
+    v = d.pow(2).mean(2, keepdim=True).mean(-1, keepdim=True)
+    return self.last((self.w * d * torch.rsqrt(v + 1e-5)).sum(3)) + self.out((self.w * y).mean(2)).sum(-1, keepdim=True)
+
+
+@net(TOK, a=l(12, 16), w=P(16), out=l(16, 5))
+def norm_var_centred(self, x):
+    x = self.a(x)
+    d = x - x.mean(-1, keepdim=True)
+    return self.out(self.w * d * torch.rsqrt(d.var(-1, keepdim=True, unbiased=False) + 1e-5))
+
+
+@net(IMG, a=c(3, 16, 3), w=P(16, 1, 1), out=c(16, 4))
+def norm_std_two_dims(self, x):
+    x = self.a(x)
+    d = (x - x.mean(1, keepdim=True)).exp()
+    return self.out(self.w * (x / d.std((1, 2), keepdim=True) + d.var((1, 2), keepdim=True)))
+
+
 def build(name):
     import zoo
 

@@ -197,7 +197,8 @@ impl<'a> Check<'a> {
         let lists = [("makes", &self.rule.makes), ("writes", &self.rule.writes), ("sustain", &self.rule.facts.sustain)];
         let lists = lists.iter().flat_map(|(path, list)| list.iter().flatten().map(move |name| (*path, name)));
         for (path, name) in lists.chain(self.rule.views.iter().map(|name| ("views", name))) {
-            if !self.known.operands.contains(&name.as_str()) && !self.known.may_be_arg(name) {
+            let plain = name.split('[').next().unwrap_or(name); // an item of a list
+            if !self.known.operands.contains(&plain) && !self.known.may_be_arg(plain) {
                 self.unknown_argument(name, self.sites.word(path, name));
             }
         }

@@ -72,6 +72,9 @@ impl Check<'_> {
         if let Some(when) = &rule.when {
             self.names_in("when", when, &[]);
         }
+        if let Some(random) = &rule.facts.random {
+            self.names_in("random", random, &[]);
+        }
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
         }
@@ -112,6 +115,7 @@ impl Check<'_> {
         let all: Vec<&str> = FUNCTIONS.iter().chain(extra).copied().collect();
         let help = match closest(name, all.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if name == "ghost" => format!("`{name}` is known in `uniform:` only"),
             None if ["old", "dims"].contains(&name) => format!("`{name}` is known in `repair:` only"),
             None if FACTS.contains(&name) => format!("`{name}` is known in `zero:`, `finite:`, `nonneg:` and `nonzero:` only"),
             None => format!("the functions are {}", FUNCTIONS.join(", ")),
@@ -141,6 +145,18 @@ impl Check<'_> {
             if let Some(e) = e {
                 self.clause(path, e);
             }
+        }
+        self.required();
+    }
+
+    fn required(&mut self) {
+        for name in self.rule.facts.require.iter().flatten().filter(|name| !FACTS.contains(&name.as_str())) {
+            let help = match closest(name, FACTS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the facts are {}", FACTS.join(", ")),
+            };
+            let at = self.sites.word("require", name);
+            self.error("fact", at, format!("`{name}` is no fact"), "expected a fact's name", Some(help));
         }
     }
 

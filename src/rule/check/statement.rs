@@ -1,4 +1,4 @@
-//! Checks of the statements in `repair:` and `becomes:`.
+//! Checks of the statements in `repair:`, `uniform:` and `becomes:`.
 
 use super::super::ast::Statement;
 use super::super::error::closest;
@@ -11,15 +11,20 @@ impl<'a> Check<'a> {
             self.statement("becomes", call, &["out", "parts", "old"]);
         }
         let Some(statistic) = &rule.statistic else { return };
-        let mut known = vec!["out", "kept", "total", "removed", "old", "dims"];
-        for (i, statement) in statistic.repair.iter().enumerate() {
-            self.statement(&format!("repair.{i}"), statement, &known);
-            known.push(&statement.name);
-        }
-        if let Some(last) = statistic.repair.last().filter(|s| s.name != "out") {
-            let at = last.span.start..last.span.start + last.name.len();
-            let message = "the last statement must assign `out`";
-            self.error("statement", at, message, format!("assigns `{}`", last.name), None);
+        let names = ["out", "kept", "total", "removed", "old", "dims"];
+        for (key, statements, more) in
+            [("repair", &statistic.repair, &[][..]), ("uniform", &statistic.uniform, &["ghost", "lost"][..])]
+        {
+            let mut known: Vec<&str> = names.iter().chain(more).copied().collect();
+            for (i, statement) in statements.iter().enumerate() {
+                self.statement(&format!("{key}.{i}"), statement, &known);
+                known.push(&statement.name);
+            }
+            if let Some(last) = statements.last().filter(|s| s.name.trim_end_matches(|c: char| c.is_ascii_digit()) != "out") {
+                let at = last.span.start..last.span.start + last.name.len();
+                let message = "the last statement must assign `out`";
+                self.error("statement", at, message, format!("assigns `{}`", last.name), None);
+            }
         }
     }
 
