@@ -196,7 +196,8 @@ impl Analysis {
         self.groups.iter().flat_map(|g| &g.members).map(|m| m.axis.as_str())
     }
 
-    /// The groups that a name means: a group's number, an axis such as `conv.weight[0]`, a tensor, or a module.
+    /// The groups that a name means: a group's number, an axis such as `conv.weight[0]`; of a tensor or a module those that it
+    /// makes, if it makes any.
     pub fn named(&self, name: &str) -> Vec<&Group> {
         let exact: Vec<&Group> =
             self.groups.iter().filter(|g| g.id.to_string() == name || g.members.iter().any(|m| m.axis == name)).collect();
@@ -204,7 +205,9 @@ impl Analysis {
             return exact;
         }
         let inside = |m: &Member| m.tensor == name || m.tensor.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-        self.groups.iter().filter(|g| g.members.iter().any(inside)).collect()
+        let made = |g: &&Group| g.members.iter().any(|m| m.role == MemberRole::Makes && inside(m));
+        let found: Vec<&Group> = self.groups.iter().filter(made).collect();
+        if found.is_empty() { self.groups.iter().filter(|g| g.members.iter().any(inside)).collect() } else { found }
     }
 }
 

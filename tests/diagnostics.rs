@@ -1,0 +1,99 @@
+//! docs/diagnostics.md: what the program says when something is wrong, put together from the snapshots of the other tests.
+//! `PARING_WRITE_DOCS=1 cargo test --test diagnostics` writes it anew.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Title of a section, and its diagnostics: what leads to each, and the name of its snapshot.
+const SECTIONS: [(&str, &[(&str, &str)]); 6] = [
+    (
+        "Models",
+        &[
+            ("A file that is not there", "cli__model_none"),
+            ("A file that is no archive", "cli__model_text"),
+            ("An empty file", "cli__model_empty"),
+            ("A file that ends too early", "cli__model_truncated"),
+            ("A weight that is missing", "cli__model_missing_member"),
+            ("A weight that is too short", "cli__model_short_payload"),
+            ("A program in a newer format", "cli__model_schema_version"),
+            ("A program that is no JSON", "cli__model_malformed_json"),
+        ],
+    ),
+    (
+        "Masks",
+        &[
+            ("Masks of coupled layers that disagree, with `--on-conflict error`", "cli__conflict_error"),
+            ("A mask for no parameter", "cli__masks_unknown"),
+            ("A mask of another shape", "cli__masks_shape"),
+            ("A file that is no safetensors file", "cli__masks_text"),
+            ("An empty file", "cli__masks_empty"),
+            ("A name to freeze that nothing has", "cli__freeze"),
+        ],
+    ),
+    (
+        "Operators without a rule",
+        &[
+            ("The report says what stayed, and how to get a rule", "rules_cli__speedup_without"),
+            ("With `--on-unknown error`", "rules_cli__speedup_insists"),
+        ],
+    ),
+    (
+        "Rules",
+        &[
+            ("Two mistakes in a file", "cli__rules"),
+            ("An argument that the operator does not have", "cli__rules_argument"),
+            ("A folder that is not there", "cli__rules_missing"),
+            ("All mistakes at once: `paring rules check`", "rules_cli__check"),
+            ("Tests of rules that fail", "rules_cli__check_tests"),
+            ("An operator without a rule to show", "rules_cli__show_unknown"),
+            ("A rule to propose where there is one", "rules_cli__new_errors"),
+        ],
+    ),
+    (
+        "Axes",
+        &[
+            ("A name of no axis", "why__no_axis"),
+            ("A dimension that is not there", "why__no_dimension"),
+            ("Two axes that are not the same", "why__not_the_same"),
+            ("No group of that name", "why__no_group"),
+            ("Why an axis cannot shrink", "why__stuck_output"),
+            ("Why one stays that an operator without a rule touches", "why__stuck_unknown"),
+        ],
+    ),
+    (
+        "Outputs",
+        &[
+            ("The model itself", "cli__output_is_model"),
+            ("The masks themselves", "cli__output_is_masks"),
+            ("One file for two outputs", "cli__output_twice"),
+            ("A folder", "cli__output_is_folder"),
+        ],
+    ),
+];
+
+#[test]
+fn the_page_shows_what_the_program_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut page = String::from(
+        "# What Paring says when something is wrong\n\nPut together from the snapshots of the tests (tests/diagnostics.rs). Every message has a code, says what is \
+         wrong and where,\nand what to do. `--errors json` writes them as JSON for editors.\n",
+    );
+    for (title, diagnostics) in SECTIONS {
+        let _ = write!(page, "\n## {title}\n");
+        for (cause, name) in diagnostics {
+            let snapshot = fs::read_to_string(root.join(format!("tests/snapshots/{name}.snap"))).unwrap();
+            let text = snapshot.splitn(3, "---\n").nth(2).unwrap().trim_end();
+            assert!(!text.is_empty(), "{name}");
+            let _ = write!(page, "\n{cause}:\n\n```\n{text}\n```\n");
+        }
+    }
+    let path = root.join("docs/diagnostics.md");
+    if std::env::var_os("PARING_WRITE_DOCS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap() == page,
+        "docs/diagnostics.md is old: PARING_WRITE_DOCS=1 cargo test --test diagnostics"
+    );
+}
