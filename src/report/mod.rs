@@ -3,6 +3,7 @@
 mod analysis;
 mod error;
 mod explain;
+mod html;
 mod macs;
 mod summary;
 mod table;
@@ -14,7 +15,8 @@ use crate::format::{FormatError, Output, Pending};
 
 pub use analysis::{Analysis, Edge, Group, Member, MemberRole, Obstacle, Place, csv, dot, group_text, groups_text};
 pub use error::ReportError;
-pub use explain::{AxisRef, Chain, Evidence, Fates, Run, Step, axis, fates, same, stuck};
+pub use explain::{AxisRef, Chain, Evidence, Explainer, Fates, Run, Step, axis, fates, same, stuck};
+pub use html::{Page, html, write_html};
 pub use macs::macs;
 pub use summary::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 pub use table::table;

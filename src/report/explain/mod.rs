@@ -4,6 +4,6 @@ mod chain;
 mod fate;
 mod name;
 
-pub use chain::{Chain, Evidence, Step, same, stuck};
+pub use chain::{Chain, Evidence, Explainer, Step, same, stuck};
 pub use fate::{Fates, Run, fates};
 pub use name::{AxisRef, axis};
