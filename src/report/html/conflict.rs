@@ -1,9 +1,10 @@
 //! Disagreements of masks as the page shows them: those among the same layers together, with the chain that couples them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use egg::Id;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
@@ -23,13 +24,18 @@ pub struct Quarrel {
     pub positions: usize,
     /// What became of these.
     pub fate: Fate,
-    /// Who says what of how many.
+    /// Who says what of how many, most positions first; at most [`MOST_VOTES`].
     pub votes: Vec<Disagreement>,
+    /// How many others there are.
+    pub more: usize,
     /// The group, if it is one.
     pub group: Option<usize>,
     /// What couples one that drops with one that keeps.
     pub chain: Option<Chain>,
 }
+
+/// So many ways to disagree are told of the same layers.
+pub const MOST_VOTES: usize = 20;
 
 /// So many have their chains told.
 const MOST_CHAINS: usize = 1000;
@@ -64,15 +70,20 @@ pub fn quarrels(
         dims(a).into_iter().find_map(|(d, x)| Some((axis(a, (d, x)), axis(b, same(x)?))))
     };
     let mut list = Vec::with_capacity(found.len());
-    for ((layers, fate), votes) in found {
-        let parameters: Vec<String> = votes[0].dropped_by.iter().chain(&votes[0].kept_by).cloned().collect();
+    for ((layers, fate), mut votes) in found {
+        let parameters: IndexSet<String> = votes[0].dropped_by.iter().chain(&votes[0].kept_by).cloned().collect();
         let of = |name: &String| groups.get(name.as_str()).into_iter().flatten();
         let makes = |id: &usize| layers.iter().all(|n| of(n).any(|(g, role)| g == id && *role != MemberRole::Reads));
         let group = of(&parameters[0]).map(|(id, _)| *id).find(makes);
         let ends = votes.iter().find_map(|v| pair(v.dropped_by.first()?, v.kept_by.first()?));
         let ends = ends.filter(|_| list.len() < MOST_CHAINS);
-        let chain = ends.and_then(|(a, b)| explainer.same(&a, &b).ok()).map(shorten);
-        list.push(Quarrel { parameters, positions: votes.iter().map(|v| v.positions).sum(), fate, votes, group, chain });
+        // Heads of one weight disagree without a chain.
+        let chain = ends.and_then(|(a, b)| explainer.same(&a, &b).ok()).filter(|c| !c.steps.is_empty()).map(shorten);
+        let positions = votes.iter().map(|v| v.positions).sum();
+        votes.sort_by_key(|v| Reverse(v.positions));
+        let more = votes.len().saturating_sub(MOST_VOTES);
+        votes.truncate(MOST_VOTES);
+        list.push(Quarrel { parameters: parameters.into_iter().collect(), positions, fate, votes, more, group, chain });
     }
     list
 }

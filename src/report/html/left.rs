@@ -18,16 +18,16 @@ pub struct Left {
 /// What stays of a class, seen through the dimensions of its members.
 pub fn left(p: &Propagation, solution: &Solution, class: Id, dims: &[Id]) -> Option<Left> {
     let size = p.axes.size(class).as_int()? as usize;
+    if solution.kept(p, class).is_some_and(|kept| kept.len() != size) {
+        // Ragged: a flag for each pair of an outer and an own position.
+        return Some(Left { count: solution.size(p, class)?, bits: None });
+    }
     let (mut answer, mut seen) = (None, None);
     for id in dims {
         if seen.replace(p.axes.class(*id)) == Some(p.axes.class(*id)) {
             continue;
         }
         let Some(kept) = solution.kept(p, *id) else { return Some(Left { count: size, bits: None }) };
-        if p.axes.class(*id) == class && kept.len() != size {
-            // Ragged: a flag for each pair of an outer and an own position.
-            return Some(Left { count: solution.size(p, *id)?, bits: None });
-        }
         answer = answer.or_else(|| within(&p.axes, *id, &kept, class, 0));
     }
     let kept = answer?;
