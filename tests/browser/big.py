@@ -32,7 +32,7 @@ def main():
     program = torch.export.export(model, (torch.randn(2, 16),), strict=False)
     torch.export.save(program, f"{sys.argv[1]}/big.pt2")
     half = torch.arange(8) % 2
-    save_file({name: half.to(torch.uint8) for name, _ in model.named_parameters() if name.endswith("a.bias")}, f"{sys.argv[1]}/big.masks.safetensors")
+    save_file({name: half.to(torch.uint8) for name, _ in model.named_parameters() if ".a." in name}, f"{sys.argv[1]}/big.masks.safetensors")
 
 
 main()
