@@ -52,7 +52,8 @@ pub fn speedup(
 ) -> Result<Summary, Error> {
     outputs.check(&[("the model that is read", model)])?;
     progress(Progress::Step("reading the program and propagating axes"));
-    let (model, axes) = open(model, rules, &settings.freeze)?;
+    let file = model;
+    let (model, axes) = open(file, rules, &settings.freeze)?;
     let graph = &model.graph;
     if settings.on_unknown == OnUnknown::Error {
         refuse_unknown(graph, &axes)?;
@@ -68,9 +69,11 @@ pub fn speedup(
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
     let summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
     drop(again);
+    let page = || report::Page::new(file, (graph, &axes), rules, &summary, Some(&solution));
+    let report = outputs.report.as_ref().map(|path| report::write_html(path, &page())).transpose()?;
     progress(Progress::Step("writing"));
     progress(Progress::Total(summary.bytes.after));
-    write(&model, small, (&axes, &solution, &plan), settings, outputs, progress)?;
+    write(&model, small, (&axes, &solution, &plan), settings, outputs, report, progress)?;
     Ok(summary)
 }
 
@@ -114,13 +117,14 @@ fn write(
     (axes, solution, plan): (&Propagation, &Solution, &Plan),
     settings: &Settings,
     outputs: &Outputs,
+    report: Option<format::Pending>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
     let Model { archive, graph } = model;
     let masks = plan::unified(graph, axes, solution, settings.options.policy);
     let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
     // All files are written before the first gets its name.
-    let mut files = Vec::new();
+    let mut files: Vec<format::Pending> = report.into_iter().collect();
     if let Some(path) = &outputs.unified_masks {
         let tensors = masks.tensors();
         let list: Vec<(String, Vec<usize>)> =

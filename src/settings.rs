@@ -40,6 +40,8 @@ pub struct Outputs {
     pub unified_masks: Option<PathBuf>,
     /// The plan as JSON, if wanted.
     pub plan: Option<PathBuf>,
+    /// The report as a page for a browser, if wanted.
+    pub report: Option<PathBuf>,
 }
 
 impl Outputs {
@@ -52,6 +54,7 @@ impl Outputs {
             ("the small model", Some(&self.model)),
             ("the unified masks", self.unified_masks.as_ref()),
             ("the plan", self.plan.as_ref()),
+            ("the report", self.report.as_ref()),
         ];
         let outputs = outputs.iter().filter_map(|(what, path)| Some((*what, path.as_ref()?.as_path())));
         let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();

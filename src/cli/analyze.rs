@@ -1,10 +1,14 @@
 //! `paring analyze`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use miette::{IntoDiagnostic, Result};
-use paring::report::{Analysis, ReportError, csv, dot, group_text, groups_text};
+use paring::Outputs;
+use paring::axis::Propagation;
+use paring::load::Model;
+use paring::report::{Analysis, Page, ReportError, Summary, csv, dot, group_text, groups_text, write_html};
+use paring::rule::RuleSet;
 
 use super::Rules;
 
@@ -33,6 +37,9 @@ pub struct Analyze {
     /// Print the groups as a picture for Graphviz: paring analyze MODEL --dot | dot -Tsvg > groups.svg
     #[arg(long, group = "form", conflicts_with = "group")]
     dot: bool,
+    /// Write the groups as a page for a browser, with a graph and a search, and print nothing
+    #[arg(long, group = "form", conflicts_with = "group", value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// List also the axes of one tensor alone that stay anyway, such as those of kernels
     #[arg(long)]
     all: bool,
@@ -45,6 +52,9 @@ impl Analyze {
     pub fn run(self) -> Result<()> {
         let rules = self.rules.set()?;
         let (model, axes) = paring::open(&self.model, &rules, &self.rules.freeze)?;
+        if let Some(path) = &self.report {
+            return self.write(path, &model, &axes, &rules);
+        }
         let analysis = Analysis::new(&model.graph, &axes);
         let text = match &self.group {
             Some(name) => {
@@ -63,5 +73,12 @@ impl Analyze {
             None => groups_text(&analysis, self.all),
         };
         super::print(&text)
+    }
+
+    fn write(&self, path: &Path, model: &Model, axes: &Propagation, rules: &RuleSet) -> Result<()> {
+        Outputs { report: Some(path.into()), ..Outputs::default() }.check(&[("the model that is read", &self.model)])?;
+        let summary = Summary::untouched(&model.graph, axes, rules);
+        let page = Page::new(&self.model, (&model.graph, axes), rules, &summary, None);
+        Ok(write_html(path, &page)?.persist()?)
     }
 }

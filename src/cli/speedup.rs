@@ -39,6 +39,9 @@ pub struct Speedup {
     /// Write the edits and their reasons as JSON
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Write the report as a page for a browser: layers, groups, conflicts and what stands in the way, with a search
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// What decides where masks of coupled layers disagree
     #[arg(long, value_enum, default_value = "keep")]
     on_conflict: OnConflict,
@@ -104,7 +107,12 @@ enum OnUnknownArg {
 impl Speedup {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let outputs = Outputs { model: self.output.clone(), unified_masks: self.unified_masks.clone(), plan: self.plan.clone() };
+        let outputs = Outputs {
+            model: self.output.clone(),
+            unified_masks: self.unified_masks.clone(),
+            plan: self.plan.clone(),
+            report: self.report.clone(),
+        };
         outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
         let rules = if self.rules.is_empty() { RuleSet::builtin() } else { RuleSet::with_dirs(&self.rules)? };
         let zeros = self.masks.as_os_str() == "zeros";

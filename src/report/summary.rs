@@ -189,6 +189,15 @@ impl Summary {
         }
     }
 
+    /// Of a program that nobody shrinks: what it has, and after is as before.
+    pub fn untouched(graph: &Graph, p: &Propagation, rules: &RuleSet) -> Summary {
+        let macs = macs(graph, rules, p);
+        let mut s = Summary { outcome: Outcome::Copy, macs: Total { before: macs, after: macs }, ..Summary::default() };
+        s.layers(graph, graph);
+        s.unknown = unknown(graph, p);
+        s
+    }
+
     fn layers(&mut self, graph: &Graph, small: &Graph) {
         let mut layers: IndexMap<String, Layer> = IndexMap::new();
         let first = graph.first_names();

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::axis::{PropagateError, Step, propagate};
+use crate::axis::{PropagateError, Propagation, Step, propagate};
 use crate::model::{Graph, Node};
 use crate::rule::RuleSet;
 
@@ -47,7 +47,11 @@ pub struct Usage {
 /// # Errors
 /// A graph that its rules contradict.
 pub fn usage(graph: &Graph, rules: &RuleSet) -> Result<Usage, PropagateError> {
-    let axes = propagate(graph, rules, &[])?;
+    Ok(usage_in(graph, rules, &propagate(graph, rules, &[])?))
+}
+
+/// The same for a graph whose axes are known.
+pub fn usage_in(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Usage {
     let mut used: IndexMap<(&str, String), Used> = IndexMap::new();
     let mut missing: IndexMap<(&str, &str), Missing> = IndexMap::new();
     for (node, step) in graph.nodes.iter().zip(&axes.steps) {
@@ -68,7 +72,7 @@ pub fn usage(graph: &Graph, rules: &RuleSet) -> Result<Usage, PropagateError> {
     let mut usage = Usage { used: used.into_values().collect(), missing: missing.into_values().collect() };
     usage.used.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.op.cmp(&b.op)));
     usage.missing.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.op.cmp(&b.op)));
-    Ok(usage)
+    usage
 }
 
 /// `model.py:12: return x + y`

@@ -109,6 +109,9 @@ pub struct Analysis {
     pub edges: Vec<Edge>,
     /// Parameters of the model; tied ones count once.
     pub parameters: u64,
+    /// The axis of each group.
+    #[serde(skip)]
+    pub classes: Vec<Id>,
 }
 
 impl Analysis {
@@ -181,7 +184,8 @@ impl Analysis {
             edges.into_iter().filter_map(|(a, b, tensor)| Some(Edge { from: number(&a)?, to: number(&b)?, tensor })).collect();
         let own = graph.tensors.iter().enumerate().filter(|(k, t)| t.role == Role::Parameter && first[*k] == *k);
         let parameters = own.map(|(_, t)| t.numel() as u64).sum();
-        Analysis { groups: found.into_values().collect(), edges, parameters }
+        let classes = found.keys().copied().collect();
+        Analysis { classes, groups: found.into_values().collect(), edges, parameters }
     }
 
     /// The groups with the most parameters first; of equals, in the order of the network.

@@ -61,45 +61,31 @@ pub struct Chain {
 /// # Errors
 /// Where they are not.
 pub fn same(graph: &Graph, p: &Propagation, a: &AxisRef, b: &AxisRef) -> Result<Chain, ReportError> {
-    let mut writer = Writer::new(graph, p);
-    let links = writer.chains.between(a.id, b.id);
-    let links = links.ok_or_else(|| ReportError::NotTheSame { a: a.name.clone(), b: b.name.clone() })?;
-    writer.names.insert(a.id, a.name.clone());
-    writer.names.insert(b.id, b.name.clone());
-    Ok(writer.chain(a.id, b.id, &links, 0))
+    Explainer::new(graph, p).same(a, b)
 }
 
 /// Why an axis cannot shrink: the chain to what locks it, or to a part of what is locked. `None` if it can.
 pub fn stuck(graph: &Graph, p: &Propagation, a: &AxisRef) -> Option<Chain> {
-    let mut writer = Writer::new(graph, p);
-    writer.names.insert(a.id, a.name.clone());
-    let locks: FxHashMap<Id, &Reason> = p.axes.locks().collect();
-    if let Some(links) = writer.chains.search(a.id, |id| locks.contains_key(&id)) {
-        let end = links.last().map_or(a.id, |l| l.to);
-        let mut chain = writer.chain(a.id, end, &links, 0);
-        chain.locked = locks.get(&end).map(|r| obstacle(graph, r));
-        return Some(chain);
-    }
-    let reason = p.axes.locked_because().get(&p.axes.class(a.id)).copied()?;
-    let mut chain = writer.chain(a.id, a.id, &[], 0);
-    chain.locked = Some(obstacle(graph, reason));
-    chain.part_of = Some("an axis that is locked as a whole".to_owned());
-    Some(chain)
+    Explainer::new(graph, p).stuck(a)
 }
 
-struct Writer<'a> {
+/// Tells chains. What they are searched in is built once, for many questions.
+pub struct Explainer<'a> {
     graph: &'a Graph,
     p: &'a Propagation,
     chains: Chains<'a>,
     names: FxHashMap<Id, String>,
     laws: FxHashSet<(Id, Id)>,
+    locks: FxHashMap<Id, &'a Reason>,
+    locked: FxHashMap<Id, &'a Reason>,
 }
 
 /// Premises of laws are followed so deep.
 const DEEPEST: usize = 2;
 
-impl<'a> Writer<'a> {
-    fn new(graph: &'a Graph, p: &'a Propagation) -> Writer<'a> {
+impl<'a> Explainer<'a> {
+    /// For a program and its axes.
+    pub fn new(graph: &'a Graph, p: &'a Propagation) -> Explainer<'a> {
         let mut names = FxHashMap::default();
         let stored = graph.tensors.iter().map(|t| (t.value, t.name.as_str()));
         let values = graph.values.iter().enumerate().map(|(k, v)| (crate::model::ValueId(k as u32), v.name.as_str()));
@@ -108,7 +94,38 @@ impl<'a> Writer<'a> {
                 names.entry(*id).or_insert_with(|| format!("{name}[{d}]"));
             }
         }
-        Writer { graph, p, chains: Chains::new(&p.axes), names, laws: FxHashSet::default() }
+        let (chains, laws) = (Chains::new(&p.axes), FxHashSet::default());
+        Explainer { graph, p, chains, names, laws, locks: p.axes.locks().collect(), locked: p.axes.locked_because() }
+    }
+
+    /// See [`same`].
+    ///
+    /// # Errors
+    /// Where they are not.
+    pub fn same(&mut self, a: &AxisRef, b: &AxisRef) -> Result<Chain, ReportError> {
+        let links = self.chains.between(a.id, b.id);
+        let links = links.ok_or_else(|| ReportError::NotTheSame { a: a.name.clone(), b: b.name.clone() })?;
+        self.laws.clear();
+        self.names.insert(a.id, a.name.clone());
+        self.names.insert(b.id, b.name.clone());
+        Ok(self.chain(a.id, b.id, &links, 0))
+    }
+
+    /// See [`stuck`].
+    pub fn stuck(&mut self, a: &AxisRef) -> Option<Chain> {
+        self.laws.clear();
+        self.names.insert(a.id, a.name.clone());
+        if let Some(links) = self.chains.search(a.id, |id| self.locks.contains_key(&id)) {
+            let end = links.last().map_or(a.id, |l| l.to);
+            let mut chain = self.chain(a.id, end, &links, 0);
+            chain.locked = self.locks.get(&end).map(|r| obstacle(self.graph, r));
+            return Some(chain);
+        }
+        let reason = self.locked.get(&self.p.axes.class(a.id)).copied()?;
+        let mut chain = self.chain(a.id, a.id, &[], 0);
+        chain.locked = Some(obstacle(self.graph, reason));
+        chain.part_of = Some("an axis that is locked as a whole".to_owned());
+        Some(chain)
     }
 
     /// A name for any axis: that of a tensor's dimension, or of which parts it is made.

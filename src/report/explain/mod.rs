@@ -5,7 +5,7 @@ mod fate;
 mod meeting;
 mod name;
 
-pub use chain::{Chain, Evidence, Step, same, stuck};
+pub use chain::{Chain, Evidence, Explainer, Step, same, stuck};
 pub(super) use fate::ranges;
 pub use fate::{Fates, Run, fates};
 pub use meeting::{Meeting, Meetings};
