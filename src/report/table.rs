@@ -108,14 +108,21 @@ pub(super) fn spaced(n: u64) -> String {
 
 /// One note for all disagreements among the same layers; who drops what is in the JSON.
 fn disagreements(list: &[Disagreement]) -> Vec<Note> {
-    let mut groups: IndexMap<(BTreeSet<&String>, Fate), (usize, Option<&Place>)> = IndexMap::new();
-    for d in list {
-        let layers = d.dropped_by.iter().chain(&d.kept_by).collect();
-        let group = groups.entry((layers, d.fate)).or_default();
-        group.0 += d.positions;
-        group.1 = group.1.or(d.at.as_ref());
+    struct Group<'a> {
+        layers: BTreeSet<&'a String>,
+        fate: Fate,
+        positions: usize,
+        at: Option<&'a Place>,
     }
-    let text = |((layers, fate), (n, at)): ((BTreeSet<&String>, Fate), (usize, Option<&Place>))| {
+    let mut groups: IndexMap<(BTreeSet<&String>, Fate), Group> = IndexMap::new();
+    for d in list {
+        let layers: BTreeSet<&String> = d.dropped_by.iter().chain(&d.kept_by).collect();
+        let new = || Group { layers: layers.clone(), fate: d.fate, positions: 0, at: None };
+        let group = groups.entry((layers.clone(), d.fate)).or_insert_with(new);
+        group.positions += d.positions;
+        group.at = group.at.or(d.at.as_ref());
+    }
+    let text = |Group { layers, fate, positions: n, at }: Group| {
         let meet = at.map(|p| format!("; they meet at {} ({})", p.node, p.op)).unwrap_or_default();
         let text = match fate {
             Fate::Stays => stay(n),
@@ -124,7 +131,7 @@ fn disagreements(list: &[Disagreement]) -> Vec<Note> {
         };
         Note { subject: modules(layers), text: text + &meet, line: at.and_then(|p| p.line.clone()) }
     };
-    groups.into_iter().map(text).collect()
+    groups.into_values().map(text).collect()
 }
 
 /// At most this many lines a section; `--json` has them all.
