@@ -58,7 +58,7 @@ impl Explain {
         }
         if let Some(masks) = &self.masks {
             let file = MaskFile::open(masks)?;
-            let masks = file.masks(&model)?;
+            let masks = file.masks(&self.model)?;
             let options = Options { explain: Some(a.id), ..Options::default() };
             let solution = solve(graph, &rules, &p, &masks, &options, &|k| model.flags(k)).map_err(paring::Error::from)?;
             if let Some(fates) = fates(graph, &p, &solution, &a) {

@@ -42,9 +42,9 @@ impl MaskFile {
         if path.as_os_str() == "zeros" { Ok(MaskFile::Zeros) } else { Ok(MaskFile::Stored(read_safetensors(path)?)) }
     }
 
-    /// The masks for a model.
-    pub fn masks(&self, model: &Model) -> Result<Masks<'_>> {
-        let MaskFile::Stored(files) = self else { return Ok(model.zeros()?) };
+    /// The masks for a model, which is only opened where they are in it.
+    pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
+        let MaskFile::Stored(files) = self else { return Ok(Model::open(model)?.zeros()?) };
         let mut all = Masks::new();
         for (name, mask) in files {
             all.insert(name.clone(), Mask { shape: mask.shape.clone(), keep: mask.keep()? });

@@ -6,13 +6,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result};
-use paring::format::masks::read_safetensors;
-use paring::load::Model;
 use paring::plan::Statistics;
 use paring::report::{Summary, table};
-use paring::rule::RuleSet;
-use paring::solve::{Mask, Masks, Options, Policy};
+use paring::solve::{Options, Policy};
 use paring::{OnUnknown, Outputs, Progress, Settings};
+
+use super::{MaskFile, Rules};
 
 /// Shrink a model by its masks.
 ///
@@ -51,12 +50,8 @@ pub struct Speedup {
     /// Whether means and norms over removed channels are repaired or left over fewer channels
     #[arg(long, value_enum, default_value = "exact")]
     statistics: StatisticsArg,
-    /// Keep all channels of a parameter, buffer or module (may be repeated)
-    #[arg(long, value_name = "NAME")]
-    freeze: Vec<String>,
-    /// Read further rules from the YAML files of a folder (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: Rules,
     /// What to do with operators that no rule describes
     #[arg(long, value_enum, default_value = "lock")]
     on_unknown: OnUnknownArg,
@@ -114,13 +109,9 @@ impl Speedup {
             report: self.report.clone(),
         };
         outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
-        let rules = if self.rules.is_empty() { RuleSet::builtin() } else { RuleSet::with_dirs(&self.rules)? };
-        let zeros = self.masks.as_os_str() == "zeros";
-        let files = if zeros { Default::default() } else { read_safetensors(&self.masks)? };
-        let mut masks = if zeros { Model::open(&self.model)?.zeros()? } else { Masks::new() };
-        for (name, mask) in &files {
-            masks.insert(name.clone(), Mask { shape: mask.shape.clone(), keep: mask.keep()? });
-        }
+        let rules = self.rules.set()?;
+        let file = MaskFile::open(&self.masks)?;
+        let masks = file.masks(&self.model)?;
         let bar = self.bar();
         let mut show = |progress| match progress {
             Progress::Step(step) => bar.set_message(step),
@@ -151,7 +142,7 @@ impl Speedup {
                 StatisticsArg::Exact => Statistics::Exact,
                 StatisticsArg::Approximate => Statistics::Approximate,
             },
-            freeze: self.freeze.clone(),
+            freeze: self.rules.freeze.clone(),
             masks: self.masks.clone(),
             on_unknown: match self.on_unknown {
                 OnUnknownArg::Lock => OnUnknown::Lock,
