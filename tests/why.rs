@@ -77,6 +77,9 @@ fn chains() {
 #[test]
 fn wrong_names() {
     insta::assert_snapshot!("no_axis", fails(&["explain", MODEL, "stem.0.wieght[0]"]));
+    for name in ["", "[0]", "stem.0.weight[a]", "stem.0.weight[]", "stem.0.weight[-1]", "stem.0.weight[99999999999999999999]"] {
+        assert!(fails(&["explain", MODEL, name]).contains("paring::report::no_axis"), "{name}");
+    }
     insta::assert_snapshot!("no_dimension", fails(&["explain", MODEL, "stem.0.weight[4]"]));
     insta::assert_snapshot!("not_the_same", fails(&["explain", MODEL, "stem.0", "head"]));
     insta::assert_snapshot!("no_group", fails(&["analyze", MODEL, "--group", "nothing"]));

@@ -23,10 +23,11 @@ pub struct AxisRef {
 /// A name of nothing, or a dimension that is not there.
 pub fn axis(graph: &Graph, p: &Propagation, text: &str) -> Result<AxisRef, ReportError> {
     let (name, dim) = match text.strip_suffix(']').and_then(|t| t.rsplit_once('[')) {
-        Some((name, dim)) => (name, dim.parse::<usize>().ok()),
+        Some((name, dim)) => (name, Some(dim)),
         None => (text, None),
     };
     let known = || graph.tensors.iter().map(|t| t.name.as_str()).chain(graph.values.iter().map(|v| v.name.as_str()));
+    let dim = dim.map(|d| d.parse::<usize>().map_err(|_| ReportError::no_axis(text, known()))).transpose()?;
     let roles = Roles::new(graph, p);
     let tensor = graph.tensors.iter().position(|t| t.name == name).or_else(|| {
         let inside =
