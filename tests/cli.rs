@@ -1,5 +1,7 @@
 //! The program as a user runs it: reports, bad input, and that nothing is left behind.
 
+mod common;
+
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
@@ -64,15 +66,9 @@ impl Bench {
 
     /// Runs into an error that leaves nothing, and gives its text.
     fn fails(&self, args: &[&str]) -> String {
-        let out = self.run(args);
-        let text = String::from_utf8(out.stderr).unwrap();
-        let coloured = String::from_utf8(self.command(args).env("FORCE_COLOR", "1").output().unwrap().stderr).unwrap();
-        assert!(coloured.contains("\u{1b}["), "{coloured}");
-        let temporary = |text: &str| text.split(".paring-").next().unwrap_or_default().to_owned(); // a random name
-        assert_eq!(temporary(&plain(&coloured)), temporary(&text), "{args:?}");
-        assert_eq!(out.status.code(), Some(1), "{args:?}\n{text}");
-        assert!(out.stdout.is_empty(), "{args:?}");
-        assert!(!text.contains("panicked"), "{text}");
+        let (code, out, text) = common::error(self.command(args));
+        assert_eq!(code, Some(1), "{args:?}\n{text}");
+        assert!(out.is_empty(), "{args:?}");
         assert_eq!(self.made(), [""; 0], "{args:?}");
         text
     }
@@ -82,13 +78,6 @@ impl Bench {
         assert_eq!(out.status.code(), Some(0), "{args:?}\n{}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     }
-}
-
-/// A text without its colours.
-fn plain(text: &str) -> String {
-    let mut parts = text.split('\u{1b}');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |out, part| out + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// All outputs that can be asked for.

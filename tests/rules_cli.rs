@@ -1,5 +1,7 @@
 //! `paring rules`: what is listed, drawn, checked, proposed and formatted.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -42,10 +44,14 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paring"));
-        command.current_dir(self.0.path()).args(args).env("NO_COLOR", "1").env("COLUMNS", "100");
-        command.output().unwrap()
+        command.current_dir(self.0.path()).args(args).env("COLUMNS", "100");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).env("NO_COLOR", "1").output().unwrap()
     }
 
     fn succeeds(&self, args: &[&str]) -> String {
@@ -55,10 +61,10 @@ impl Bench {
     }
 
     fn fails(&self, args: &[&str]) -> String {
-        let out = self.run(args);
-        assert_eq!(out.status.code(), Some(1), "{args:?}");
-        assert!(out.stdout.is_empty(), "{args:?}");
-        String::from_utf8(out.stderr).unwrap()
+        let (code, out, text) = common::error(self.command(args));
+        assert_eq!(code, Some(1), "{args:?}");
+        assert!(out.is_empty(), "{args:?}");
+        text
     }
 }
 

@@ -1,29 +1,32 @@
 //! `paring analyze` and `paring explain`: groups, chains, fates.
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
 const MODEL: &str = "pocketnet.pt2";
 
-fn run(args: &[&str]) -> Output {
+fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paring"));
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
-    command.args(args).env("NO_COLOR", "1").env("COLUMNS", "100").output().unwrap()
+    command.args(args).env("COLUMNS", "100");
+    command
 }
 
 fn succeeds(args: &[&str]) -> String {
-    let out = run(args);
+    let out = command(args).env("NO_COLOR", "1").output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{args:?}\n{}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
 }
 
 fn fails(args: &[&str]) -> String {
-    let out = run(args);
-    assert_eq!(out.status.code(), Some(1), "{args:?}");
-    assert!(out.stdout.is_empty(), "{args:?}");
-    String::from_utf8(out.stderr).unwrap()
+    let (code, out, text) = common::error(command(args));
+    assert_eq!(code, Some(1), "{args:?}");
+    assert!(out.is_empty(), "{args:?}");
+    text
 }
 
 #[test]
