@@ -42,6 +42,9 @@ pub struct Conflicts {
 /// At most so many conflicts are shown.
 const MOST: usize = 4;
 
+/// At most so many masks are shown of those that disagree on an axis.
+const MOST_ENTRIES: usize = 12;
+
 impl Conflicts {
     /// The conflicts of a solution under the policy `keep`. `masks` is the file that they come from.
     pub fn new(graph: &Graph, p: &Propagation, solution: &Solution, masks: &Path, outlooks: Vec<Outlook>) -> Conflicts {
@@ -85,8 +88,16 @@ fn votes(graph: &Graph, solution: &Solution, masks: &Path, names: &BTreeSet<&Str
     let positions: usize = conflicts.iter().map(|c| c.positions).sum();
     let mut text = String::new();
     let mut labels = Vec::new();
-    for name in names {
-        let Some(k) = graph.tensors.iter().position(|t| t.name == **name) else { continue };
+    let known = |name: &&&String| graph.tensors.iter().position(|t| t.name == ***name);
+    // Weights speak for their biases.
+    let makes = |name: &&&String| known(name).is_some_and(|k| solution.makes[k].contains(&true));
+    let mut shown: Vec<&&String> = names.iter().filter(makes).collect();
+    if shown.len() < 2 {
+        shown = names.iter().collect();
+    }
+    let hidden = shown.len().saturating_sub(MOST_ENTRIES);
+    for name in shown.into_iter().take(MOST_ENTRIES) {
+        let Some(k) = known(&name) else { continue };
         let keeps: usize = conflicts.iter().filter(|c| c.keep.contains(name)).map(|c| c.positions).sum();
         let start = text.len();
         text.push_str(name);
@@ -114,6 +125,9 @@ fn votes(graph: &Graph, solution: &Solution, masks: &Path, names: &BTreeSet<&Str
         };
         labels.push(LabeledSpan::at(span, label));
         text.push('\n');
+    }
+    if hidden > 0 {
+        text.push_str(&format!("… and {hidden} more\n"));
     }
     let what = if positions == 1 { "a position".to_owned() } else { format!("{positions} positions") };
     Finding {
