@@ -56,7 +56,7 @@ pub fn speedup(
     let (model, axes) = open(file, rules, &settings.freeze)?;
     let graph = &model.graph;
     if settings.on_unknown == OnUnknown::Error {
-        refuse_unknown(graph, &axes)?;
+        refuse_unknown(graph, rules, &axes)?;
     }
     progress(Progress::Step("solving for what stays"));
     let solve = |options: &solve::Options| solve::solve(graph, rules, &axes, masks, options, &|k| model.flags(k));
@@ -86,15 +86,13 @@ fn conflicts<'a>(
 ) -> Result<report::ReportError, Error> {
     let with = |policy| solve(&solve::Options { policy, ..settings.options.clone() });
     let (keep, prune) = (with(Policy::Keep)?, with(Policy::Prune)?);
-    let left = |solution: &Solution| report::parameters_left(graph, axes, solution);
-    let outlooks =
-        vec![report::Outlook { policy: "keep", left: left(&keep) }, report::Outlook { policy: "prune", left: left(&prune) }];
+    let outlook = |policy, solution| report::Outlook::new(policy, graph, axes, solution);
+    let outlooks = vec![outlook("keep", &keep), outlook("prune", &prune)];
     Ok(Box::new(report::Conflicts::new(graph, axes, &keep, &settings.masks, outlooks)).into())
 }
 
-fn refuse_unknown(graph: &Graph, axes: &Propagation) -> Result<(), Error> {
-    let unknown = graph.nodes.iter().zip(&axes.steps).filter(|(_, step)| matches!(step, axis::Step::Unknown(_)));
-    let mut ops: Vec<String> = unknown.map(|(node, _)| node.target.clone()).collect();
+fn refuse_unknown(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Result<(), Error> {
+    let mut ops: Vec<String> = rulebook::usage(graph, rules, axes).missing.into_iter().map(|m| m.op).collect();
     ops.sort();
     ops.dedup();
     if ops.is_empty() { Ok(()) } else { Err(report::ReportError::Unknown { ops }.into()) }

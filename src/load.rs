@@ -37,7 +37,7 @@ impl Model {
     /// The elements of what may be an index.
     fn list(&self, t: &Tensor) -> Option<Arc<[i64]>> {
         let short = t.shape.len() == 1 && t.numel() <= LONGEST;
-        if !short || t.role == Role::Parameter || !matches!(t.dtype, DType::I64 | DType::I32) {
+        if !short || t.updated || t.role == Role::Parameter || !matches!(t.dtype, DType::I64 | DType::I32) {
             return None;
         }
         Some(self.floats(t)?.into_iter().map(|x| x as i64).collect())
@@ -46,6 +46,9 @@ impl Model {
     /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`].
     pub fn flags(&self, tensor: usize) -> u8 {
         let tensor = &self.graph.tensors[tensor];
+        if tensor.updated {
+            return 0;
+        }
         let Some(values) = self.floats(tensor) else { return 0 };
         let mut flags = 0;
         if values.iter().all(|x| *x >= 0.0) {

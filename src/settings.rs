@@ -28,7 +28,7 @@ pub struct Settings {
     /// What to do with unknown operators.
     pub on_unknown: OnUnknown,
     /// The file that the masks come from, for messages.
-    pub masks: std::path::PathBuf,
+    pub masks: PathBuf,
 }
 
 /// Where results go.

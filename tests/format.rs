@@ -220,6 +220,21 @@ fn a_graph_is_read() {
     assert_eq!(graph.outputs.len(), 1);
 }
 
+/// What the program writes back is something else in the next call.
+#[test]
+fn updated_tensors_are_marked() {
+    let parts = Parts::new().model(|m| {
+        let module = &mut m["graph_module"];
+        module["signature"]["input_specs"][1] = json!({"buffer": {"arg": {"name": "p_v"}, "buffer_name": "tied", "persistent": true}});
+        let mutation = json!({"buffer_mutation": {"arg": {"name": "mul"}, "buffer_name": "tied"}});
+        module["signature"]["output_specs"].as_array_mut().unwrap().insert(0, mutation);
+        module["graph"]["outputs"].as_array_mut().unwrap().insert(0, tensor("mul"));
+    });
+    let updated = |parts: &Parts| open(parts).unwrap().tensors.iter().map(|t| t.updated).collect::<Vec<_>>();
+    assert_eq!(updated(&Parts::new()), [false, false]);
+    assert_eq!(updated(&parts), [false, true]);
+}
+
 #[test]
 fn an_unchanged_graph_gives_the_same_archive() {
     for deflate in [false, true] {
@@ -279,6 +294,7 @@ fn cut(archive: &Archive) -> (Graph, Graph, Vec<Payload<'static>>) {
         strides: vec![1],
         offset: 0,
         storage: 2,
+        updated: false,
         list: None,
     });
     let weight = vec![1; 16];

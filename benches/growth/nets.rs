@@ -66,7 +66,18 @@ impl Net {
         }
         let strides = (0..shape.len()).map(|d| shape[d + 1..].iter().product()).collect();
         let (role, dtype, shape) = (Role::Parameter, DType::F32, shape.to_vec());
-        self.graph.tensors.push(Tensor { name, value, role, dtype, shape, strides, offset: 0, storage: k, list: None });
+        self.graph.tensors.push(Tensor {
+            name,
+            value,
+            role,
+            dtype,
+            shape,
+            strides,
+            offset: 0,
+            storage: k,
+            updated: false,
+            list: None,
+        });
         Arg::Tensor(value)
     }
 

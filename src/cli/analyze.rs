@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::Outputs;
 use paring::axis::Propagation;
 use paring::load::Model;
@@ -50,29 +50,26 @@ pub struct Analyze {
 impl Analyze {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let rules = self.rules.set()?;
+        let rules = self.rules.dirs.set()?;
         let (model, axes) = paring::open(&self.model, &rules, &self.rules.freeze)?;
         if let Some(path) = &self.report {
             return self.write(path, &model, &axes, &rules);
         }
         let analysis = Analysis::new(&model.graph, &axes);
-        let text = match &self.group {
-            Some(name) => {
-                let groups = analysis.named(name);
-                if groups.is_empty() {
-                    return Err(ReportError::no_axis(name, analysis.names()).into());
-                }
-                match self.json {
-                    true => serde_json::to_string_pretty(&groups).into_diagnostic()? + "\n",
-                    false => groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n"),
-                }
-            }
-            None if self.json => serde_json::to_string_pretty(&analysis).into_diagnostic()? + "\n",
-            None if self.csv => csv(&analysis),
-            None if self.dot => dot(&analysis),
-            None => groups_text(&analysis, self.all),
-        };
-        super::print(&text)
+        if let Some(name) = &self.group {
+            let groups = analysis.named(name);
+            return match groups.is_empty() {
+                true => Err(ReportError::no_axis(name, analysis.names()).into()),
+                false if self.json => super::print_json(&groups),
+                false => super::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
+            };
+        }
+        match (self.json, self.csv, self.dot) {
+            (true, ..) => super::print_json(&analysis),
+            (_, true, _) => super::print(&csv(&analysis)),
+            (_, _, true) => super::print(&dot(&analysis)),
+            _ => super::print(&groups_text(&analysis, self.all)),
+        }
     }
 
     fn write(&self, path: &Path, model: &Model, axes: &Propagation, rules: &RuleSet) -> Result<()> {

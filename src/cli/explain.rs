@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::report::{Analysis, axis, fates, group_text, same, stuck};
 use paring::solve::{Options, solve};
 
@@ -45,7 +45,7 @@ pub struct Explain {
 impl Explain {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let rules = self.rules.set()?;
+        let rules = self.rules.dirs.set()?;
         let (model, p) = paring::open(&self.model, &rules, &self.rules.freeze)?;
         let graph = &model.graph;
         let a = axis(graph, &p, &self.a)?;
@@ -68,7 +68,7 @@ impl Explain {
         let analysis = Analysis::new(graph, &p);
         let groups = analysis.named(&a.name);
         match self.json {
-            true => super::print(&(serde_json::to_string_pretty(&groups).into_diagnostic()? + "\n")),
+            true => super::print_json(&groups),
             false if groups.is_empty() => super::print(&format!("{} can shrink; no parameter has this axis\n", a.name)),
             false => super::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
         }
@@ -76,7 +76,7 @@ impl Explain {
 
     fn print(&self, answer: &(impl std::fmt::Display + serde::Serialize)) -> Result<()> {
         match self.json {
-            true => super::print(&(serde_json::to_string_pretty(answer).into_diagnostic()? + "\n")),
+            true => super::print_json(answer),
             false => super::print(&answer.to_string()),
         }
     }

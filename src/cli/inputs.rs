@@ -10,18 +10,25 @@ use paring::load::Model;
 use paring::rule::{RuleErrors, RuleSet};
 use paring::solve::{Mask, Masks};
 
+/// Rules of the user's own.
+#[derive(Args)]
+pub struct RuleDirs {
+    /// Read further rules from the YAML files of a folder (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+}
+
 /// Rules of the user's own, and what they want to keep.
 #[derive(Args)]
 pub struct Rules {
-    /// Read further rules from the YAML files of a folder (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    pub rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub dirs: RuleDirs,
     /// Keep all channels of a parameter, buffer or module (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub freeze: Vec<String>,
 }
 
-impl Rules {
+impl RuleDirs {
     /// The built-in rules and those of the folders.
     pub fn set(&self) -> Result<RuleSet, RuleErrors> {
         if self.rules.is_empty() { Ok(RuleSet::builtin()) } else { RuleSet::with_dirs(&self.rules) }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use miette::{IntoDiagnostic, JSONReportHandler, Result};
 
-use inputs::{MaskFile, Rules};
+use inputs::{MaskFile, RuleDirs, Rules};
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
@@ -86,4 +86,9 @@ fn print(text: &str) -> Result<()> {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.into_diagnostic(),
     }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(&(serde_json::to_string_pretty(value).into_diagnostic()? + "\n"))
 }

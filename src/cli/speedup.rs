@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::plan::Statistics;
 use paring::report::{Summary, table};
 use paring::solve::{Options, Policy};
@@ -109,7 +109,7 @@ impl Speedup {
             report: self.report.clone(),
         };
         outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
-        let rules = self.rules.set()?;
+        let rules = self.rules.dirs.set()?;
         let file = MaskFile::open(&self.masks)?;
         let masks = file.masks(&self.model)?;
         let bar = self.bar();
@@ -162,9 +162,9 @@ impl Speedup {
 
     fn print(&self, summary: &Summary) -> Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string_pretty(summary).into_diagnostic()?);
+            super::print_json(summary)?;
         } else if !self.quiet {
-            print!("{}", table(summary));
+            super::print(&table(summary))?;
         }
         Ok(())
     }

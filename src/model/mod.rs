@@ -129,6 +129,11 @@ impl Source {
             |f: &&Frame| !f.file.starts_with('<') && !["/torch/nn/", "/torch/_"].iter().any(|inside| f.file.contains(inside));
         self.frames.iter().rev().find(own).or(self.frames.last())
     }
+
+    /// That frame as reports show it: `model.py:12: return x + y`.
+    pub fn line(&self) -> Option<String> {
+        self.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text))
+    }
 }
 
 /// A line of Python.
@@ -174,7 +179,9 @@ pub struct Tensor {
     pub offset: usize,
     /// Number of the storage. Tensors with the same storage share memory.
     pub storage: usize,
-    /// The elements of a short list of integers that is no parameter: an index.
+    /// The program writes it back: in the next call it holds something else.
+    pub updated: bool,
+    /// The elements of a short list of integers that is no parameter and not updated: an index.
     pub list: Option<Arc<[i64]>>,
 }
 

@@ -35,6 +35,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
             strides: vec![1],
             offset: 0,
             storage: usize::MAX - k, // the writer's payloads number it
+            updated: false,
             list: Some(c.data.as_slice().into()),
         });
     }

@@ -1,17 +1,15 @@
 //! Masks that disagree, as a diagnostic: who, where they meet, and what each policy would give.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use indexmap::IndexMap;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-use super::analysis::place;
-use super::explain::{Meetings, ranges};
-use crate::axis::{Propagation, Step};
+use super::disagreement::{Disagreement, disagreements};
+use super::explain::{Meeting, ranges};
+use crate::axis::{Bound, Propagation};
 use crate::model::{Frame, Graph, Role};
-use crate::solve::{Conflict, Given, Solution};
+use crate::solve::{Given, Policy, Solution};
 
 /// What a policy would leave.
 #[derive(Clone, Debug)]
@@ -20,6 +18,24 @@ pub struct Outlook {
     pub policy: &'static str,
     /// The share of parameters that would stay.
     pub left: f64,
+}
+
+impl Outlook {
+    /// Of a solution under a policy.
+    pub fn new(policy: &'static str, graph: &Graph, p: &Propagation, solution: &Solution) -> Outlook {
+        let first = graph.first_names();
+        let (mut before, mut after) = (0.0, 0.0);
+        for (k, t) in graph.tensors.iter().enumerate() {
+            if t.role != Role::Parameter || first[k] != k {
+                continue;
+            }
+            let ids = p.dims[t.value.index()].as_deref().unwrap_or(&[]);
+            let kept = |d: usize| ids.get(d).and_then(|id| solution.size(p, *id)).unwrap_or(t.shape[d]) as f64;
+            before += t.numel() as f64;
+            after += (0..t.shape.len()).map(kept).product::<f64>();
+        }
+        Outlook { policy, left: if before > 0.0 { after / before } else { 1.0 } }
+    }
 }
 
 /// A text with labels.
@@ -48,57 +64,49 @@ const MOST_ENTRIES: usize = 12;
 impl Conflicts {
     /// The conflicts of a solution under the policy `keep`. `masks` is the file that they come from.
     pub fn new(graph: &Graph, p: &Propagation, solution: &Solution, masks: &Path, outlooks: Vec<Outlook>) -> Conflicts {
-        let meetings = Meetings::new(graph, p);
+        let all = disagreements(graph, p, &solution.conflicts, Policy::Keep);
         let mut findings = Vec::new();
-        // Together by the layers that disagree, whichever of them drop and keep.
-        let mut layers: IndexMap<BTreeSet<&String>, Vec<&Conflict>> = IndexMap::new();
-        for c in &solution.conflicts {
-            layers.entry(c.drop.iter().chain(&c.keep).collect()).or_default().push(c);
-        }
-        for (names, conflicts) in layers.iter().take(MOST) {
-            findings.push(votes(graph, solution, masks, names, conflicts));
-            let Some((a, b)) = conflicts.first().and_then(|c| Some((c.drop.first()?, c.keep.first()?))) else { continue };
-            let Some(meeting) = meetings.of(a, b) else { continue };
-            let Some(node) = meeting.node else { continue };
-            let at = place(graph, node);
-            if let Some(Step::Bound(bound)) = p.steps.get(node.index()) {
-                let rule = &bound.rule.place;
-                findings.push(Finding {
-                    message: format!(
-                        "{} and {} are one axis: they meet at {} ({})",
-                        meeting.a.name, meeting.b.name, at.node, at.op
-                    ),
-                    source: Some(NamedSource::new(rule.source.name(), rule.source.inner().clone())),
-                    labels: vec![LabeledSpan::at(rule.span.clone(), "the same letter is the same axis")],
-                    help: Some(format!("`paring explain MODEL {} {}` shows the whole chain", meeting.a.name, meeting.b.name)),
-                });
-            }
+        for d in all.iter().take(MOST) {
+            findings.push(votes(graph, solution, masks, d));
+            let Some((meeting, node)) = d.meeting.as_ref().and_then(|m| Some((m, m.node?))) else { continue };
+            findings.extend(p.bound_at(node).map(|bound| rule(graph, meeting, bound)));
             findings.extend(graph.node(node).source.frame().map(python));
         }
-        if layers.len() > MOST {
-            let message = format!("and {} more groups of layers disagree", layers.len() - MOST);
+        if all.len() > MOST {
+            let message = format!("and {} more groups of layers disagree", all.len() - MOST);
             findings.push(Finding { message, source: None, labels: Vec::new(), help: None });
         }
-        Conflicts { positions: solution.conflicts.iter().map(|c| c.positions).sum(), findings, outlooks }
+        Conflicts { positions: all.iter().map(|d| d.positions).sum(), findings, outlooks }
+    }
+}
+
+/// The rule that makes two axes one.
+fn rule(graph: &Graph, meeting: &Meeting, bound: &Bound) -> Finding {
+    let (a, b, node, rule) = (&meeting.a.name, &meeting.b.name, graph.node(bound.node), &bound.rule.place);
+    Finding {
+        message: format!("{a} and {b} are one axis: they meet at {} ({})", node.name, node.target),
+        source: Some(NamedSource::new(rule.source.name(), rule.source.inner().clone())),
+        labels: vec![LabeledSpan::at(rule.span.clone(), "the same letter is the same axis")],
+        help: Some(format!("`paring explain MODEL {a} {b}` shows the whole chain")),
     }
 }
 
 /// The entries of the mask file that disagree.
-fn votes(graph: &Graph, solution: &Solution, masks: &Path, names: &BTreeSet<&String>, conflicts: &[&Conflict]) -> Finding {
-    let positions: usize = conflicts.iter().map(|c| c.positions).sum();
+fn votes(graph: &Graph, solution: &Solution, masks: &Path, d: &Disagreement) -> Finding {
+    let positions = d.positions;
     let mut text = String::new();
     let mut labels = Vec::new();
-    let known = |name: &&&String| graph.tensors.iter().position(|t| t.name == ***name);
+    let known = |name: &String| graph.tensors.iter().position(|t| t.name == *name);
     // Weights speak for their biases.
-    let makes = |name: &&&String| known(name).is_some_and(|k| solution.makes[k].contains(&true));
-    let mut shown: Vec<&&String> = names.iter().filter(makes).collect();
+    let makes = |name: &&String| known(name).is_some_and(|k| solution.makes[k].contains(&true));
+    let mut shown: Vec<&String> = d.parameters.iter().filter(makes).collect();
     if shown.len() < 2 {
-        shown = names.iter().collect();
+        shown = d.parameters.iter().collect();
     }
     let hidden = shown.len().saturating_sub(MOST_ENTRIES);
     for name in shown.into_iter().take(MOST_ENTRIES) {
-        let Some(k) = known(&name) else { continue };
-        let keeps: usize = conflicts.iter().filter(|c| c.keep.contains(name)).map(|c| c.positions).sum();
+        let Some(k) = known(name) else { continue };
+        let keeps: usize = d.votes.iter().filter(|v| v.kept_by.contains(name)).map(|v| v.positions).sum();
         let start = text.len();
         text.push_str(name);
         let span = start..text.len();
@@ -162,19 +170,6 @@ fn python(frame: &Frame) -> Finding {
         source: Some(NamedSource::new(&frame.file, text)),
         help: None,
     }
-}
-
-/// The share of parameters that a solution keeps.
-pub fn parameters_left(graph: &Graph, p: &Propagation, solution: &Solution) -> f64 {
-    let first = graph.first_names();
-    let (mut before, mut after) = (0.0, 0.0);
-    for (_, t) in graph.tensors.iter().enumerate().filter(|(k, t)| t.role == Role::Parameter && first[*k] == *k) {
-        let ids = p.dims[t.value.index()].as_deref().unwrap_or(&[]);
-        let kept = |d: usize| solution.size(p, ids[d]).unwrap_or(t.shape[d]) as f64;
-        before += t.numel() as f64;
-        after += (0..t.shape.len()).map(kept).product::<f64>();
-    }
-    if before > 0.0 { after / before } else { 1.0 }
 }
 
 impl fmt::Display for Conflicts {

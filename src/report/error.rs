@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::solve::closest_names;
+
 /// What can go wrong with a report.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ReportError {
@@ -23,10 +25,7 @@ pub enum ReportError {
     #[error("`{name}` is no axis of the model")]
     #[diagnostic(
         code(paring::report::no_axis),
-        help("an axis is a parameter or a value with a dimension, as in `conv1.weight[0]`; {}", match closest.as_slice() {
-            [] => "the model has no parameters".to_owned(),
-            names => format!("did you mean {}?", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
-        })
+        help("an axis is a parameter or a value with a dimension, as in `conv1.weight[0]`; {}", closest_names(closest))
     )]
     NoAxis {
         /// The name.

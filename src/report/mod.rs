@@ -2,6 +2,7 @@
 
 mod analysis;
 mod conflict;
+mod disagreement;
 mod error;
 mod explain;
 mod html;
@@ -15,12 +16,13 @@ use std::path::Path;
 use crate::format::{FormatError, Output, Pending};
 
 pub use analysis::{Analysis, Edge, Group, Member, MemberRole, Obstacle, Place, csv, dot, group_text, groups_text};
-pub use conflict::{Conflicts, Finding, Outlook, parameters_left};
+pub use conflict::{Conflicts, Finding, Outlook};
+pub use disagreement::{Disagreement, Fate, Vote, disagreements};
 pub use error::ReportError;
 pub use explain::{AxisRef, Chain, Evidence, Explainer, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck};
-pub use html::{Page, html, write_html};
+pub use html::{Page, Quarrel, html, write_html};
 pub use macs::macs;
-pub use summary::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
+pub use summary::{Layer, Note, Outcome, Summary, Total};
 pub use table::table;
 
 /// Writes JSON to a file that has no name before [`Pending::persist`].

@@ -1,18 +1,18 @@
 //! The outcome of a run in numbers and reasons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::analysis::{Place, place};
-use super::explain::Meetings;
+use super::disagreement::{Disagreement, disagreements};
 use super::macs;
-use crate::axis::{Propagation, Step};
+use crate::axis::Propagation;
 use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::RuleSet;
-use crate::solve::{Conflict, Given, Policy, Solution};
+use crate::rulebook::{Missing, usage};
+use crate::solve::{Given, Policy, Solution};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,45 +45,6 @@ pub struct Note {
     pub text: String,
     /// The Python line, if there is one.
     pub line: Option<String>,
-}
-
-/// Positions on which the masks of coupled layers disagree.
-#[derive(Clone, Debug, Serialize)]
-pub struct Disagreement {
-    /// Parameters whose masks drop the positions.
-    pub dropped_by: Vec<String>,
-    /// Parameters that keep them.
-    pub kept_by: Vec<String>,
-    /// How many there are.
-    pub positions: usize,
-    /// What became of them.
-    pub fate: Fate,
-    /// The operator in which two of the layers meet.
-    pub at: Option<Place>,
-}
-
-/// What became of positions on which masks disagree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fate {
-    /// They stay; what is masked of them is zero.
-    Stays,
-    /// They stay with all their weights.
-    Restored,
-    /// They are gone.
-    Removed,
-}
-
-impl Disagreement {
-    fn new(c: &Conflict, policy: Policy) -> Disagreement {
-        let fate = match (c.stayed, policy) {
-            (false, _) => Fate::Removed,
-            (true, Policy::Restore) => Fate::Restored,
-            (true, _) => Fate::Stays,
-        };
-        let once = |list: &[String]| list.iter().cloned().collect::<IndexSet<_>>().into_iter().collect();
-        Disagreement { dropped_by: once(&c.drop), kept_by: once(&c.keep), positions: c.positions, fate, at: None }
-    }
 }
 
 /// What was written.
@@ -122,9 +83,6 @@ pub struct Summary {
     pub notes: Vec<Note>,
 }
 
-/// Of so many groups of layers the meeting is looked for.
-const MOST_MEETINGS: usize = 64;
-
 impl Summary {
     /// Compares a program before and after.
     pub fn new(
@@ -137,8 +95,7 @@ impl Summary {
         let macs = Total { before: macs(graph, rules, p), after: macs(small, rules, again) };
         let mut s = Summary { macs, ..Summary::default() };
         s.layers(graph, small);
-        s.conflicts = solution.conflicts.iter().map(|c| Disagreement::new(c, policy)).collect();
-        s.meetings(graph, p);
+        s.conflicts = disagreements(graph, p, &solution.conflicts, policy);
         let masked = |g: &Given| g.mask.keep.contains(&0);
         s.outcome = match (solution.is_everything(), policy) {
             (false, _) => Outcome::Smaller,
@@ -147,7 +104,7 @@ impl Summary {
             (true, _) => Outcome::Masked,
         };
         s.kept = obstacles(graph, p, solution);
-        s.unknown = unknown(graph, p);
+        s.unknown = unknown(graph, rules, p);
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
         }
@@ -171,30 +128,12 @@ impl Summary {
         s
     }
 
-    /// Finds where layers that disagree meet; of those that only one line is printed for, once.
-    fn meetings(&mut self, graph: &Graph, p: &Propagation) {
-        if self.conflicts.is_empty() {
-            return;
-        }
-        let meetings = Meetings::new(graph, p);
-        let mut known: IndexMap<BTreeSet<String>, Option<Place>> = IndexMap::new();
-        for c in &mut self.conflicts {
-            let names: BTreeSet<String> = c.dropped_by.iter().chain(&c.kept_by).cloned().collect();
-            let (Some(a), Some(b)) = (c.dropped_by.first(), c.kept_by.first()) else { continue };
-            if !known.contains_key(&names) && known.len() >= MOST_MEETINGS {
-                continue;
-            }
-            let find = || meetings.of(a, b).and_then(|m| m.node).map(|node| place(graph, node));
-            c.at = known.entry(names).or_insert_with(find).clone();
-        }
-    }
-
     /// Of a program that nobody shrinks: what it has, and after is as before.
     pub fn untouched(graph: &Graph, p: &Propagation, rules: &RuleSet) -> Summary {
         let macs = macs(graph, rules, p);
         let mut s = Summary { outcome: Outcome::Copy, macs: Total { before: macs, after: macs }, ..Summary::default() };
         s.layers(graph, graph);
-        s.unknown = unknown(graph, p);
+        s.unknown = unknown(graph, rules, p);
         s
     }
 
@@ -258,7 +197,7 @@ pub(super) fn stay(n: usize) -> String {
 
 fn note(graph: &Graph, id: NodeId, text: String) -> Note {
     let node = graph.node(id);
-    let line = node.source.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text));
+    let line = node.source.line();
     Note { subject: format!("{} ({})", node.name, node.target), text, line }
 }
 
@@ -303,17 +242,11 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
     notes
 }
 
-fn unknown(graph: &Graph, p: &Propagation) -> Vec<Note> {
-    let mut by_op: IndexMap<(String, String), (usize, NodeId)> = IndexMap::new();
-    for (id, step) in graph.node_ids().zip(&p.steps) {
-        if let Step::Unknown(why) = step {
-            let entry = by_op.entry((graph.node(id).target.clone(), why.clone())).or_insert((0, id));
-            entry.0 += 1;
-        }
-    }
-    let text = |((op, why), (times, id)): ((String, String), (usize, NodeId))| {
-        let line = graph.node(id).source.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text));
-        Note { subject: op, text: format!("{times} {}: {why}", if times == 1 { "node" } else { "nodes" }), line }
+fn unknown(graph: &Graph, rules: &RuleSet, p: &Propagation) -> Vec<Note> {
+    let note = |m: Missing| Note {
+        subject: m.op,
+        text: format!("{} {}: {}", m.nodes, if m.nodes == 1 { "node" } else { "nodes" }, m.why),
+        line: m.line,
     };
-    by_op.into_iter().map(text).collect()
+    usage(graph, rules, p).missing.into_iter().map(note).collect()
 }

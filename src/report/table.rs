@@ -1,12 +1,9 @@
 //! The report as text.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
-use indexmap::IndexMap;
 
-use super::analysis::Place;
 use super::summary::{modules, positions, stay};
 use super::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
 use crate::axis::Reason;
@@ -106,32 +103,18 @@ pub(super) fn spaced(n: u64) -> String {
     out
 }
 
-/// One note for all disagreements among the same layers; who drops what is in the JSON.
+/// A note for each group of layers; who drops what is in the JSON.
 fn disagreements(list: &[Disagreement]) -> Vec<Note> {
-    struct Group<'a> {
-        layers: BTreeSet<&'a String>,
-        fate: Fate,
-        positions: usize,
-        at: Option<&'a Place>,
-    }
-    let mut groups: IndexMap<(BTreeSet<&String>, Fate), Group> = IndexMap::new();
-    for d in list {
-        let layers: BTreeSet<&String> = d.dropped_by.iter().chain(&d.kept_by).collect();
-        let new = || Group { layers: layers.clone(), fate: d.fate, positions: 0, at: None };
-        let group = groups.entry((layers.clone(), d.fate)).or_insert_with(new);
-        group.positions += d.positions;
-        group.at = group.at.or(d.at.as_ref());
-    }
-    let text = |Group { layers, fate, positions: n, at }: Group| {
-        let meet = at.map(|p| format!("; they meet at {} ({})", p.node, p.op)).unwrap_or_default();
-        let text = match fate {
-            Fate::Stays => stay(n),
-            Fate::Restored => stay(n) + ", all weights restored",
-            Fate::Removed => positions(n) + " removed",
+    let note = |d: &Disagreement| {
+        let text = match d.fate {
+            Fate::Stays => stay(d.positions),
+            Fate::Restored => stay(d.positions) + ", all weights restored",
+            Fate::Removed => positions(d.positions) + " removed",
         };
-        Note { subject: modules(layers), text: text + &meet, line: at.and_then(|p| p.line.clone()) }
+        let meet = d.at.as_ref().map(|p| format!("; they meet at {} ({})", p.node, p.op)).unwrap_or_default();
+        Note { subject: modules(&d.parameters), text: text + &meet, line: d.at.as_ref().and_then(|p| p.line.clone()) }
     };
-    groups.into_values().map(text).collect()
+    list.iter().map(note).collect()
 }
 
 /// At most this many lines a section; `--json` has them all.

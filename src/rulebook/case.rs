@@ -172,6 +172,7 @@ fn tensors(graph: &mut Graph, name: &str, val: &Val, list: bool) -> Result<Arg, 
                 shape,
                 offset: 0,
                 storage: graph.tensors.len(),
+                updated: false,
                 list: None,
             });
             Ok(Arg::Tensor(id))

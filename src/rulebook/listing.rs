@@ -57,7 +57,7 @@ pub type Found<'r> = (String, Vec<&'r Arc<Rule>>);
 /// Where there is none.
 pub fn find<'r>(rules: &'r RuleSet, name: &str) -> Result<Vec<Found<'r>>, RulebookError> {
     let plain = name.trim_start_matches("torch.ops.").replace("::", ".");
-    for op in [plain.clone(), format!("aten.{plain}")] {
+    for op in spellings(&plain) {
         let mut names: Vec<&str> = rules.ops().filter(|known| *known == op || base(known) == op).collect();
         names.sort_unstable();
         if !names.is_empty() {
@@ -76,11 +76,22 @@ pub fn find<'r>(rules: &'r RuleSet, name: &str) -> Result<Vec<Found<'r>>, Rulebo
     Err(RulebookError::Unknown { op: name.to_owned(), help: help(rules, &plain) })
 }
 
+/// What a name may mean: itself, or an operator of PyTorch's own namespace.
+pub(super) fn spellings(name: &str) -> [String; 2] {
+    [name.to_owned(), format!("aten.{name}")]
+}
+
+/// A name with its namespace: PyTorch's own, where none is written.
+pub(super) fn qualified(name: &str) -> String {
+    let [own, pytorch] = spellings(name);
+    if name.contains('.') { own } else { pytorch }
+}
+
 fn help(rules: &RuleSet, plain: &str) -> String {
     let mut known: Vec<&str> = rules.ops().flat_map(|op| [op, base(op)]).collect();
     known.sort_unstable();
     known.dedup();
-    let full = if plain.contains('.') { plain.to_owned() } else { format!("aten.{plain}") };
+    let full = qualified(plain);
     if let Some(schema) = rules.schemas().get(&full).or_else(|| rules.schemas().overloads(base(&full)).first().copied()) {
         return format!("PyTorch has `{}`; `paring rules new {full} --model MODEL.pt2` proposes a rule for it", schema.name);
     }

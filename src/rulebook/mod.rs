@@ -16,5 +16,5 @@ pub use error::RulebookError;
 pub use listing::{Listed, find, listing};
 pub use picture::picture;
 pub use propose::{Proposal, propose};
-pub use usage::{Missing, Usage, Used, usage, usage_in};
+pub use usage::{Missing, Usage, Used, usage};
 pub use words::describe;

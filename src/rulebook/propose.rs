@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indexmap::{IndexMap, IndexSet};
 
 use super::RulebookError;
-use super::usage::line;
+use super::listing::{qualified, spellings};
 use crate::model::{Arg, Graph, Node, Size, ValueId};
 use crate::rule::{RuleSet, base, closest};
 
@@ -42,10 +42,7 @@ struct Seen<'g> {
 
 fn from_model(plain: &str, graph: &Graph, file: &str, rules: &RuleSet) -> Result<String, RulebookError> {
     let named = |op: &str| graph.nodes.iter().filter(|n| n.target == op || base(&n.target) == op).collect::<Vec<&Node>>();
-    let mut nodes = named(plain);
-    if nodes.is_empty() {
-        nodes = named(&format!("aten.{plain}"));
-    }
+    let nodes = spellings(plain).iter().map(|op| named(op)).find(|found| !found.is_empty()).unwrap_or_default();
     let Some(first) = nodes.first() else { return Err(not_in_model(plain, graph, rules)) };
     let seen: Vec<Seen> = nodes.iter().map(|n| look(graph, n)).collect();
     let targets: IndexSet<&str> = nodes.iter().map(|n| n.target.as_str()).collect();
@@ -55,7 +52,7 @@ fn from_model(plain: &str, graph: &Graph, file: &str, rules: &RuleSet) -> Result
     let mut out = String::new();
     let many = if nodes.len() == 1 { "node" } else { "nodes" };
     let _ = writeln!(out, "# {}: {} {many} of {file}", ops.join(", "), nodes.len());
-    for text in nodes.iter().filter_map(|n| line(n)).collect::<IndexSet<_>>().iter().take(3) {
+    for text in nodes.iter().filter_map(|n| n.source.line()).collect::<IndexSet<_>>().iter().take(3) {
         let _ = writeln!(out, "#   {text}");
     }
     for rule in rules.for_target(&first.target).iter().take(1) {
@@ -348,7 +345,7 @@ fn first_names(rank: usize) -> Vec<&'static str> {
 }
 
 fn from_schema(plain: &str, rules: &RuleSet) -> Result<String, RulebookError> {
-    let full = if plain.contains('.') { plain.to_owned() } else { format!("aten.{plain}") };
+    let full = qualified(plain);
     let found = rules.schemas().meant_by(&full);
     let Some(schema) = found.first() else {
         let names: Vec<String> = rules.schemas().operators().collect();

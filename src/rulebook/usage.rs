@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::axis::{PropagateError, Propagation, Step, propagate};
-use crate::model::{Graph, Node};
+use crate::axis::{Propagation, Step};
+use crate::model::Graph;
 use crate::rule::RuleSet;
 
 /// A rule that a model uses.
@@ -42,16 +42,8 @@ pub struct Usage {
     pub missing: Vec<Missing>,
 }
 
-/// Finds the rule of every node.
-///
-/// # Errors
-/// A graph that its rules contradict.
-pub fn usage(graph: &Graph, rules: &RuleSet) -> Result<Usage, PropagateError> {
-    Ok(usage_in(graph, rules, &propagate(graph, rules, &[])?))
-}
-
-/// The same for a graph whose axes are known.
-pub fn usage_in(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Usage {
+/// Finds the rule of every node of a graph with these axes.
+pub fn usage(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Usage {
     let mut used: IndexMap<(&str, String), Used> = IndexMap::new();
     let mut missing: IndexMap<(&str, &str), Missing> = IndexMap::new();
     for (node, step) in graph.nodes.iter().zip(&axes.steps) {
@@ -63,7 +55,7 @@ pub fn usage_in(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Usage {
                 used.entry((&node.target, place.clone())).or_insert_with(new).nodes += 1;
             }
             Step::Unknown(why) => {
-                let new = || Missing { op: node.target.clone(), nodes: 0, why: why.clone(), line: line(node) };
+                let new = || Missing { op: node.target.clone(), nodes: 0, why: why.clone(), line: node.source.line() };
                 missing.entry((&node.target, why)).or_insert_with(new).nodes += 1;
             }
             Step::Nothing => {}
@@ -73,9 +65,4 @@ pub fn usage_in(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Usage {
     usage.used.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.op.cmp(&b.op)));
     usage.missing.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.op.cmp(&b.op)));
     usage
-}
-
-/// `model.py:12: return x + y`
-pub(super) fn line(node: &Node) -> Option<String> {
-    node.source.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text))
 }

@@ -50,7 +50,7 @@ pub enum SolveError {
     },
 }
 
-fn closest_names(closest: &[String]) -> String {
+pub(crate) fn closest_names(closest: &[String]) -> String {
     if closest.is_empty() {
         "the model has no parameters".into()
     } else {

@@ -21,6 +21,7 @@ use std::rc::Rc;
 use egg::Id;
 use rustc_hash::FxHashMap;
 
+pub(crate) use error::closest_names;
 pub use error::{SolveError, closest};
 pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ZERO};

@@ -118,7 +118,8 @@ impl<'a> Prover<'a> {
             let parameter = t.role == Role::Parameter;
             let removed = if parameter { ZERO | FINITE | NONNEG } else { FINITE };
             let flags = |k: Rc<[bool]>| k.iter().map(|kept| if *kept { ORDINARY } else { removed }).collect();
-            let all = if parameter { 0 } else { data(k) };
+            // What is written to is something else in the next call.
+            let all = if parameter || self.p.aliases.written(t.value) { 0 } else { data(k) };
             self.facts[t.value.index()] = ValueFacts { dims: kept.into_iter().map(|k| k.map(flags)).collect(), all };
         }
     }

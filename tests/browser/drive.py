@@ -194,7 +194,7 @@ def check(b, paring, folder, name, pictures):
         until("the conflicts open", lambda: b.js(TEXT, "#conflicts details[open] table"))
         told = b.js("return D.conflicts.reduce((n, c) => n + c.positions, 0)")
         same("positions in conflict", told, sum(c["positions"] for c in summary["conflicts"]))
-        for parameter in {p.rsplit(".", 1)[0] for p in summary["conflicts"][0]["dropped_by"]}:
+        for parameter in {p.rsplit(".", 1)[0] for p in summary["conflicts"][0]["votes"][0]["dropped_by"]}:
             assert parameter in b.js(TEXT, "#conflicts .list"), parameter
     if summary:
         same("kept", b.js("return document.querySelectorAll('#kept .item').length"), min(40, len(summary["kept"])))

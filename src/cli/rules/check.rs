@@ -29,7 +29,7 @@ impl Check {
         let result = check(&self.paths);
         if self.json {
             let list = result.as_ref().err().map(problems).unwrap_or_default();
-            super::print_json(&list)?;
+            crate::cli::print_json(&list)?;
             if !list.is_empty() {
                 std::process::exit(1); // all is said
             }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use miette::Result;
-use paring::load::Model;
 use paring::rulebook::{Listed, Usage, listing, usage};
+
+use crate::cli::RuleDirs;
 
 /// List the operators that have a rule, or those of a model.
 ///
@@ -18,9 +19,8 @@ pub struct List {
     /// Show the rules that this program uses
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Read further rules from the YAML files of a folder (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleDirs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -29,13 +29,14 @@ pub struct List {
 impl List {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let rules = super::read(&self.rules)?;
+        let rules = self.rules.set()?;
         let Some(path) = &self.model else {
             let list = listing(&rules);
-            return if self.json { super::print_json(&list) } else { crate::cli::print(&operators(&list)) };
+            return if self.json { crate::cli::print_json(&list) } else { crate::cli::print(&operators(&list)) };
         };
-        let usage = usage(&Model::open(path)?.graph, &rules)?;
-        if self.json { super::print_json(&usage) } else { crate::cli::print(&of_model(&usage, &path.display().to_string())) }
+        let (model, axes) = paring::open(path, &rules, &[])?;
+        let usage = usage(&model.graph, &rules, &axes);
+        if self.json { crate::cli::print_json(&usage) } else { crate::cli::print(&of_model(&usage, &path.display().to_string())) }
     }
 }
 

@@ -6,11 +6,8 @@ mod list;
 mod new;
 mod show;
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
-use miette::{IntoDiagnostic, Result};
-use paring::rule::{RuleErrors, RuleSet};
+use miette::Result;
 
 /// Look up, check and write rules.
 ///
@@ -43,14 +40,4 @@ impl Rules {
             Command::Fmt(args) => args.run(),
         }
     }
-}
-
-/// The built-in rules and those of the folders.
-fn read(dirs: &[PathBuf]) -> Result<RuleSet, RuleErrors> {
-    if dirs.is_empty() { Ok(RuleSet::builtin()) } else { RuleSet::with_dirs(dirs) }
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    super::print(&(serde_json::to_string_pretty(value).into_diagnostic()? + "\n"))
 }

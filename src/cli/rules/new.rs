@@ -7,6 +7,8 @@ use miette::{IntoDiagnostic, Result};
 use paring::load::Model;
 use paring::rulebook::{RulebookError, propose};
 
+use crate::cli::RuleDirs;
+
 /// Propose a rule for an operator.
 ///
 /// Prints an entry with the operator's arguments as the model passes them. Where the shapes of all its calls fit an
@@ -23,9 +25,8 @@ pub struct New {
     /// Write to a new file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Read further rules from the YAML files of a folder (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleDirs,
 }
 
 impl New {
@@ -34,7 +35,7 @@ impl New {
         if let Some(path) = self.output.as_ref().filter(|p| p.exists()) {
             return Err(RulebookError::Exists { path: path.clone() }.into());
         }
-        let rules = super::read(&self.rules)?;
+        let rules = self.rules.set()?;
         let model = self.model.as_ref().map(|path| Model::open(path).map(|m| (m, path.display().to_string()))).transpose()?;
         let proposal = propose(&self.op, model.as_ref().map(|(m, file)| (&m.graph, file.as_str())), &rules)?;
         match &self.output {

@@ -1,6 +1,5 @@
 //! `paring rules show`
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,6 +7,8 @@ use miette::Result;
 use paring::rule::Rule;
 use paring::rulebook::{describe, find};
 use serde_json::json;
+
+use crate::cli::RuleDirs;
 
 /// Draw the rules of an operator.
 ///
@@ -20,9 +21,8 @@ use serde_json::json;
 pub struct Show {
     /// The operator, with or without its overload: aten.conv2d, aten.add.Tensor, relu
     op: String,
-    /// Read further rules from the YAML files of a folder (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleDirs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,7 +31,7 @@ pub struct Show {
 impl Show {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let rules = super::read(&self.rules)?;
+        let rules = self.rules.set()?;
         let found = find(&rules, &self.op)?;
         let entries: Vec<_> = found.iter().flat_map(|(op, list)| list.iter().map(move |rule| (op, rule))).collect();
         if self.json {
@@ -39,7 +39,7 @@ impl Show {
                 let (file, line) = (rule.place.source.name(), rule.place.line);
                 json!({"op": op, "file": file, "line": line, "built_in": !rules.is_own(rule), "text": describe(rule)})
             };
-            return super::print_json(&entries.iter().map(entry).collect::<Vec<_>>());
+            return crate::cli::print_json(&entries.iter().map(entry).collect::<Vec<_>>());
         }
         let entry = |(op, rule): &(&String, &&Arc<Rule>)| {
             let kind = if rules.is_own(rule) { "yours" } else { "built-in" };

@@ -170,7 +170,7 @@ impl Builder<'_> {
                         let made = self.define(graph, inner, placeholder).under(place)?;
                         let [made] = made[..] else { return Err(Fault::schema("one tensor is expected")) };
                         let (target, arg) =
-                            if pass == Pass::Carried { ("paring.enter", "start") } else { ("paring.each", "all") };
+                            if pass == Pass::Carried { ("paring.enter", "start") } else { ("paring.each", "runs") };
                         implied(self, target, vec![(arg.to_owned(), Arg::Tensor(value))], made);
                         seen[i] = Some(made);
                     }
@@ -209,7 +209,7 @@ impl Builder<'_> {
             let start = carried.get(i).and_then(|at| passed[*at]);
             let (target, args) = match (control.give, start) {
                 (Give::Runs, Some(_)) => ("paring.again", [tensor("start", start), tensor("end", Some(result))]),
-                (Give::Runs, None) => ("paring.stacked", [tensor("one", Some(result)), tensor("all", each)]),
+                (Give::Runs, None) => ("paring.stacked", [tensor("one", Some(result)), tensor("runs", each)]),
                 _ => ("paring.either", [tensor("yes", results[0].get(i).copied().flatten()), tensor("no", Some(result))]),
             };
             let made = self.define(outer, number, output)?;

@@ -92,6 +92,7 @@ impl Builder<'_> {
             strides: entry.strides.clone(),
             offset: entry.offset,
             storage: entry.storage,
+            updated: false,
             list: None,
         });
         Ok(())
@@ -106,6 +107,12 @@ impl Builder<'_> {
         }
         for (i, output) in outputs.iter().enumerate() {
             let place = || format!("graph.outputs[{i}]");
+            let (kind, spec) = union(&specs[i]).under(|| format!("signature.output_specs[{i}]"))?;
+            if let ("buffer_mutation" | "parameter_mutation", Some(name)) =
+                (kind, spec.get("buffer_name").or(spec.get("parameter_name")))
+            {
+                self.graph.tensors.iter_mut().filter(|t| name.as_str() == Some(&t.name)).for_each(|t| t.updated = true);
+            }
             for (kind, name) in names(output).under(place)? {
                 let value = self.scopes.list[0].value(name).under(place)?;
                 if kind == Named::Tensor {

@@ -296,8 +296,7 @@ fn couplings(graph: &Graph, p: &Propagation, roles: &Roles, parts: &mut Elements
 /// A node as reports show it.
 pub(crate) fn place(graph: &Graph, id: NodeId) -> Place {
     let node = graph.node(id);
-    let line = node.source.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text));
-    Place { node: node.name.clone(), op: node.target.clone(), line }
+    Place { node: node.name.clone(), op: node.target.clone(), line: node.source.line() }
 }
 
 /// A lock as reports show it.

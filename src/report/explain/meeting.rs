@@ -15,6 +15,7 @@ pub struct Meetings<'a> {
 }
 
 /// Two parameters, the axis that they share, and where they meet.
+#[derive(Clone, Debug)]
 pub struct Meeting {
     /// The axis of one.
     pub a: AxisRef,
@@ -55,7 +56,7 @@ impl<'a> Meetings<'a> {
     fn axes(&self, name: &str) -> Vec<AxisRef> {
         let Some(k) = self.graph.tensors.iter().position(|t| t.name == name) else { return Vec::new() };
         let ids = self.p.dims[self.graph.tensors[k].value.index()].as_deref().unwrap_or(&[]);
-        let mut dims: Vec<usize> = (0..ids.len()).collect();
+        let mut dims: Vec<usize> = (0..ids.len()).filter(|d| !self.p.axes.size(ids[*d]).is(1)).collect();
         dims.sort_by_key(|d| !self.roles.makes[k][*d]);
         dims.into_iter().map(|d| AxisRef { name: format!("{name}[{d}]"), id: ids[d] }).collect()
     }

@@ -17,7 +17,7 @@ use crate::axis::Propagation;
 use crate::format::{FormatError, Output, Pending};
 use crate::model::{Graph, NodeId};
 use crate::rule::RuleSet;
-use crate::rulebook::{Usage, usage_in};
+use crate::rulebook::{Usage, usage};
 use crate::solve::Solution;
 
 pub use conflict::Quarrel;
@@ -81,7 +81,7 @@ impl Page {
         let analysis = Analysis::new(graph, p);
         let tensors: FxHashMap<&str, usize> = graph.tensors.iter().enumerate().map(|(k, t)| (t.name.as_str(), k)).collect();
         let mut explainer = Explainer::new(graph, p);
-        let conflicts = conflict::quarrels((graph, p), &analysis, &tensors, summary, &mut explainer);
+        let conflicts = conflict::quarrels(&analysis, &summary.conflicts, &mut explainer);
         let Analysis { groups, edges, classes, .. } = analysis;
         let mut boxes = Vec::with_capacity(groups.len());
         for (group, class) in groups.into_iter().zip(classes) {
@@ -121,7 +121,7 @@ impl Page {
             conflicts,
             kept: summary.kept.clone(),
             notes: summary.notes.clone(),
-            operators: usage_in(graph, rules, p),
+            operators: usage(graph, rules, p),
         }
     }
 }
