@@ -225,7 +225,8 @@ fn a_graph_is_read() {
 fn updated_tensors_are_marked() {
     let parts = Parts::new().model(|m| {
         let module = &mut m["graph_module"];
-        module["signature"]["input_specs"][1] = json!({"buffer": {"arg": {"name": "p_v"}, "buffer_name": "tied", "persistent": true}});
+        module["signature"]["input_specs"][1] =
+            json!({"buffer": {"arg": {"name": "p_v"}, "buffer_name": "tied", "persistent": true}});
         let mutation = json!({"buffer_mutation": {"arg": {"name": "mul"}, "buffer_name": "tied"}});
         module["signature"]["output_specs"].as_array_mut().unwrap().insert(0, mutation);
         module["graph"]["outputs"].as_array_mut().unwrap().insert(0, tensor("mul"));
