@@ -7,6 +7,7 @@ mod error;
 pub mod masks;
 mod output;
 mod pt2;
+mod zip;
 
 pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::dtype::dtype;
 use super::json::{Fault, Read, Under, field, integer, list, object, text, union};
-use super::members::{Member, Members};
 use crate::format::FormatError;
+use crate::format::zip::{Member, Members};
 use crate::model::DType;
 
 /// Which of the two configs.

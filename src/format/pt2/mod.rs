@@ -5,7 +5,6 @@ mod config;
 mod control;
 mod dtype;
 mod json;
-mod members;
 mod names;
 mod order;
 mod patch;
@@ -18,7 +17,6 @@ mod values;
 mod visible;
 mod weights;
 mod write;
-mod zip_writer;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -26,10 +24,10 @@ use std::path::Path;
 use tree::Value;
 
 use crate::format::FormatError;
+use crate::format::zip::Members;
 use crate::model::Graph;
 use config::{Config, Folder, Storages};
 use json::Fault;
-use members::Members;
 pub use write::{Fill, Payload, copy, write};
 
 /// The version of the schema that this code knows.

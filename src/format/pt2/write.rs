@@ -8,10 +8,10 @@ use std::path::Path;
 use super::config::Folder;
 use super::tree::Value;
 use super::weights::{Held, Weights, weights};
-use super::zip_writer::ZipWriter;
 use super::{Archive, patch, read};
 use crate::format::FormatError;
 use crate::format::output::{Output, Pending};
+use crate::format::zip::ZipWriter;
 use crate::model::Graph;
 
 /// Writes a payload.

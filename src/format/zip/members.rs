@@ -27,22 +27,22 @@ impl AsRef<[u8]> for Mapped {
 
 /// What the central directory tells about a member.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
+pub(in crate::format) struct Member {
     index: usize,
     header: u64,
     stored: bool,
     /// The method's number in zip files.
-    pub(super) method: u16,
+    pub(in crate::format) method: u16,
     /// Bytes in the file.
-    pub(super) packed: u64,
+    pub(in crate::format) packed: u64,
     /// Bytes of the content.
-    pub(super) size: u64,
+    pub(in crate::format) size: u64,
     /// Checksum of the content.
-    pub(super) crc: u32,
+    pub(in crate::format) crc: u32,
 }
 
 /// A zip file whose members are read on demand.
-pub(super) struct Members {
+pub(in crate::format) struct Members {
     path: PathBuf,
     map: Mapped,
     zip: ZipArchive<Cursor<Mapped>>,
@@ -51,7 +51,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Maps the file and reads its central directory.
-    pub(super) fn open(path: &Path) -> Result<Members, FormatError> {
+    pub(in crate::format) fn open(path: &Path) -> Result<Members, FormatError> {
         let file = File::open(path).map_err(FormatError::reading(path))?;
         let size = file.metadata().map_err(FormatError::reading(path))?;
         if size.is_dir() {
@@ -95,27 +95,27 @@ impl Members {
     }
 
     /// The file.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::format) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Names and facts in the order of the central directory.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Member)> {
+    pub(in crate::format) fn iter(&self) -> impl Iterator<Item = (&str, Member)> {
         self.list.iter().map(|(n, m)| (n.as_str(), *m))
     }
 
     /// The member of this name.
-    pub(super) fn get(&self, name: &str) -> Option<Member> {
+    pub(in crate::format) fn get(&self, name: &str) -> Option<Member> {
         self.list.get(name).copied()
     }
 
     /// The member of this name, or an error that says it is missing.
-    pub(super) fn need(&self, name: &str) -> Result<Member, FormatError> {
+    pub(in crate::format) fn need(&self, name: &str) -> Result<Member, FormatError> {
         self.get(name).ok_or_else(|| FormatError::MissingMember { path: self.path.clone(), member: name.to_owned() })
     }
 
     /// The bytes as they are in the file, compressed or not.
-    pub(super) fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
+    pub(in crate::format) fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
         let range = self.range(member).ok_or_else(|| {
             let name = self.list.get_index(member.index).map_or("a member", |(n, _)| n.as_str());
             FormatError::Truncated {
@@ -127,7 +127,7 @@ impl Members {
     }
 
     /// The content: borrowed where it is stored, unpacked where it is not.
-    pub(super) fn content(&self, member: Member) -> Result<Cow<'_, [u8]>, FormatError> {
+    pub(in crate::format) fn content(&self, member: Member) -> Result<Cow<'_, [u8]>, FormatError> {
         if member.stored {
             return self.packed(member).map(Cow::Borrowed);
         }
@@ -144,7 +144,7 @@ impl Members {
     }
 
     /// Lets go of the memory that a member's pages take; they are read from the file again where they are needed.
-    pub(super) fn release(&self, member: Member) {
+    pub(in crate::format) fn release(&self, member: Member) {
         #[cfg(unix)]
         if let Some(range) = self.range(member) {
             // SAFETY: the mapping is read-only and backed by the file, so the pages come back with the same content.

@@ -24,7 +24,7 @@ const LIMIT: u64 = u32::MAX as u64;
 const CHUNK: usize = 1 << 20;
 
 /// A zip file in the making.
-pub(super) struct ZipWriter<'a> {
+pub(in crate::format) struct ZipWriter<'a> {
     output: Output,
     at: u64,
     members: Vec<Entry>,
@@ -42,12 +42,19 @@ struct Entry {
 
 impl<'a> ZipWriter<'a> {
     /// Starts a file. `progress` gets the bytes of data written since its last call.
-    pub(super) fn new(output: Output, progress: &'a mut dyn FnMut(u64)) -> ZipWriter<'a> {
+    pub(in crate::format) fn new(output: Output, progress: &'a mut dyn FnMut(u64)) -> ZipWriter<'a> {
         ZipWriter { output, at: 0, members: Vec::new(), progress }
     }
 
     /// A member that another archive holds in the same form.
-    pub(super) fn raw(&mut self, name: &str, method: u16, crc: u32, size: u64, packed: &[u8]) -> Result<(), FormatError> {
+    pub(in crate::format) fn raw(
+        &mut self,
+        name: &str,
+        method: u16,
+        crc: u32,
+        size: u64,
+        packed: &[u8],
+    ) -> Result<(), FormatError> {
         self.header(Entry { name: name.to_owned(), method, crc, packed: packed.len() as u64, size, header: self.at })?;
         for chunk in packed.chunks(4 * CHUNK) {
             self.put(chunk)?;
@@ -57,12 +64,12 @@ impl<'a> ZipWriter<'a> {
     }
 
     /// A member with this content.
-    pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), FormatError> {
+    pub(in crate::format) fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), FormatError> {
         self.stream(name, bytes.len() as u64, &|out| bytes.chunks(CHUNK).try_for_each(|c| out.write_all(c)))
     }
 
     /// A member of known length that a function writes.
-    pub(super) fn stream(
+    pub(in crate::format) fn stream(
         &mut self,
         name: &str,
         len: u64,
@@ -87,7 +94,7 @@ impl<'a> ZipWriter<'a> {
     }
 
     /// Writes the directory.
-    pub(super) fn finish(mut self) -> Result<Pending, FormatError> {
+    pub(in crate::format) fn finish(mut self) -> Result<Pending, FormatError> {
         let start = self.at;
         let members = std::mem::take(&mut self.members);
         for member in &members {

@@ -1,0 +1,7 @@
+//! Zip files, which all of PyTorch's formats are: members of a mapped file, and a writer that copies nothing twice.
+
+mod members;
+mod writer;
+
+pub(super) use members::{Member, Members};
+pub(super) use writer::ZipWriter;
