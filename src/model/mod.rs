@@ -45,6 +45,10 @@ pub struct Graph {
     pub inputs: Vec<ValueId>,
     /// What the program returns (tensors), and values that a mutation writes back.
     pub outputs: Vec<ValueId>,
+    /// Which of the outputs are not returned but written back: place in `outputs`, and the tensor or input that is written.
+    pub updates: Vec<(usize, ValueId)>,
+    /// A part of it runs under autocast, where operators choose other element types than those of their operands.
+    pub autocast: bool,
 }
 
 /// A tensor or a symbolic scalar.
@@ -71,6 +75,8 @@ pub struct Node {
     pub args: Vec<(String, Arg)>,
     /// Tensors and scalars produced; a list output is flattened in.
     pub outputs: Vec<ValueId>,
+    /// The outputs are the elements of one list, as those of a `chunk`, and not results of their own.
+    pub listed: bool,
     /// Where the traced Python stands.
     pub source: Source,
     /// Number of the graph of the file that it stands in: 0 is the outermost, others are sub-graphs.

@@ -64,6 +64,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
                     target: n.target.clone(),
                     args: n.args.clone(),
                     outputs: vec![n.output],
+                    listed: false,
                     source: source.clone(),
                     graph: number,
                     origin: Origin::New,

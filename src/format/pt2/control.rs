@@ -128,6 +128,7 @@ impl Builder<'_> {
             passed.push(operand.map(|(_, name)| self.scopes.list[number].value(name)).transpose()?);
         }
         let name = node.get("name").and_then(Value::as_str).unwrap_or_default();
+        self.graph.autocast |= switches_autocast_on(node);
         let parent = self.scopes.entered.len();
         let entered = Entered {
             graph: number,
@@ -144,6 +145,7 @@ impl Builder<'_> {
                 target: target.to_owned(),
                 args,
                 outputs: vec![output],
+                listed: false,
                 source,
                 graph: number,
                 origin: Origin::Implied,
@@ -219,6 +221,13 @@ impl Builder<'_> {
         self.scopes.list[number].take(name);
         Ok(())
     }
+}
+
+/// Whether the wrapped graph runs under autocast: `wrap_with_autocast(device, dtype, enabled, ...)`.
+fn switches_autocast_on(node: &Value) -> bool {
+    let enabled = |n: &Value| n.get("inputs")?.as_array()?.get(2)?.get("arg")?.get("as_bool")?.as_bool();
+    let target = node.get("target").and_then(Value::as_str).unwrap_or_default();
+    target.ends_with(".wrap_with_autocast") && enabled(node) != Some(false)
 }
 
 /// Drops operands of a node with sub-graphs, by marks in their order.

@@ -108,14 +108,24 @@ impl Builder<'_> {
         for (i, output) in outputs.iter().enumerate() {
             let place = || format!("graph.outputs[{i}]");
             let (kind, spec) = union(&specs[i]).under(|| format!("signature.output_specs[{i}]"))?;
-            if let ("buffer_mutation" | "parameter_mutation", Some(name)) =
-                (kind, spec.get("buffer_name").or(spec.get("parameter_name")))
-            {
-                self.graph.tensors.iter_mut().filter(|t| name.as_str() == Some(&t.name)).for_each(|t| t.updated = true);
-            }
+            let written = match (kind, spec.get("buffer_name").or(spec.get("parameter_name"))) {
+                ("buffer_mutation" | "parameter_mutation", Some(name)) => {
+                    let tensor = self.graph.tensors.iter_mut().find(|t| name.as_str() == Some(&t.name));
+                    tensor.map(|t| {
+                        t.updated = true;
+                        t.value
+                    })
+                }
+                ("user_input_mutation", _) => {
+                    let name = spec.get("user_input_name").and_then(Value::as_str);
+                    name.and_then(|name| self.scopes.list[0].value(name).ok())
+                }
+                _ => None,
+            };
             for (kind, name) in names(output).under(place)? {
                 let value = self.scopes.list[0].value(name).under(place)?;
                 if kind == Named::Tensor {
+                    self.graph.updates.extend(written.map(|to| (self.graph.outputs.len(), to)));
                     self.graph.outputs.push(value);
                 }
             }
@@ -144,7 +154,9 @@ impl Builder<'_> {
             args.push((text(input, "name").under(|| format!("inputs[{i}]"))?.to_owned(), arg));
         }
         let mut outputs = Vec::new();
-        for (i, output) in list(node, "outputs")?.iter().enumerate() {
+        let defined = list(node, "outputs")?;
+        let listed = matches!(defined, [only] if only.get("as_tensors").is_some());
+        for (i, output) in defined.iter().enumerate() {
             outputs.extend(self.define(graph, number, output).under(|| format!("outputs[{i}]"))?);
         }
         let named = node.get("name").and_then(Value::as_str).map(str::to_owned);
@@ -155,6 +167,7 @@ impl Builder<'_> {
             target: target.strip_prefix("torch.ops.").unwrap_or(target).to_owned(),
             args,
             outputs,
+            listed,
             source: source(node.get("metadata").unwrap_or(&Value::Null)),
             graph: number,
             origin: Origin::Listed(position),
