@@ -211,6 +211,20 @@ pub enum FormatError {
         /// What does not fit.
         reason: String,
     },
+    /// A program that TorchScript cannot express.
+    #[error("{what} ({op}) cannot be written to TorchScript: {reason}")]
+    #[diagnostic(
+        code(paring::torchscript::not_expressible),
+        help("a .pt2 archive holds it: give the output a name that ends in .pt2")
+    )]
+    NotInTorchScript {
+        /// The node, or what else.
+        what: String,
+        /// Its operator.
+        op: String,
+        /// Why not.
+        reason: String,
+    },
     /// The output could not be written.
     #[error("cannot write {}", path.display())]
     #[diagnostic(code(paring::file::unwritable), help("does the folder exist, and may you write there?"))]

@@ -7,6 +7,7 @@ mod error;
 pub mod masks;
 mod output;
 mod pt2;
+pub mod torchscript;
 mod zip;
 
 pub use error::{FormatError, Malformed};

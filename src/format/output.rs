@@ -1,12 +1,46 @@
 //! Files that appear under their names only when they are complete.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
 use super::FormatError;
+
+/// Where an archive is written: a file, or memory.
+pub(crate) trait Target: Write + Seek {
+    /// The error for a failed write.
+    fn fault(&self, source: std::io::Error) -> FormatError;
+}
+
+impl Target for Cursor<Vec<u8>> {
+    fn fault(&self, source: std::io::Error) -> FormatError {
+        FormatError::edit(source.to_string())
+    }
+}
+
+impl Target for Output {
+    fn fault(&self, source: std::io::Error) -> FormatError {
+        Output::fault(self, source)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
 
 /// A file in the making. Dropped before it is complete, it leaves nothing.
 pub(crate) struct Output {

@@ -199,7 +199,7 @@ impl Tensor {
 }
 
 /// Element types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[allow(missing_docs)]
 pub enum DType {
     #[default]

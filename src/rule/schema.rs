@@ -88,6 +88,11 @@ impl Schema {
         self.arg(name)?.default.clone()
     }
 
+    /// True if its results are one list of tensors.
+    pub fn gives_list(&self) -> bool {
+        matches!(self.returns.as_slice(), [only] if only.ty.starts_with("Tensor["))
+    }
+
     /// Names of the arguments that are written.
     pub fn written(&self) -> Vec<&str> {
         self.args.iter().filter(|a| a.writes).map(|a| a.name.as_str()).collect()

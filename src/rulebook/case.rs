@@ -115,6 +115,7 @@ fn graph(rules: &RuleSet, rule: &Rule, case: &Case, target: &str) -> Result<Grap
         target: target.to_owned(),
         args,
         outputs,
+        listed: schema.is_some_and(Schema::gives_list),
         source: Source::default(),
         graph: 0,
         origin: Origin::New,

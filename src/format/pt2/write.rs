@@ -72,7 +72,7 @@ pub fn write(
             raw(archive, name, &mut zip)?;
         }
     }
-    zip.finish()
+    zip.finish()?.complete()
 }
 
 /// Copies an archive unchanged.
@@ -90,7 +90,7 @@ fn folder_of(
     folder: Folder,
     weights: &Weights,
     payloads: &[Payload<'_>],
-    zip: &mut ZipWriter<'_>,
+    zip: &mut ZipWriter<'_, Output>,
 ) -> Result<(), FormatError> {
     let root = format!("{}{}", archive.prefix, folder.path());
     for (_, name, held) in weights.payloads.iter().filter(|(f, _, _)| *f == folder) {
@@ -123,7 +123,7 @@ fn folder_of(
 }
 
 /// Takes a member over as it is.
-fn raw(archive: &Archive, name: &str, zip: &mut ZipWriter<'_>) -> Result<(), FormatError> {
+fn raw(archive: &Archive, name: &str, zip: &mut ZipWriter<'_, Output>) -> Result<(), FormatError> {
     let member = archive.members.need(name)?;
     zip.raw(name, member.method, member.crc, member.size, archive.members.packed(member)?)
 }

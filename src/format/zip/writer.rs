@@ -6,7 +6,7 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::format::FormatError;
-use crate::format::output::{Output, Pending};
+use crate::format::output::Target;
 
 /// Data start at multiples of this, as PyTorch writes them.
 const ALIGN: u64 = 64;
@@ -24,8 +24,8 @@ const LIMIT: u64 = u32::MAX as u64;
 const CHUNK: usize = 1 << 20;
 
 /// A zip file in the making.
-pub(in crate::format) struct ZipWriter<'a> {
-    output: Output,
+pub(in crate::format) struct ZipWriter<'a, T> {
+    output: T,
     at: u64,
     members: Vec<Entry>,
     progress: &'a mut dyn FnMut(u64),
@@ -40,9 +40,9 @@ struct Entry {
     header: u64,
 }
 
-impl<'a> ZipWriter<'a> {
+impl<'a, T: Target> ZipWriter<'a, T> {
     /// Starts a file. `progress` gets the bytes of data written since its last call.
-    pub(in crate::format) fn new(output: Output, progress: &'a mut dyn FnMut(u64)) -> ZipWriter<'a> {
+    pub(in crate::format) fn new(output: T, progress: &'a mut dyn FnMut(u64)) -> ZipWriter<'a, T> {
         ZipWriter { output, at: 0, members: Vec::new(), progress }
     }
 
@@ -77,7 +77,7 @@ impl<'a> ZipWriter<'a> {
     ) -> Result<(), FormatError> {
         let start = self.at;
         self.header(Entry { name: name.to_owned(), method: 0, crc: 0, packed: len, size: len, header: start })?;
-        let mut sink = Sink { file: &mut self.output.file, crc: crc32fast::Hasher::new(), left: len, progress: self.progress };
+        let mut sink = Sink { file: &mut self.output, crc: crc32fast::Hasher::new(), left: len, progress: self.progress };
         let written = write(&mut sink);
         let (crc, left) = (sink.crc.clone().finalize(), sink.left);
         written.map_err(|e| self.output.fault(e))?;
@@ -85,7 +85,7 @@ impl<'a> ZipWriter<'a> {
             return Err(FormatError::edit(format!("{name} is {left} bytes too short")));
         }
         self.at += len;
-        let patched = patch(&mut self.output.file, start + 14, &crc.to_le_bytes(), self.at);
+        let patched = patch(&mut self.output, start + 14, &crc.to_le_bytes(), self.at);
         patched.map_err(|e| self.output.fault(e))?;
         if let Some(last) = self.members.last_mut() {
             last.crc = crc;
@@ -93,8 +93,8 @@ impl<'a> ZipWriter<'a> {
         Ok(())
     }
 
-    /// Writes the directory.
-    pub(in crate::format) fn finish(mut self) -> Result<Pending, FormatError> {
+    /// Writes the directory and gives what was written to.
+    pub(in crate::format) fn finish(mut self) -> Result<T, FormatError> {
         let start = self.at;
         let members = std::mem::take(&mut self.members);
         for member in &members {
@@ -125,7 +125,7 @@ impl<'a> ZipWriter<'a> {
         end.extend(low(start).to_le_bytes());
         end.extend([0; 2]); // comment
         self.put(&end)?;
-        self.output.complete()
+        Ok(self.output)
     }
 
     fn header(&mut self, member: Entry) -> Result<(), FormatError> {
@@ -136,7 +136,7 @@ impl<'a> ZipWriter<'a> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
-        let written = self.output.file.write_all(bytes);
+        let written = self.output.write_all(bytes);
         written.map_err(|e| self.output.fault(e))?;
         self.at += bytes.len() as u64;
         Ok(())
