@@ -14,6 +14,8 @@ pub mod rule;
 pub mod rulebook;
 mod settings;
 pub mod solve;
+#[cfg(feature = "torch")]
+pub mod torch;
 
 use std::path::Path;
 

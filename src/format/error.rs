@@ -280,7 +280,7 @@ pub struct Malformed {
 
 impl FormatError {
     /// An error at reading `path`.
-    pub(super) fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> FormatError + use<> {
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> FormatError + use<> {
         let path = path.to_path_buf();
         move |source| FormatError::Unreadable { path, source }
     }
