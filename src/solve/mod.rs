@@ -12,6 +12,7 @@ mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod trial;
 mod uniform;
 mod verdict;
 mod votes;
@@ -24,24 +25,25 @@ use rustc_hash::FxHashMap;
 pub(crate) use error::closest_names;
 pub use error::{SolveError, closest};
 pub use express::{parts_value, progression, ranks};
-pub use facts::{FINITE, NONNEG, NONZERO, ZERO};
+pub use facts::{FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
 pub use masks::{Given, Mask, Masks};
-pub use prove::DataFlags;
+pub use prove::{DataFlags, Known};
 pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
+pub use trial::{Trial, trial};
 pub use uniform::{Ghost, Uniform};
 pub use verdict::Verdict;
 pub use votes::Conflict;
 
 use positions::Positions;
-use prove::Prover;
+use prove::{Proof, Prover};
 use ragged::Contexts;
 use state::State;
 use votes::Votes;
 
 use crate::axis::Propagation;
-use crate::model::{Graph, NodeId, ValueId};
+use crate::model::{Graph, NodeId, Role, ValueId};
 use crate::rule::RuleSet;
 
 /// What decides where masks of coupled layers disagree.
@@ -162,33 +164,15 @@ pub fn solve<'a>(
     if options.policy == Policy::Error && !conflicts.is_empty() {
         return Err(SolveError::conflict(&conflicts));
     }
-    let mut last = Vec::new();
-    let mut obstacles: Vec<Obstacle> = Vec::new();
-    let mut rounds = 0;
-    let uniform = loop {
-        rounds += 1;
-        at_least_one(graph, p, &mut state, &votes, &mut last);
-        even::even_out(&mut state, &votes);
-        let (mut failures, uniform) = Prover::run(graph, rules, p, &state, data);
-        failures.extend(express::inexpressible(graph, p, &state));
-        if failures.is_empty() {
-            break uniform;
-        }
-        for f in failures {
-            if state.keep(f.set, f.why.clone()) {
-                note(&mut obstacles, &f.why);
-            }
-        }
+    let known = |k: usize| {
+        let t = &graph.tensors[k];
+        let parameter = t.role == Role::Parameter;
+        // What is written to is something else in the next call.
+        let all = if parameter || p.aliases.written(t.value) { 0 } else { data(k) };
+        Known { removed: if parameter { ZERO | FINITE | NONNEG } else { FINITE }, all }
     };
-    let mut kept = FxHashMap::default();
-    let all = p.dims.iter().flatten().flatten().copied().chain(p.bounds().flat_map(|b| b.ids.iter().copied()));
-    for id in all {
-        kept.entry(p.axes.class(id)).or_insert_with(|| state.kept(id).map(Into::into));
-    }
+    let Settled { uniform, last, obstacles, rounds, kept, .. } = settle(graph, rules, p, &mut state, &votes, &known);
     let conflicts = votes.conflicts(graph, &state);
-    for context in positions.contexts.classes().iter().filter_map(|c| positions.contexts.of(&p.axes, *c)) {
-        kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
-    }
     let contexts = positions.contexts.clone();
     let uneven = votes.uneven(graph, &state);
     let verdicts = options.explain.and_then(|id| verdict::verdicts(&state, &votes, id));
@@ -206,6 +190,55 @@ pub fn solve<'a>(
         uneven,
         rounds,
     })
+}
+
+/// What stays once everything that goes was shown to be right.
+struct Settled {
+    uniform: Uniform,
+    facts: Vec<ValueFacts>,
+    last: Vec<ValueId>,
+    obstacles: Vec<Obstacle>,
+    rounds: usize,
+    kept: FxHashMap<Id, Option<Rc<[bool]>>>,
+}
+
+/// Makes positions stay until that is so.
+fn settle(
+    graph: &Graph,
+    rules: &RuleSet,
+    p: &Propagation,
+    state: &mut State,
+    votes: &Votes,
+    known: &dyn Fn(usize) -> Known,
+) -> Settled {
+    let mut last = Vec::new();
+    let mut obstacles: Vec<Obstacle> = Vec::new();
+    let mut rounds = 0;
+    let (uniform, facts) = loop {
+        rounds += 1;
+        at_least_one(graph, p, state, votes, &mut last);
+        even::even_out(state, votes);
+        let Proof { mut failures, uniform, facts } = Prover::run(graph, rules, p, state, known);
+        failures.extend(express::inexpressible(graph, p, state));
+        if failures.is_empty() {
+            break (uniform, facts);
+        }
+        for f in failures {
+            if state.keep(f.set, f.why.clone()) {
+                note(&mut obstacles, &f.why);
+            }
+        }
+    };
+    let mut kept = FxHashMap::default();
+    let all = p.dims.iter().flatten().flatten().copied().chain(p.bounds().flat_map(|b| b.ids.iter().copied()));
+    for id in all {
+        kept.entry(p.axes.class(id)).or_insert_with(|| state.kept(id).map(Into::into));
+    }
+    let contexts = &state.positions.contexts;
+    for context in contexts.classes().iter().filter_map(|c| contexts.of(&p.axes, *c)) {
+        kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
+    }
+    Settled { uniform, facts, last, obstacles, rounds, kept }
 }
 
 fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {

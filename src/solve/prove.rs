@@ -15,7 +15,7 @@ use super::positions::SetId;
 use super::state::{State, Why};
 use super::uniform::Uniform;
 use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
-use crate::model::{Graph, NodeId, Role, ValueId};
+use crate::model::{Graph, NodeId, ValueId};
 use crate::rule::RuleSet;
 
 /// A removed position that has to stay after all.
@@ -66,6 +66,25 @@ impl<'a> Snapshot<'a> {
 /// Flags that hold for all elements of a stored tensor that is no parameter, read from its data.
 pub type DataFlags<'a> = &'a dyn Fn(usize) -> u8;
 
+/// What is known of a stored tensor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// Flags of its removed positions.
+    pub removed: u8,
+    /// Flags that hold for all elements.
+    pub all: u8,
+}
+
+/// What a proof finds.
+pub struct Proof {
+    /// What has to stay after all.
+    pub failures: Vec<Failure>,
+    /// What is uniform.
+    pub uniform: Uniform,
+    /// The facts of all values.
+    pub facts: Vec<ValueFacts>,
+}
+
 /// Walks the graph and returns what has to stay.
 pub struct Prover<'a> {
     graph: &'a Graph,
@@ -82,14 +101,14 @@ pub struct Prover<'a> {
 }
 
 impl<'a> Prover<'a> {
-    /// Proves, or finds where the proof fails; and what is uniform.
+    /// Proves, or finds where the proof fails. `known` tells of each stored tensor what to start with.
     pub fn run(
         graph: &'a Graph,
         rules: &'a RuleSet,
         p: &'a Propagation,
         state: &'a State<'a>,
-        data: DataFlags,
-    ) -> (Vec<Failure>, Uniform) {
+        known: &dyn Fn(usize) -> Known,
+    ) -> Proof {
         let mut withdrawn: FxHashMap<SetId, u8> = FxHashMap::default();
         loop {
             let before = withdrawn.clone();
@@ -97,29 +116,26 @@ impl<'a> Prover<'a> {
             let snapshot = Snapshot::new(state);
             let (views, failures, uniform) = (FxHashMap::default(), Vec::new(), Uniform::default());
             let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform };
-            prover.sources(data);
+            prover.sources(known);
             for bound in p.bounds() {
                 prover.node(bound);
             }
             if prover.withdrawn == before {
-                return (prover.failures, prover.uniform);
+                return Proof { failures: prover.failures, uniform: prover.uniform, facts: prover.facts };
             }
             withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
     }
 
-    fn sources(&mut self, data: DataFlags) {
+    fn sources(&mut self, known: &dyn Fn(usize) -> Known) {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             let Some(ids) = &self.p.dims[t.value.index()] else { continue };
             let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
             if kept.iter().all(Option::is_none) {
                 continue;
             }
-            let parameter = t.role == Role::Parameter;
-            let removed = if parameter { ZERO | FINITE | NONNEG } else { FINITE };
+            let Known { removed, all } = known(k);
             let flags = |k: Rc<[bool]>| k.iter().map(|kept| if *kept { ORDINARY } else { removed }).collect();
-            // What is written to is something else in the next call.
-            let all = if parameter || self.p.aliases.written(t.value) { 0 } else { data(k) };
             self.facts[t.value.index()] = ValueFacts { dims: kept.into_iter().map(|k| k.map(flags)).collect(), all };
         }
     }

@@ -1,0 +1,67 @@
+//! Positions that are chosen freely instead of by masks: so are rules tested.
+
+use egg::Id;
+use rustc_hash::FxHashSet;
+
+use super::positions::Positions;
+use super::ragged::Contexts;
+use super::roles::Roles;
+use super::state::{State, Why};
+use super::votes::Votes;
+use super::{Known, Options, Settled, Solution, ValueFacts, settle};
+use crate::axis::Propagation;
+use crate::model::Graph;
+use crate::rule::RuleSet;
+
+/// What a free choice leads to.
+pub struct Trial {
+    /// What stays: all that was not chosen, and what cannot go.
+    pub solution: Solution<'static>,
+    /// What the rules say of all values.
+    pub facts: Vec<ValueFacts>,
+}
+
+/// Removes positions of the axes `from`, those for which `goes` says so, as far as the rules allow. `known` tells what each
+/// stored tensor holds there.
+pub fn trial(
+    graph: &Graph,
+    rules: &RuleSet,
+    p: &Propagation,
+    from: &[Id],
+    goes: &mut dyn FnMut() -> bool,
+    known: &dyn Fn(usize) -> Known,
+) -> Trial {
+    let positions = Positions::new(&p.axes, Contexts::find(graph, p));
+    let roles = Roles::new(graph, p);
+    let mut given = vec![None; graph.tensors.len()];
+    let options = Options { unmasked_abstain: true, ..Options::default() };
+    let votes = Votes::new(graph, p, &positions, &roles, &mut given, &options);
+    let mut state = State::new(&p.axes, &positions);
+    let (mut seen, mut chosen) = (FxHashSet::default(), FxHashSet::default());
+    for set in from.iter().filter_map(|id| positions.of(&p.axes, *id)).flat_map(|list| list.to_vec()) {
+        for atom in positions.atoms(set) {
+            if seen.insert(*atom) && goes() {
+                chosen.insert(*atom);
+            }
+        }
+    }
+    for atom in (0..positions.atom_count() as u32).filter(|a| !chosen.contains(a)) {
+        state.keep_atom(atom, Why::NoMaker);
+    }
+    let Settled { uniform, facts, last, obstacles, rounds, kept } = settle(graph, rules, p, &mut state, &votes, known);
+    let solution = Solution {
+        given,
+        kept,
+        contexts: positions.contexts.clone(),
+        uniform,
+        verdicts: None,
+        makes: roles.makes,
+        ignored: Vec::new(),
+        conflicts: Vec::new(),
+        obstacles,
+        last,
+        uneven: Vec::new(),
+        rounds,
+    };
+    Trial { solution, facts }
+}
