@@ -185,6 +185,8 @@ pub struct Case {
     pub op: Option<String>,
     /// Argument → its value; for a tensor its sizes, for a list of tensors a list of sizes.
     pub inputs: IndexMap<String, Expr>,
+    /// Tensors of integers: what these stay below, or the integers themselves. Read by `rules test`.
+    pub ints: IndexMap<String, Expr>,
     /// Sizes of the result, or of each result.
     pub out: Option<Claim>,
     /// Axes that are the same: `x[1] == out[1]`, `out[0] == a[0] + b[0]` (one after the other), `out[0] == x[0] * x[1]` (all pairs).
@@ -305,7 +307,7 @@ eq_without_span! {
     LayoutCall: name, args;
     Statement: name, op, args, condition;
     Claim: expr;
-    Case: op, inputs, out, same, apart, locked, free;
+    Case: op, inputs, ints, out, same, apart, locked, free;
     Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests;
 }
 

@@ -81,6 +81,17 @@ impl RuleSet {
         RuleSet::of(entries)
     }
 
+    /// These rules with one of them changed.
+    pub fn with(&self, old: &Rule, new: Rule) -> Option<RuleSet> {
+        let same = |r: &Arc<Rule>| r.place.span == old.place.span && r.place.source.name() == old.place.source.name();
+        let at = self.entries.iter().position(|e| e.rule().is_some_and(same))?;
+        let mut entries = self.entries.clone();
+        let mut entry = Entry::from(new);
+        entry.ops.clone_from(&entries[at].ops);
+        entries[at] = entry;
+        Some(RuleSet { own: self.own.clone(), ..RuleSet::of(entries) })
+    }
+
     /// All rules, in the order of the files. Their `ops` may include some that rules of the user's replace.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.entries.iter().filter_map(Entry::rule)

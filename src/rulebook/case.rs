@@ -23,7 +23,7 @@ pub struct Failure {
 }
 
 /// Formulas of tests are plain values: a name stands for itself, as a text.
-struct Plain;
+pub(crate) struct Plain;
 
 impl Scope for Plain {
     fn get(&self, name: &str) -> Option<Val> {
@@ -63,6 +63,16 @@ pub fn run_case(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<(), Ve
     }
     let failures = expectations(&graph, &mut axes, case);
     if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+/// The call of a test, as a program of one node.
+///
+/// # Errors
+/// What is wrong with the test.
+#[cfg_attr(not(feature = "torch"), allow(dead_code))]
+pub(crate) fn call(rules: &RuleSet, rule: &Rule, case: &Case) -> Result<Graph, String> {
+    let target = target(rules, rule, case)?;
+    graph(rules, rule, case, &target)
 }
 
 /// The overload to call: the one named, or the first that has all given arguments and needs no other.

@@ -10,6 +10,8 @@ mod propose;
 mod usage;
 mod words;
 
+#[cfg(feature = "torch")]
+pub(crate) use case::{Plain, call};
 pub use case::{Failure, run_case};
 pub use check::{Checked, Problem, check, problems};
 pub use error::RulebookError;

@@ -5,6 +5,7 @@
 mod error;
 mod inputs;
 mod program;
+pub mod rules;
 
 pub use error::TorchError;
 pub use inputs::{Inputs, read_inputs, write_outputs};

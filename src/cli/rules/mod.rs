@@ -5,6 +5,7 @@ mod fmt;
 mod list;
 mod new;
 mod show;
+mod test;
 
 use clap::{Args, Subcommand};
 use miette::Result;
@@ -27,6 +28,7 @@ enum Command {
     Check(check::Check),
     New(new::New),
     Fmt(fmt::Fmt),
+    Test(test::Test),
 }
 
 impl Rules {
@@ -38,6 +40,7 @@ impl Rules {
             Command::Check(args) => args.run(),
             Command::New(args) => args.run(),
             Command::Fmt(args) => args.run(),
+            Command::Test(args) => args.run(),
         }
     }
 }

@@ -1,0 +1,82 @@
+//! `paring rules test`
+
+use clap::Args;
+use miette::Result;
+
+use crate::cli::RuleDirs;
+
+/// Prove rules by running their operators.
+///
+/// Each rule is tried on small random tensors: the operator is run by libtorch on all of them, and on what is left when
+/// positions are removed that the rule lets go, with the arguments rewritten as it says; the results must agree. What its
+/// clauses (`zero`, `finite`, ...) say of removed positions is checked on the numbers, and so are the sizes that it derives and
+/// the repairs of its statistics. Calls are drawn from the rule's notation and the operator's schema, and taken from its
+/// `tests:`. Locks without which everything agrees as well are listed: such a rule could say more. Without operators or
+/// --rules, all built-in rules are tested. Ends with 1 if a rule is wrong.
+///
+/// Example: paring rules test conv2d softmax
+#[derive(Args)]
+#[cfg_attr(not(feature = "torch"), allow(dead_code))]
+pub struct Test {
+    /// Operators whose rules to test [default: all]
+    #[arg(value_name = "OP")]
+    ops: Vec<String>,
+    #[command(flatten)]
+    rules: RuleDirs,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Print JSON: for each rule its cases, trials, idle locks, and what is wrong
+    #[arg(long)]
+    json: bool,
+}
+
+impl Test {
+    /// Runs the command.
+    #[cfg(not(feature = "torch"))]
+    pub fn run(self) -> Result<()> {
+        crate::cli::no_libtorch()
+    }
+
+    /// Runs the command.
+    #[cfg(feature = "torch")]
+    pub fn run(self) -> Result<()> {
+        let rules = self.rules.set()?;
+        for op in &self.ops {
+            paring::rulebook::find(&rules, op)?;
+        }
+        let tested = paring::torch::rules::test(&rules, &self.ops, self.seed);
+        if self.json {
+            crate::cli::print_json(&tested.rules)?;
+        } else {
+            crate::cli::print(&text(&tested.rules))?;
+        }
+        match tested.errors {
+            Some(_) if self.json => std::process::exit(1), // all is said
+            Some(errors) => Err(errors.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+fn text(rules: &[paring::torch::rules::TestedRule]) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let _ = write!(out, "{title}\n  {}\n\n", lines.join("\n  "));
+        }
+    };
+    let name = |r: &paring::torch::rules::TestedRule| format!("{} ({}:{})", r.op.join(", "), r.file, r.line);
+    let idle = rules.iter().filter(|r| !r.could_say_more.is_empty());
+    let idle = idle.map(|r| format!("{}: {}", name(r), r.could_say_more.join(", "))).collect();
+    section("Could say more: without these locks everything agrees as well", idle);
+    let idle = rules.iter().filter_map(|r| Some(format!("{}: {}", name(r), r.not_run.as_ref()?))).collect();
+    section("Not run", idle);
+    let run = rules.iter().filter(|r| r.cases > 0).count();
+    let (cases, trials) = rules.iter().fold((0, 0), |(c, t), r| (c + r.cases, t + r.trials));
+    let wrong = rules.iter().filter(|r| !r.failures.is_empty()).count();
+    let _ = writeln!(out, "{run} of {} rules run: {cases} calls, {trials} cuts compared, {wrong} rules wrong", rules.len());
+    out
+}

@@ -1,0 +1,183 @@
+//! A call of one operator on small tensors.
+
+use crate::axis::{Bound, PropagateError, Propagation, Step, propagate};
+use crate::model::{Arg, DType, Graph, Node, NodeId, Origin, Role, Size, Source, Tensor, Value, ValueId};
+use crate::rule::{Body, Rule, RuleSet, Schema};
+use std::sync::Arc;
+
+/// The numbers that a tensor of integers may hold.
+#[derive(Clone, Debug)]
+pub(super) enum Ints {
+    /// From 0 on, below this.
+    Below(i64),
+    /// These, along the last dimension.
+    List(Vec<i64>),
+}
+
+/// A program of one node; all its tensors may lose positions.
+#[derive(Clone, Debug)]
+pub(super) struct Example {
+    pub graph: Graph,
+    /// By tensor, of those that hold integers.
+    pub ints: Vec<Option<Ints>>,
+}
+
+/// Whether a rule describes an example.
+pub(super) enum Fit {
+    /// It does.
+    Yes(Box<Propagation>),
+    /// It may: only the recorded sizes of results can tell.
+    Unsized,
+    /// It does not.
+    No(String),
+    /// It does, wrongly: it derives other sizes than those recorded.
+    Wrong(String),
+}
+
+impl Example {
+    /// An empty program.
+    pub fn new() -> Example {
+        Example { graph: Graph::default(), ints: Vec::new() }
+    }
+
+    /// The node that calls the operator: the last.
+    pub fn node(&self) -> NodeId {
+        NodeId(self.graph.nodes.len().saturating_sub(1) as u32)
+    }
+
+    /// Adds a tensor.
+    pub fn tensor(&mut self, name: &str, shape: &[usize]) -> ValueId {
+        let sizes = shape.iter().map(|n| Size::from(*n)).collect();
+        let id = value(&mut self.graph, name, Some(sizes));
+        let (shape, strides, storage) = (shape.to_vec(), vec![0; shape.len()], self.graph.tensors.len());
+        self.graph.tensors.push(Tensor {
+            name: name.to_owned(),
+            value: id,
+            role: Role::Buffer,
+            dtype: DType::F64,
+            shape,
+            strides,
+            offset: 0,
+            storage,
+            updated: false,
+            list: None,
+        });
+        self.ints.push(None);
+        id
+    }
+
+    /// Adds a value that a node computes.
+    pub fn value(&mut self, name: &str) -> ValueId {
+        value(&mut self.graph, name, None)
+    }
+
+    /// Adds the node.
+    pub fn call(&mut self, target: &str, args: Vec<(String, Arg)>) {
+        self.graph.nodes.push(Node {
+            name: "node".into(),
+            target: target.to_owned(),
+            args,
+            outputs: Vec::new(),
+            listed: false,
+            source: Source::default(),
+            graph: 0,
+            origin: Origin::New,
+        });
+    }
+
+    /// Gives the node as many results as its operator has. Of a list, the rule tells how many there are.
+    pub fn results(&mut self, rules: &RuleSet, rule: &Rule, schema: Option<&Schema>) {
+        let node = self.node();
+        let at = node.index();
+        self.graph.nodes[at].outputs.clear();
+        let kinds: Vec<bool> = match schema {
+            Some(s) if s.gives_list() => {
+                self.graph.nodes[at].listed = true;
+                let parts = propagate(&self.graph, rules, &[]).ok().and_then(|p| Some(p.bound_at(node)?.outputs.len()));
+                vec![true; parts.unwrap_or(1)]
+            }
+            Some(s) => s.returns.iter().map(|r| r.ty.starts_with("Tensor")).collect(),
+            None => vec![true; described(rule).unwrap_or(1)],
+        };
+        for (k, tensor) in kinds.into_iter().enumerate() {
+            let id = value(&mut self.graph, &format!("out{k}"), None);
+            if !tensor {
+                self.graph.values[id.index()].scalar = Some(Size::symbol("number", None));
+            }
+            self.graph.nodes[at].outputs.push(id);
+        }
+    }
+
+    /// The results that are tensors.
+    pub fn outputs(&self) -> Vec<ValueId> {
+        let node = self.graph.node(self.node());
+        node.outputs.iter().copied().filter(|v| self.graph.value(*v).scalar.is_none()).collect()
+    }
+
+    /// Fits the rule.
+    pub fn fit(&self, rules: &RuleSet, rule: &Arc<Rule>) -> Fit {
+        let p = match propagate(&self.graph, rules, &[]) {
+            Ok(p) => p,
+            Err(PropagateError::Unsized { why, .. }) if why.contains("fewer results") || why.contains("cannot be derived") => {
+                return Fit::Unsized;
+            }
+            Err(PropagateError::Unsized { why, .. }) => return Fit::No(why),
+            Err(e @ (PropagateError::Derived(_) | PropagateError::Sizes { .. })) => return Fit::Wrong(e.to_string()),
+            Err(e) => return Fit::No(e.to_string()),
+        };
+        match p.steps.get(self.node().index()) {
+            Some(Step::Bound(bound)) if is(&bound.rule, rule) => Fit::Yes(Box::new(p)),
+            Some(Step::Bound(bound)) => Fit::No(format!("{} describes it", bound.rule.place)),
+            Some(Step::Unknown(why)) => Fit::No(why.clone()),
+            _ => Fit::No("it has no tensors".into()),
+        }
+    }
+
+    /// The rule as applied.
+    pub fn bound<'p>(&self, p: &'p Propagation) -> Option<&'p Bound> {
+        p.bound_at(self.node())
+    }
+
+    /// As a test of the rule would have it: `{ self: [2, 3], dim: 1 }`.
+    pub fn text(&self) -> String {
+        let args = &self.graph.node(self.node()).args;
+        let list: Vec<String> = args.iter().map(|(name, arg)| format!("{name}: {}", self.arg(arg))).collect();
+        format!("{{ {} }}", list.join(", "))
+    }
+
+    fn arg(&self, arg: &Arg) -> String {
+        match arg {
+            Arg::None => "none".into(),
+            Arg::Int(n) => n.to_string(),
+            Arg::Float(x) => format!("{x:?}"),
+            Arg::Bool(b) => b.to_string(),
+            Arg::Str(s) => format!("\"'{s}'\""),
+            Arg::Tensor(v) | Arg::Scalar(v) => {
+                let sizes: Vec<String> = self.graph.shape(*v).iter().map(ToString::to_string).collect();
+                format!("[{}]", sizes.join(", "))
+            }
+            Arg::List(items) => {
+                format!("[{}]", items.iter().map(|a| self.arg(a)).collect::<Vec<_>>().join(", "))
+            }
+            Arg::Opaque(json) => json.clone(),
+        }
+    }
+}
+
+/// The same entry of the same file.
+pub(super) fn is(a: &Rule, b: &Rule) -> bool {
+    a.place.span == b.place.span && a.place.source.name() == b.place.source.name()
+}
+
+/// How many results a rule describes; `None` where the arguments tell.
+fn described(rule: &Rule) -> Option<usize> {
+    match &rule.body {
+        Body::Patterns(patterns) => patterns.iter().map(|p| p.outputs.len()).max(),
+        Body::Layout(_) => None,
+    }
+}
+
+fn value(graph: &mut Graph, name: &str, shape: Option<Vec<Size>>) -> ValueId {
+    graph.values.push(Value { name: name.to_owned(), shape, dtype: DType::F64, scalar: None });
+    ValueId(graph.values.len() as u32 - 1)
+}

@@ -1,0 +1,272 @@
+//! Rules are proved on small random tensors: the operator is run whole and on what a rule lets go, through the same code
+//! that shrinks models, and the results are compared.
+
+mod accept;
+mod array;
+mod draw;
+mod example;
+mod flavour;
+mod hints;
+mod lock;
+mod program;
+mod prove;
+mod random;
+mod written;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::rule::{Rule, RuleError, RuleErrors, RuleSet, Schema, base};
+use accept::{Ready, Types, Verdict, accept, with_types};
+use draw::Draw;
+use example::{Ints, is};
+use prove::{Outcome, prove};
+use random::Random;
+
+use crate::model::DType;
+
+/// What testing a rule gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestedRule {
+    /// Its operators.
+    pub op: Vec<String>,
+    /// Its file.
+    pub file: String,
+    /// Its line.
+    pub line: usize,
+    /// Calls that were run.
+    pub cases: usize,
+    /// How often positions were removed and the rest compared.
+    pub trials: usize,
+    /// Letters whose lock seems to be idle.
+    pub could_say_more: Vec<String>,
+    /// Why no call was run, where none was.
+    pub not_run: Option<String>,
+    /// Operators and overloads of the entry that were not run, and why.
+    pub skipped: Vec<(String, String)>,
+    /// What is wrong.
+    pub failures: Vec<String>,
+}
+
+/// What testing rules gave.
+#[derive(Debug, Serialize)]
+pub struct Tested {
+    /// Each rule.
+    pub rules: Vec<TestedRule>,
+    /// The mistakes, with their places.
+    #[serde(skip)]
+    pub errors: Option<RuleErrors>,
+}
+
+/// How much is tried.
+mod effort {
+    /// Examples drawn for one overload.
+    pub const DRAWN: usize = 150;
+    /// Of these, what libtorch may refuse.
+    pub const REFUSED: usize = 40;
+    /// Examples run of one overload.
+    pub const CASES: usize = 4;
+    /// Trials of each letter alone, in each example.
+    pub const ALONE: usize = 2;
+    /// Trials of all letters together.
+    pub const TOGETHER: usize = 4;
+}
+
+/// Tests rules: those for `ops`, or all; where the user has rules, only theirs.
+pub fn test(rules: &RuleSet, ops: &[String], seed: u64) -> Tested {
+    super::Setup { threads: Some(1), ..super::Setup::default() }.apply();
+    let own = rules.rules().any(|r| rules.is_own(r));
+    let chosen: Vec<&Arc<Rule>> = rules
+        .rules()
+        .filter(|r| ops.is_empty() && (!own || rules.is_own(r)) || r.ops.iter().any(|op| named(op, ops)))
+        .filter(|r| r.ops.iter().any(|op| rules.named(op).iter().any(|other| is(other, r))))
+        .collect();
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(chosen.len().max(1));
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let mut results: Vec<(usize, TestedRule)> = std::thread::scope(|scope| {
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let k = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(rule) = chosen.get(k) else { return done };
+                done.push((k, Tester { rules, rule, seed }.run(ops)));
+            }
+        };
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap_or_default()).collect()
+    });
+    results.sort_by_key(|(k, _)| *k);
+    let mut errors = Vec::new();
+    for (k, tested) in &results {
+        let rule = chosen[*k];
+        errors.extend(tested.failures.iter().map(|message| RuleError {
+            kind: "refuted",
+            message: message.clone(),
+            labels: vec![(rule.place.span.clone(), "this rule is wrong for that call".to_owned())],
+            help: Some("correct the rule; a lock, or no clause at all, is always right".to_owned()),
+            source_file: Some(rule.place.source.clone()),
+        }));
+    }
+    let errors = if errors.is_empty() { None } else { Some(RuleErrors { errors }) };
+    Tested { rules: results.into_iter().map(|(_, t)| t).collect(), errors }
+}
+
+/// Whether an entry's operator is one of those asked for.
+fn named(op: &str, ops: &[String]) -> bool {
+    ops.iter().any(|asked| {
+        let asked = asked.trim_start_matches("torch.ops.").replace("::", ".");
+        [asked.clone(), format!("aten.{asked}")].iter().any(|a| op == a || base(op) == a || op == base(a))
+    })
+}
+
+struct Tester<'a> {
+    rules: &'a RuleSet,
+    rule: &'a Arc<Rule>,
+    seed: u64,
+}
+
+impl Tester<'_> {
+    fn run(&self, ops: &[String]) -> TestedRule {
+        let place = &self.rule.place;
+        let mut tested = TestedRule {
+            op: self.rule.ops.clone(),
+            file: place.source.name().to_owned(),
+            line: place.line,
+            cases: 0,
+            trials: 0,
+            could_say_more: Vec::new(),
+            not_run: None,
+            skipped: Vec::new(),
+            failures: Vec::new(),
+        };
+        let mut random = Random::new(self.seed, &self.rule.ops.join(" "));
+        let mut ready: Vec<Box<Ready>> = Vec::new();
+        for case in &self.rule.tests {
+            match written::example(self.rules, self.rule, case) {
+                Ok(example) => {
+                    let target = example.graph.node(example.node()).target.clone();
+                    let verdict = accept(self.rules, self.rule, example, &mut Types::new(), &mut random);
+                    self.take(&target, verdict, &mut ready, &mut tested);
+                }
+                Err(why) => tested.skipped.push(("a test".into(), why)),
+            }
+        }
+        for schema in self.overloads(ops) {
+            self.overload(schema, &mut ready, &mut tested);
+        }
+        tested.cases = ready.len();
+        for one in &ready {
+            self.trials(one, &mut random, &mut tested);
+        }
+        if tested.failures.is_empty() {
+            tested.could_say_more = lock::idle(self.rules, self.rule, &ready, &mut random);
+        }
+        if ready.is_empty() {
+            let why = tested.skipped.first().map(|(op, why)| format!("{op}: {why}"));
+            tested.not_run = Some(why.unwrap_or_else(|| "libtorch knows no such operator, and the rule has no `tests:`".into()));
+        }
+        tested
+    }
+
+    /// The overloads that the entry serves. Those that write into an argument given for it are like the others.
+    fn overloads(&self, ops: &[String]) -> Vec<&'static Schema> {
+        let mut found: Vec<&'static Schema> = Vec::new();
+        for op in &self.rule.ops {
+            for schema in self.rules.schemas().meant_by(op) {
+                let serves = self.rules.for_target(&schema.name).iter().any(|r| is(r, self.rule));
+                let into = schema.args.iter().any(|a| a.writes && a.kwarg_only);
+                let by_name = schema.args.iter().any(|a| a.ty.starts_with("Dimname"));
+                let asked = ops.is_empty() || named(op, ops);
+                if serves && asked && !into && !by_name && !found.iter().any(|s| s.name == schema.name) {
+                    found.push(schema);
+                }
+            }
+        }
+        found
+    }
+
+    fn overload(&self, schema: &Schema, ready: &mut Vec<Box<Ready>>, tested: &mut TestedRule) {
+        let mut draw = Draw::new(self.rule, schema, self.seed);
+        let (mut found, mut refused, mut why) = (Vec::new(), 0, None);
+        let mut types = Types::new();
+        let mut texts: Vec<String> = Vec::new();
+        for _ in 0..effort::DRAWN {
+            if found.len() >= effort::CASES || refused >= effort::REFUSED {
+                break;
+            }
+            let Some(example) = draw.example() else { continue };
+            let text = example.text();
+            if texts.contains(&text) {
+                continue;
+            }
+            let mut random = Random::new(draw.random.below(usize::MAX) as u64, &schema.name);
+            let verdict = accept(self.rules, self.rule, example, &mut types, &mut random);
+            if let Verdict::Refused(reason) = &verdict {
+                refused += 1;
+                why.get_or_insert(reason.clone());
+            }
+            texts.push(text);
+            self.take(&schema.name, verdict, &mut found, tested);
+            tested.skipped.retain(|(op, _)| *op != schema.name);
+        }
+        if let Some(first) = found.first() {
+            let ints = vec![(DType::I64, Some(Ints::Below(4))); first.example.graph.tensors.len()];
+            let floats = first.example.graph.tensors.iter().all(|t| t.dtype == DType::F64);
+            let again = with_types(self.rules, self.rule, &first.example, ints, &mut draw.random);
+            found.extend(again.filter(|_| floats && !first.example.graph.tensors.is_empty()));
+        } else {
+            let reason = why.unwrap_or_else(|| "no call that the rule describes was found".into());
+            tested.skipped.push((schema.name.clone(), reason));
+        }
+        ready.extend(found);
+    }
+
+    fn take(&self, target: &str, verdict: Verdict, ready: &mut Vec<Box<Ready>>, tested: &mut TestedRule) {
+        match verdict {
+            Verdict::Ready(one) => ready.push(one),
+            Verdict::Unfit(why) => tested.skipped.push((target.to_owned(), why)),
+            Verdict::Refused(why) => tested.skipped.push((target.to_owned(), why)),
+            Verdict::Wrong(why) if tested.failures.len() < 3 => tested.failures.push(why),
+            Verdict::Wrong(_) => {}
+        }
+    }
+
+    fn trials(&self, one: &Ready, random: &mut Random, tested: &mut TestedRule) {
+        let Some(bound) = one.example.bound(&one.p) else { return };
+        let locked = one.p.axes.locked_because();
+        let free: Vec<u32> = (0..bound.letters.len() as u32)
+            .filter(|l| !bound.letters[*l as usize].size.is(1))
+            .filter(|l| !locked.contains_key(&one.p.axes.class(bound.ids[*l as usize])))
+            .collect();
+        let alone = free.iter().flat_map(|l| std::iter::repeat_n(vec![*l], effort::ALONE));
+        let all = std::iter::repeat_n(free.clone(), effort::TOGETHER);
+        for letters in alone.chain(all) {
+            if tested.failures.len() >= 3 {
+                return;
+            }
+            self.trial(one, &letters, random, tested);
+        }
+        if self.rule.statistic.as_ref().is_some_and(|s| !s.uniform.is_empty())
+            && let Some(shifted) = written::shifted(self.rules, self.rule, one)
+        {
+            let over = shifted.example.bound(&shifted.p).map(|b| b.over.clone()).unwrap_or_default();
+            for l in over.iter().flat_map(|l| [*l; effort::ALONE]) {
+                self.trial(&shifted, &[l], random, tested);
+            }
+        }
+    }
+
+    fn trial(&self, one: &Ready, letters: &[u32], random: &mut Random, tested: &mut TestedRule) {
+        match prove(self.rules, one, letters, random) {
+            Outcome::Agrees { removed } => tested.trials += usize::from(removed),
+            Outcome::Differs(what) => {
+                let node = one.example.graph.node(one.example.node());
+                let message = format!("{} with {}: {what}", node.target, one.example.text());
+                if !tested.failures.contains(&message) {
+                    tested.failures.push(message);
+                }
+            }
+        }
+    }
+}

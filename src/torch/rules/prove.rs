@@ -1,0 +1,215 @@
+//! One trial: positions are removed as a rule allows, and what is left is compared with what the whole operator computes.
+
+use super::accept::Ready;
+use super::array::{Array, Kept, places};
+use super::example::{Example, Ints};
+use super::flavour::{Domain, Flavour, fill};
+use super::program::Program;
+use super::random::Random;
+use crate::axis::{Call, Propagation, propagate};
+use crate::model::{Graph, ValueId};
+use crate::plan::{self, Statistics};
+use crate::rule::{RuleSet, eval};
+use crate::solve::{FINITE, NONNEG, NONZERO, Trial, ValueFacts, ZERO, trial};
+
+/// What a trial showed.
+pub(super) enum Outcome {
+    /// All is as the rule says; whether anything was removed.
+    Agrees { removed: bool },
+    /// It is not: what differs.
+    Differs(String),
+}
+
+/// Relative to the numbers compared; all is computed in 64 bits.
+const TOLERANCE: f64 = 1e-6;
+
+/// Removes positions of these letters of the node's rule, and compares.
+pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mut Random) -> Outcome {
+    let Ready { example, program, p } = ready;
+    let graph = &example.graph;
+    let Some(bound) = example.bound(p) else { return Outcome::Agrees { removed: false } };
+    let domain = if random.chance(0.5) { Domain::Signed } else { Domain::Unit };
+    let listed = |k: usize| matches!(example.ints.get(k), Some(Some(Ints::List(_))));
+    let flavours: Vec<Flavour> =
+        (0..graph.tensors.len()).map(|k| if listed(k) { Flavour::Any } else { Flavour::draw(random) }).collect();
+    let known = |k: usize| {
+        let tensor = &graph.tensors[k];
+        let mut known = flavours[k].known(tensor.dtype);
+        if p.aliases.written(tensor.value) {
+            known.all = 0;
+        }
+        known
+    };
+    let ids: Vec<egg::Id> = letters.iter().map(|l| bound.ids[*l as usize]).collect();
+    let share = 0.25 + 0.4 * random.unit();
+    let Trial { solution, facts } = trial(graph, rules, p, &ids, &mut || random.chance(share), &known);
+    let whole_of = |v: ValueId| -> Vec<usize> {
+        graph.shape(v).iter().map(|s| s.as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(0)).collect()
+    };
+    let kept: Vec<Kept> = graph.tensors.iter().map(|t| Kept::new(p, &solution, t.value, &t.shape)).collect();
+    let inputs: Vec<Array> = graph
+        .tensors
+        .iter()
+        .enumerate()
+        .map(|(k, t)| fill(&t.shape, t.dtype, example.ints[k].as_ref(), &kept[k], (flavours[k], domain), random))
+        .collect();
+    let Ok(whole) = program.run(&inputs) else { return Outcome::Agrees { removed: false } };
+    let outputs = example.outputs();
+    let of_outputs: Vec<Kept> = outputs.iter().map(|v| Kept::new(p, &solution, *v, &whole_of(*v))).collect();
+    let report = Report { example, kept: &kept, flavours: &flavours };
+    for ((v, kept), result) in outputs.iter().zip(&of_outputs).zip(&whole) {
+        if let Some(wrong) = wrong_fact(&facts[v.index()], kept, result) {
+            return Outcome::Differs(format!("{}{wrong} in `{}`", report.removed(), graph.value(*v).name));
+        }
+    }
+    let removed = kept.iter().chain(&of_outputs).any(|k| !k.is_all());
+    if !removed || drawn_at_random(rules, example, p) {
+        return Outcome::Agrees { removed };
+    }
+    let plan = match plan::plan(graph, rules, p, &solution, Statistics::Exact) {
+        Ok(plan) => plan,
+        Err(e) => return Outcome::Differs(format!("{}{e}", report.removed())),
+    };
+    let small = plan::apply(graph, p, &solution, &plan);
+    let rewritten = || if plan.edits.is_empty() { String::new() } else { call_text(&small) };
+    if let Err(e) = propagate(&small, rules, &[]) {
+        return Outcome::Differs(format!("{}the call becomes {}, where {e}", report.removed(), rewritten()));
+    }
+    let mut cut: Vec<Array> = Vec::new();
+    for (k, array) in inputs.iter().enumerate() {
+        cut.push(array.cut(&kept[k].elements(&array.shape), kept[k].shape(&array.shape)));
+    }
+    cut.extend(plan.constants.iter().map(|c| Array {
+        shape: vec![c.data.len()],
+        dtype: crate::model::DType::I64,
+        re: c.data.iter().map(|n| *n as f64).collect(),
+        im: None,
+    }));
+    let run = Program::load(&small, outputs.clone()).and_then(|small| small.run(&cut));
+    let found = match run {
+        Ok(found) => found,
+        Err(why) => {
+            return Outcome::Differs(format!("{}libtorch does not take the rest, {}: {why}", report.removed(), rewritten()));
+        }
+    };
+    for (((v, kept), whole), small) in outputs.iter().zip(&of_outputs).zip(&whole).zip(&found) {
+        if whole.shape.len() != kept.dims.len() {
+            return Outcome::Differs(format!("`{}` has other sizes than before: {:?}", graph.value(*v).name, whole.shape));
+        }
+        let expected = whole.cut(&kept.elements(&whole.shape), kept.shape(&whole.shape));
+        if let Some(difference) = difference(&expected, small) {
+            return Outcome::Differs(format!("{}`{}` {difference}", report.removed(), graph.value(*v).name));
+        }
+    }
+    Outcome::Agrees { removed: true }
+}
+
+/// True where the rule says that its results are drawn at random.
+fn drawn_at_random(rules: &RuleSet, example: &Example, p: &Propagation) -> bool {
+    let (graph, Some(bound)) = (&example.graph, example.bound(p)) else { return false };
+    let node = graph.node(bound.node);
+    let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &p.shapes };
+    bound.rule.facts.random.as_ref().is_some_and(|e| eval(e, &call).map_or(true, |v| v.truthy()))
+}
+
+fn difference(expected: &Array, found: &Array) -> Option<String> {
+    if expected.shape != found.shape {
+        return Some(format!("should have the sizes {:?}, and has {:?}", expected.shape, found.shape));
+    }
+    let largest = expected.re.iter().chain(expected.im.iter().flatten()).filter(|x| x.is_finite()).fold(0f64, |m, x| m.max(x.abs()));
+    let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * largest.max(1e-3);
+    for (at, place) in places(&expected.shape).enumerate() {
+        for (a, b) in expected.parts(at).zip(found.parts(at)) {
+            if !same(a, b) {
+                return Some(format!("should be {a:.6} at {place:?} of what stays, as in the whole, and is {b:.6}"));
+            }
+        }
+    }
+    None
+}
+
+/// A fact that the rule states and that does not hold for a result.
+fn wrong_fact(facts: &ValueFacts, kept: &Kept, result: &Array) -> Option<String> {
+    let holds = |flag: u8, x: f64| match flag {
+        ZERO => x == 0.0,
+        FINITE => x.is_finite(),
+        NONNEG => x.is_nan() || x >= 0.0,
+        _ => x != 0.0,
+    };
+    let named = [(ZERO, "zero"), (FINITE, "finite"), (NONNEG, "nonneg"), (NONZERO, "nonzero")];
+    let wrong = |flags: u8, at: usize| -> Option<(&str, f64)> {
+        let parts: Vec<f64> = result.parts(at).collect();
+        let one = |(flag, _): &&(u8, &str)| {
+            let all = parts.iter().all(|x| holds(*flag, *x));
+            // A complex number is not zero if one of its parts is not.
+            flags & *flag != 0 && !(all || *flag == NONZERO && parts.iter().any(|x| holds(*flag, *x)))
+        };
+        named.iter().find(one).map(|(_, name)| (*name, parts.first().copied().unwrap_or(0.0)))
+    };
+    for (at, place) in places(&result.shape).enumerate() {
+        if let Some((name, x)) = wrong(facts.all, at) {
+            return Some(format!("`{name}:` holds for all elements by the rule, but {x:.6} stands at {place:?}"));
+        }
+        for (d, flags) in facts.dims.iter().enumerate() {
+            let (Some(flags), false) = (flags, d >= place.len() || kept.stays(d, &place)) else { continue };
+            if (0..place.len()).any(|other| other != d && !kept.stays(other, &place)) {
+                continue; // the facts speak of what stays in the other dimensions
+            }
+            let outer = match &kept.dims[d] {
+                Some(plan::Keep::By { link, .. }) => link.outer_of(place[link.at]),
+                _ => 0,
+            };
+            let flags = flags.get(outer * result.shape[d] + place[d]).copied().unwrap_or(0);
+            if let Some((name, x)) = wrong(flags, at) {
+                return Some(format!("`{name}:` holds at position {} of dimension {d} by the rule, but {x:.6} stands at {place:?}", place[d]));
+            }
+        }
+    }
+    None
+}
+
+/// What was removed, for messages.
+struct Report<'a> {
+    example: &'a Example,
+    kept: &'a [Kept],
+    flavours: &'a [Flavour],
+}
+
+impl Report<'_> {
+    /// `with positions 0, 2 of self[1] (zeros) removed: `
+    fn removed(&self) -> String {
+        let mut list = Vec::new();
+        for ((t, kept), flavour) in self.example.graph.tensors.iter().zip(self.kept).zip(self.flavours) {
+            for (d, keep) in kept.dims.iter().enumerate() {
+                let gone = match keep {
+                    Some(plan::Keep::Same(stay)) => {
+                        let gone: Vec<String> =
+                            (0..t.shape[d] as u32).filter(|at| !stay.contains(at)).map(|at| at.to_string()).collect();
+                        gone.join(", ")
+                    }
+                    Some(plan::Keep::By { .. }) => "some in each outer one".to_owned(),
+                    None => continue,
+                };
+                let held = match flavour {
+                    Flavour::Zero => "all zero there",
+                    Flavour::Any => "anything there",
+                    Flavour::Nonzero => "not zero there",
+                    Flavour::Nonneg | Flavour::NonnegEverywhere => "not negative there",
+                    Flavour::Positive => "positive there",
+                    Flavour::Wild | Flavour::WildNonneg => "infinite there",
+                };
+                list.push(format!("`{}[{d}]` without {gone} ({held})", t.name));
+            }
+        }
+        if list.is_empty() { String::new() } else { format!("with {}, ", list.join(", ")) }
+    }
+}
+
+/// The last calls of a graph, as text.
+fn call_text(graph: &Graph) -> String {
+    let node = |n: &crate::model::Node| {
+        let example = Example { graph: Graph { nodes: vec![n.clone()], ..graph.clone() }, ints: Vec::new() };
+        format!("{}{}", n.target, example.text())
+    };
+    graph.nodes.iter().map(node).collect::<Vec<_>>().join("; ")
+}
