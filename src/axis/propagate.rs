@@ -389,6 +389,7 @@ impl Propagation {
         let ids: Vec<Id> =
             ids.into_iter().enumerate().map(|(k, i)| i.unwrap_or_else(|| self.axes.leaf(letters[k].size.clone()))).collect();
         if !apart {
+            locked.retain(|l| (*l as usize) < letters.len()); // a dimension that a tensor of none is said to have
             locked.sort_unstable();
             locked.dedup();
             locked.iter().for_each(|l| self.axes.lock(ids[*l as usize], why(&letters, *l)));

@@ -41,6 +41,8 @@ pub struct Rule {
     pub makes: Option<Vec<String>>,
     /// Calls and what must come of them.
     pub tests: Vec<Case>,
+    /// Calls other than those of `tests` may be drawn from the notation to try the rule.
+    pub drawn: bool,
     /// Where the entry stands.
     pub place: Place,
 }
@@ -308,7 +310,7 @@ eq_without_span! {
     Statement: name, op, args, condition;
     Claim: expr;
     Case: op, inputs, ints, out, same, apart, locked, free;
-    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests;
+    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests, drawn;
 }
 
 impl std::fmt::Display for Place {

@@ -49,7 +49,7 @@ fn collect(entry: &Node, text: &str, edits: &mut Vec<(usize, usize, String)>) {
             Some("rule") => {
                 each(value, text, edits, &|t| t.parse::<super::Pattern>().map_or_else(|_| spaced(t), |p| p.to_string()))
             }
-            Some("op" | "views") | None => {}
+            Some("op" | "views" | "drawn") | None => {}
             Some(_) => each(value, text, edits, &spaced),
         }
     }

@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "op",
     "rule",
     "layout",
@@ -40,6 +40,7 @@ const KEYS: [&str; 23] = [
     "statistic",
     "macs",
     "tests",
+    "drawn",
 ];
 
 /// Reads the rules of one file. Entries with mistakes are left out and reported; with `schemas` the others are checked too.
@@ -178,6 +179,7 @@ impl Reader<'_> {
             becomes: None,
             writes: None,
             views: None,
+            drawn: true,
             makes: None,
             tests: Vec::new(),
             place,
@@ -230,6 +232,11 @@ impl Reader<'_> {
             "free" => rule.free = self.strings("free", value),
             "makes" => rule.makes = Some(self.strings("makes", value)),
             "writes" => rule.writes = Some(self.strings("writes", value)),
+            "drawn" => match self.text(value, "`never`") {
+                Some(text) if text == "never" => rule.drawn = false,
+                Some(_) => self.wrong_type(value, "`never`"),
+                None => {}
+            },
             "views" => rule.views = self.text(value, "the name of an operand"),
             "becomes" => {
                 rule.becomes = self.text(value, "a call").and_then(|t| self.read(parse_call(&t, &value.offsets)));

@@ -216,25 +216,21 @@ impl<'a> Clauses<'a> {
                 }
             });
         }
-        let mut meets = false;
+        // Positions that stay are taken for ordinary only where no dimension says otherwise of one that goes.
+        let mut doubtful = false;
         for d in 0..operand.dims.len() {
             let shared: Vec<LetterId> = operand.dims[d].letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect();
-            if shared.is_empty() {
-                continue;
-            }
-            meets = true;
-            let Some(flags) = value.and_then(|v| v.dims.get(d).cloned().flatten()) else {
-                if kind & ORDINARY != 0 {
-                    return true; // nothing of this dimension was removed
-                }
-                continue;
+            let Some(flags) = value.and_then(|v| v.dims.get(d).cloned().flatten()).filter(|_| !shared.is_empty()) else {
+                continue; // it lacks the axis, or nothing of this dimension was removed: it is like any that stays
             };
-            if self.slice(k, d, kind, coords, &shared, &flags) {
-                return true;
+            let stays = shared.iter().all(|l| coords[*l as usize].is_none_or(|c| self.stays(*l, c)));
+            match self.slice(k, d, kind, coords, &shared, &flags) {
+                true if stays && kind & ORDINARY != 0 => {}
+                true => return true,
+                false => doubtful = true,
             }
         }
-        // An operand that lacks the axis is like any that stays.
-        !meets && kind & ORDINARY != 0
+        kind & ORDINARY != 0 && !doubtful
     }
 
     /// The dimensions that have a letter in common which is asked about.
@@ -259,17 +255,23 @@ impl<'a> Clauses<'a> {
             Some(table) => table.clone(),
             None => {
                 let size: usize = shared.iter().map(|l| frame.len(*l)).product();
-                let mut table = vec![true; size];
+                // Of what stays in the other letters; where nothing of them stays (an outer position goes with all its
+                // inner ones), of everything.
+                let (mut table, mut whole, mut some) = (vec![true; size], vec![true; size], vec![false; size]);
                 let mut at = frame.nowhere();
                 for (q, f) in flags.iter().enumerate() {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
                     let here =
                         dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
-                    if let (true, Some(p)) = (here, place(&at)) {
+                    let Some(p) = place(&at) else { continue };
+                    whole[p] &= f & kind != 0;
+                    if here {
+                        some[p] = true;
                         table[p] &= f & kind != 0;
                     }
                 }
+                (0..size).filter(|p| !some[*p]).for_each(|p| table[p] = whole[p]);
                 let table: Rc<[bool]> = table.into();
                 self.tables.insert(key, table.clone());
                 table

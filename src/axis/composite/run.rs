@@ -27,7 +27,8 @@ impl Search<'_> {
             digits = result(sketch, &of);
             by_node.insert(node, of);
             nodes.push(node);
-            value = self.graph.node(node).outputs[0];
+            let Some(output) = self.graph.node(node).outputs.first() else { break };
+            value = *output;
             if cut && nodes.len() > 1 {
                 best = maps(&digits, &sizes).map(|maps| (nodes.len(), value, maps)).or(best);
             }

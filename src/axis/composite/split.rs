@@ -34,7 +34,7 @@ impl Search<'_> {
             digits = result(sketch, &of);
             by_node.insert(node, of);
             nodes.push(node);
-            value = self.graph.node(node).outputs[0];
+            value = *self.graph.node(node).outputs.first()?;
             if let Some((selectors, dim, results)) = self.selectors(value) {
                 let split = apart(&digits, dim, &sizes, &results)?;
                 nodes.extend(&selectors);

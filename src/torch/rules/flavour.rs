@@ -37,6 +37,11 @@ impl Flavour {
         random.one(&[Any, Any, Any, Nonzero, Nonneg, NonnegEverywhere, Positive, Positive, Wild, WildNonneg]).unwrap_or(Any)
     }
 
+    /// Whether infinities may be among them.
+    pub fn is_wild(self) -> bool {
+        matches!(self, Flavour::Wild | Flavour::WildNonneg)
+    }
+
     /// What may be said of a tensor of this kind.
     pub fn known(self, dtype: DType) -> Known {
         let whole = !matches!(dtype, DType::F64 | DType::C128);
