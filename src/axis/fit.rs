@@ -113,6 +113,18 @@ impl<'a> Fit<'a> {
         }
     }
 
+    /// Ellipses of one formula go along dimension by dimension.
+    fn equal_lengths(&self) -> Result<(), String> {
+        for (letter, formula) in self.rule.sizes.iter().filter(|(l, _)| self.lengths.contains_key(*l)) {
+            let names = along(formula);
+            let lengths = names.iter().chain([letter]).filter_map(|n| Some((n, self.lengths.get(n)?))).collect::<Vec<_>>();
+            if let Some([(a, n), (b, m)]) = lengths.array_windows().find(|[(_, n), (_, m)]| n != m) {
+                return Err(format!("`{a}...` stands for {n} dimensions and `{b}...` for {m}"));
+            }
+        }
+        Ok(())
+    }
+
     fn is_ellipsis(&self, d: &Dim) -> bool {
         ellipsis(d).is_some()
     }
@@ -204,6 +216,7 @@ impl<'a> Fit<'a> {
         self.sizes_of_letters(&operands)?;
         let inputs = self.letters.len();
         self.lengths_of_results();
+        self.equal_lengths()?;
         let mut outputs = Vec::new();
         let used = self.call.node.outputs.len();
         for (dims, value) in self.pattern.outputs.iter().zip(self.call.outputs()).take(used.max(1)) {
@@ -406,6 +419,17 @@ fn names(e: &Expr) -> Vec<String> {
         Expr::Unary(_, e) => names(e),
         Expr::Compare(e, rest) => rest.iter().fold(names(e), |n, (_, e)| [n, names(e)].concat()),
         Expr::If(a, b, c) => [names(a), names(b), names(c)].concat(),
+        _ => Vec::new(),
+    }
+}
+
+/// The names that a formula takes one by one, not all at once as `s...`.
+fn along(e: &Expr) -> Vec<String> {
+    match e {
+        Expr::Name(n) => vec![n.clone()],
+        Expr::Binary(_, a, b) => [along(a), along(b)].concat(),
+        Expr::Unary(_, e) => along(e),
+        Expr::If(a, _, b) => [along(a), along(b)].concat(),
         _ => Vec::new(),
     }
 }

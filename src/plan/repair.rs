@@ -6,7 +6,7 @@ use super::want::{Formula, value};
 use super::{NewNode, NewValue, Plan};
 use crate::axis::{Bound, Call, DimExpr, LetterId};
 use crate::model::{Arg, Size, ValueId};
-use crate::rule::{Expr, Scope, Statement, Val, eval};
+use crate::rule::{Expr, Schemas, Scope, Statement, Val, eval};
 
 /// What stands for `ghost(x)` among the results.
 pub const GHOST: &str = "ghost()";
@@ -56,9 +56,11 @@ impl Builder<'_> {
                 original = Some(id);
             }
             let mut args = Vec::new();
+            let schema = Schemas::builtin().get(&statement.op);
             for (name, e) in &statement.args {
+                let needed = schema.and_then(|s| s.arg(name)).is_some_and(|a| a.default.is_none());
                 match self.arg(e).map_err(|e| format!("{}: `{name}`: {e}", statement.op))? {
-                    Arg::None => {}
+                    Arg::None if !needed => {}
                     arg => args.push((name.clone(), arg)),
                 }
             }

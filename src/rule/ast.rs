@@ -150,6 +150,8 @@ pub struct Facts {
     pub sustain: Option<Vec<String>>,
     /// Facts that a removed position of a result must have, or it stays. The clauses then speak of all results.
     pub require: Option<Vec<String>>,
+    /// A removed position of a summed letter contributes nothing where this is zero. Default: where any operand is.
+    pub summed: Option<Expr>,
     /// Where this holds, the result is drawn at random: equal operands do not give equal results.
     pub random: Option<Expr>,
 }
@@ -187,8 +189,8 @@ pub struct Case {
     pub op: Option<String>,
     /// Argument → its value; for a tensor its sizes, for a list of tensors a list of sizes.
     pub inputs: IndexMap<String, Expr>,
-    /// Tensors of integers: what these stay below, or the integers themselves. Read by `rules test`.
-    pub ints: IndexMap<String, Expr>,
+    /// What tensors hold, for `rules test`: integers below a number, listed integers, or (a number with a fraction) this number.
+    pub values: IndexMap<String, Expr>,
     /// Sizes of the result, or of each result.
     pub out: Option<Claim>,
     /// Axes that are the same: `x[1] == out[1]`, `out[0] == a[0] + b[0]` (one after the other), `out[0] == x[0] * x[1]` (all pairs).
@@ -309,7 +311,7 @@ eq_without_span! {
     LayoutCall: name, args;
     Statement: name, op, args, condition;
     Claim: expr;
-    Case: op, inputs, ints, out, same, apart, locked, free;
+    Case: op, inputs, values, out, same, apart, locked, free;
     Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests, drawn;
 }
 

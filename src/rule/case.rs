@@ -7,7 +7,7 @@ use super::load::Reader;
 use super::tree::{Content, Node};
 
 /// The keys of a test.
-const KEYS: [&str; 8] = ["op", "in", "ints", "out", "same", "apart", "locked", "free"];
+const KEYS: [&str; 8] = ["op", "in", "values", "out", "same", "apart", "locked", "free"];
 
 impl Reader<'_> {
     /// A list of tests, or one.
@@ -24,13 +24,13 @@ impl Reader<'_> {
             self.wrong_type(node, "a test: a map with `in:` and what is expected");
             return None;
         };
-        let (inputs, ints, span) = (IndexMap::new(), IndexMap::new(), node.span());
-        let mut case = Case { op: None, inputs, ints, out: None, same: vec![], apart: vec![], locked: vec![], free: vec![], span };
+        let (inputs, values, span) = (IndexMap::new(), IndexMap::new(), node.span());
+        let mut case = Case { op: None, inputs, values, out: None, same: vec![], apart: vec![], locked: vec![], free: vec![], span };
         for (key, value) in pairs {
             match key.text().unwrap_or("") {
                 "op" => case.op = self.text(value, "the name of an overload"),
                 "in" => case.inputs = self.formulas("tests", value),
-                "ints" => case.ints = self.formulas("tests", value),
+                "values" => case.values = self.formulas("tests", value),
                 "out" => case.out = self.formula(value).map(|expr| Claim { expr, span: value.span() }),
                 "same" => case.same = self.claims(value),
                 "apart" => case.apart = self.claims(value),

@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "op",
     "rule",
     "layout",
@@ -34,6 +34,7 @@ const KEYS: [&str; 24] = [
     "finite",
     "nonneg",
     "nonzero",
+    "summed",
     "sustain",
     "require",
     "random",
@@ -245,6 +246,7 @@ impl Reader<'_> {
             "finite" => rule.facts.finite = self.formula(value),
             "nonneg" => rule.facts.nonneg = self.formula(value),
             "nonzero" => rule.facts.nonzero = self.formula(value),
+            "summed" => rule.facts.summed = self.formula(value),
             "sustain" => rule.facts.sustain = Some(self.strings("sustain", value)),
             "require" => rule.facts.require = Some(self.strings("require", value)),
             "random" => rule.facts.random = self.formula(value),

@@ -145,6 +145,9 @@ fn values(out: &mut String, rule: &Rule) {
         };
         let _ = writeln!(out, "  {:<12}  {text}", adjective(fact));
     }
+    if let Some(summed) = &facts.summed {
+        let _ = writeln!(out, "\na removed position of a summed axis contributes nothing {}", clause_in_words(summed, "zero"));
+    }
     if let Some(statistic) = &rule.statistic {
         let over = statistic.over.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let _ = writeln!(out, "\nthe number of positions of {over} counts; after a cut these give what the original gave:");

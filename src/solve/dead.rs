@@ -38,8 +38,14 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
                 Vec::new()
             } else {
                 let dims = weights.iter().flat_map(|(o, v)| o.dims.iter().enumerate().map(|(k, d)| (*v, k, d)));
-                let holds = dims.filter(|(_, _, d)| d.letters().contains(l));
-                holds.filter_map(|(v, k, d)| Some(of_letter(&frame, *l, d, &masked.zero(v, k, 0)?))).collect()
+                let holds: Vec<_> = dims.filter(|(_, _, d)| d.letters().contains(l)).collect();
+                let zero = |(v, k, d): &(ValueId, usize, &DimExpr)| Some(of_letter(&frame, *l, d, &masked.zero(*v, *k, 0)?));
+                let found: Vec<_> = holds.iter().filter_map(zero).collect();
+                match bound.rule.facts.summed.is_some() {
+                    true if found.len() < holds.len() => Vec::new(),
+                    true => found.into_iter().reduce(|a, b| a.iter().zip(b.iter()).map(|(a, b)| *a && *b).collect()).into_iter().collect(),
+                    false => found,
+                }
             };
             for (k, set) in list.iter().enumerate() {
                 let ignores = zero.iter().any(|z| z.get(k).copied().unwrap_or(false));

@@ -49,6 +49,8 @@ pub struct Clauses<'a> {
     pub operands: Vec<Option<&'a ValueFacts>>,
     /// Which facts a loop may be taken to keep up at the position that is asked about.
     pub assumed: u8,
+    /// Every element is asked about: nothing is taken for granted.
+    everywhere: bool,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
@@ -63,7 +65,7 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, assumed: 0, tables: FxHashMap::default(), last: None }
+        Clauses { bound, call, kept, frame, operands, assumed: 0, everywhere: false, tables: FxHashMap::default(), last: None }
     }
 
     /// The facts of a result at one position of one dimension.
@@ -88,8 +90,17 @@ impl<'a> Clauses<'a> {
     /// Facts that hold for every element of a result.
     pub fn everywhere(&mut self) -> u8 {
         self.assumed = 0;
+        self.everywhere = true;
         let coords = self.frame.nowhere();
-        self.flags(&coords, &[]) & (ZERO | NONNEG)
+        let flags = self.flags(&coords, &[]) & (ZERO | NONNEG);
+        self.everywhere = false;
+        flags
+    }
+
+    /// Whether `summed:` holds at a position.
+    pub fn contributes_nothing(&mut self, clause: &Expr, coords: &Coords) -> bool {
+        self.assumed = 0;
+        self.clause(clause, ZERO, coords, &[])
     }
 
     fn flags(&mut self, coords: &Coords, apart: &[LetterId]) -> u8 {
@@ -120,7 +131,23 @@ impl<'a> Clauses<'a> {
         if relevant.is_empty() {
             return number(self.bound.fill, kind);
         }
-        relevant.iter().all(|k| self.operand(*k, kind, coords))
+        let filled = self.is_filled(coords, apart);
+        relevant.iter().all(|k| self.operand(*k, kind, coords)) && (!filled || number(self.bound.fill, kind))
+    }
+
+    /// Whether some elements at these coordinates are given by no operand: those around it in its other dimensions.
+    fn is_filled(&self, coords: &Coords, apart: &[LetterId]) -> bool {
+        let bound = self.bound;
+        let given = |l: &LetterId| bound.operands.iter().any(|o| o.holds(*l));
+        let known = |l: &LetterId| coords[*l as usize].is_some() || apart.contains(l);
+        let around = |d: &DimExpr| match d {
+            DimExpr::Sum(parts) => {
+                let letters: Vec<LetterId> = parts.iter().flat_map(DimExpr::letters).collect();
+                !letters.iter().any(known) && letters.iter().any(|l| !given(l))
+            }
+            _ => false,
+        };
+        bound.outputs.iter().flat_map(|o| &o.dims).any(around)
     }
 
     /// The operands that give an element where these letters are apart.
@@ -204,6 +231,9 @@ impl<'a> Clauses<'a> {
         let all = value.map_or(0, |v| v.all);
         if all & kind != 0 {
             return true;
+        }
+        if self.everywhere {
+            return false;
         }
         if let Some(dims) = self.twice(operand, coords) {
             // A letter in two dimensions: what is there in either must have the fact.

@@ -230,7 +230,10 @@ impl<'a> Prover<'a> {
                     let holders: Vec<usize> =
                         (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
                     let considered = if statistic { &holders[..holders.len().min(1)] } else { &holders[..] };
-                    let zero = considered.iter().any(|k| clauses.operand(*k, ZERO, &coords));
+                    let zero = match &bound.rule.facts.summed {
+                        Some(clause) if !statistic => clauses.contributes_nothing(clause, &coords),
+                        _ => considered.iter().any(|k| clauses.operand(*k, ZERO, &coords)),
+                    };
                     let finite = considered.iter().all(|k| clauses.operand(*k, FINITE, &coords));
                     if !(zero && finite) {
                         failed.push((*l, at));

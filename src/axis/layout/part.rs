@@ -74,7 +74,10 @@ pub(super) fn tensor_split(args: &Args) -> Result<Sketch, String> {
         let mut last = 0;
         for b in &borders {
             let b = b.as_int().ok_or("a border is symbolic")?;
-            let b = (if b < 0 { b + total } else { b }).clamp(last, total);
+            let b = (if b < 0 { b + total } else { b }).clamp(0, total);
+            if b < last {
+                return Err("the borders are not in order".into());
+            }
             sizes.push(b - last);
             last = b;
         }

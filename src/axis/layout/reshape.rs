@@ -65,6 +65,9 @@ pub(super) fn squeeze(args: &Args) -> Result<Sketch, String> {
     if named.is_none() {
         // A dimension cut down to one would vanish too.
         sketch.at_least_two = (0..sketch.letters.len() as LetterId).collect();
+    } else if let Some(operand) = sketch.operands.first() {
+        let stays = named.iter().flatten().filter(|k| !shape[**k].is(1)).filter_map(|k| operand.dims.get(*k));
+        sketch.at_least_two = stays.flat_map(DimExpr::letters).collect();
     }
     Ok(sketch)
 }

@@ -139,9 +139,8 @@ impl Check<'_> {
 
     pub(super) fn facts(&mut self) {
         let facts = &self.rule.facts;
-        for (path, e) in
-            [("zero", &facts.zero), ("finite", &facts.finite), ("nonneg", &facts.nonneg), ("nonzero", &facts.nonzero)]
-        {
+        let clauses = [("zero", &facts.zero), ("finite", &facts.finite), ("nonneg", &facts.nonneg), ("nonzero", &facts.nonzero)];
+        for (path, e) in clauses.into_iter().chain([("summed", &facts.summed)]) {
             if let Some(e) = e {
                 self.clause(path, e);
             }

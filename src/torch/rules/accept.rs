@@ -97,7 +97,11 @@ fn search(example: &Example, program: &Program, before: &Types, random: &mut Ran
     let float = (DType::F64, None);
     let int = |bound| (DType::I64, Some(Ints::Below(bound)));
     let fixed = |list: Types| -> Types {
-        let one = |(k, t)| given(k).map_or(t, |ints| (DType::I64, Some(ints)));
+        let one = |(k, t)| match given(k) {
+            None => t,
+            Some(ints @ Ints::All(_)) => (DType::F64, Some(ints)),
+            Some(ints) => (DType::I64, Some(ints)),
+        };
         list.into_iter().enumerate().map(one).collect()
     };
     let mut tried: Vec<Types> = Vec::new();
@@ -113,6 +117,7 @@ fn search(example: &Example, program: &Program, before: &Types, random: &mut Ran
             tried.push(list);
         }
     }
+    tried.push(vec![(DType::F32, None); n]);
     for other in &others {
         tried.push(vec![other.clone(); n]);
         let mut list = vec![other.clone(); n];

@@ -24,6 +24,7 @@ impl Array {
         let floats = |list: &[f64]| Tensor::f_from_slice(list)?.f_reshape(&shape);
         match (self.dtype, &self.im) {
             (_, Some(im)) => Tensor::f_complex(&floats(&self.re)?, &floats(im)?),
+            (DType::F32, _) => floats(&self.re)?.f_to_kind(Kind::Float),
             (DType::I64, _) => floats(&self.re)?.f_to_kind(Kind::Int64),
             (DType::Bool, _) => floats(&self.re)?.f_to_kind(Kind::Bool),
             _ => floats(&self.re),
@@ -43,6 +44,7 @@ impl Array {
         }
         let dtype = match t.f_kind()? {
             Kind::Bool => DType::Bool,
+            Kind::Float => DType::F32,
             _ if t.is_floating_point() => DType::F64,
             _ => DType::I64,
         };

@@ -269,7 +269,11 @@ impl<'a> Draw<'a> {
         }
         if let Some(length) = list {
             let hinted = self.hints.lengths.get(&arg.name).cloned().unwrap_or_default();
-            let length = length.filter(|n| *n > 1).or_else(|| self.random.one(&hinted));
+            let length = match length {
+                Some(1) if self.random.chance(0.5) => Some(1),
+                Some(1) | None => self.random.one(&hinted),
+                many => many,
+            };
             return match base {
                 "int" | "SymInt" => Some(Arg::List(self.list(length, drawn).into_iter().map(Arg::Int).collect())),
                 _ if arg.ty.ends_with('?') => Some(Arg::None),

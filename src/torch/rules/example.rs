@@ -5,13 +5,15 @@ use crate::model::{Arg, DType, Graph, Node, NodeId, Origin, Role, Size, Source, 
 use crate::rule::{Body, Rule, RuleSet, Schema};
 use std::sync::Arc;
 
-/// The numbers that a tensor of integers may hold.
+/// The numbers that a tensor may hold, where not all are allowed.
 #[derive(Clone, Debug)]
 pub(super) enum Ints {
     /// From 0 on, below this.
     Below(i64),
     /// These, along the last dimension.
     List(Vec<i64>),
+    /// This number with a fraction.
+    All(f64),
 }
 
 /// A program of one node; all its tensors may lose positions.

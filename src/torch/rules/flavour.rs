@@ -44,7 +44,7 @@ impl Flavour {
 
     /// What may be said of a tensor of this kind.
     pub fn known(self, dtype: DType) -> Known {
-        let whole = !matches!(dtype, DType::F64 | DType::C128);
+        let whole = !matches!(dtype, DType::F64 | DType::F32 | DType::C128);
         let nonneg = if dtype == DType::C128 { 0 } else { NONNEG };
         match self {
             Flavour::Zero => Known { removed: ZERO | FINITE | NONNEG, all: 0 },
@@ -98,6 +98,7 @@ pub(super) fn fill(
         let mut out = Vec::with_capacity(stays.len());
         for (place, stays) in places(shape).zip(&stays) {
             out.push(match (dtype, ints) {
+                (_, Some(Ints::All(x))) => *x,
                 (DType::I64 | DType::Bool, Some(Ints::List(list))) => {
                     let at = place.last().copied().unwrap_or(0);
                     list.get(at % list.len().max(1)).map_or(0.0, |n| *n as f64)

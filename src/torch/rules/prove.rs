@@ -7,7 +7,7 @@ use super::flavour::{Domain, Flavour, fill};
 use super::program::Program;
 use super::random::Random;
 use crate::axis::{Call, Propagation, propagate};
-use crate::model::{Graph, ValueId};
+use crate::model::{DType, Graph, ValueId};
 use crate::plan::{self, Statistics};
 use crate::rule::{RuleSet, eval};
 use crate::solve::{FINITE, NONNEG, NONZERO, Trial, ValueFacts, ZERO, trial};
@@ -20,8 +20,10 @@ pub(super) enum Outcome {
     Differs(String),
 }
 
-/// Relative to the numbers compared; all is computed in 64 bits.
+/// Relative to the numbers compared; nearly all is computed in 64 bits.
 const TOLERANCE: f64 = 1e-6;
+/// The same for operators that only compute in 32.
+const TOLERANCE_32: f64 = 1e-4;
 
 /// Removes positions of these letters of the node's rule, and compares.
 pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mut Random) -> Outcome {
@@ -29,7 +31,7 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
     let graph = &example.graph;
     let Some(bound) = example.bound(p) else { return Outcome::Agrees { removed: false } };
     let domain = if random.chance(0.5) { Domain::Signed } else { Domain::Unit };
-    let listed = |k: usize| matches!(example.ints.get(k), Some(Some(Ints::List(_))));
+    let listed = |k: usize| matches!(example.ints.get(k), Some(Some(Ints::List(_) | Ints::All(_))));
     let flavours: Vec<Flavour> =
         (0..graph.tensors.len()).map(|k| if listed(k) { Flavour::Any } else { Flavour::draw(random) }).collect();
     let known = |k: usize| {
@@ -62,10 +64,13 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
         .collect();
     let Ok(whole) = program.run(&inputs) else { return Outcome::Agrees { removed: false } };
     let outputs = example.outputs();
+    // Of results that the rule does not describe, nothing is said.
+    let outputs = outputs.into_iter().take(bound.outputs.len()).collect::<Vec<_>>();
     let of_outputs: Vec<Kept> = outputs.iter().map(|v| Kept::new(p, &solution, *v, &whole_of(*v))).collect();
     let report = Report { example, kept: &kept, flavours: &flavours };
     for ((v, kept), result) in outputs.iter().zip(&of_outputs).zip(&whole) {
-        if let Some(wrong) = wrong_fact(&facts[v.index()], kept, result) {
+        let wild = flavours.iter().any(|f| f.is_wild());
+        if let Some(wrong) = wrong_fact(&facts[v.index()], kept, result, wild) {
             return Outcome::Differs(format!("{}{wrong} in `{}`", report.removed(), graph.value(*v).name));
         }
     }
@@ -88,7 +93,7 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
     }
     cut.extend(plan.constants.iter().map(|c| Array {
         shape: vec![c.data.len()],
-        dtype: crate::model::DType::I64,
+        dtype: DType::I64,
         re: c.data.iter().map(|n| *n as f64).collect(),
         im: None,
     }));
@@ -123,8 +128,9 @@ fn difference(expected: &Array, found: &Array) -> Option<String> {
     if expected.shape != found.shape {
         return Some(format!("should have the sizes {:?}, and has {:?}", expected.shape, found.shape));
     }
+    let tolerance = if expected.dtype == DType::F32 { TOLERANCE_32 } else { TOLERANCE };
     let largest = expected.re.iter().chain(expected.im.iter().flatten()).filter(|x| x.is_finite()).fold(0f64, |m, x| m.max(x.abs()));
-    let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * largest.max(1e-3);
+    let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest.max(1e-3);
     for (at, place) in places(&expected.shape).enumerate() {
         for (a, b) in expected.parts(at).zip(found.parts(at)) {
             if !same(a, b) {
@@ -136,10 +142,14 @@ fn difference(expected: &Array, found: &Array) -> Option<String> {
 }
 
 /// A fact that the rule states and that does not hold for a result.
-fn wrong_fact(facts: &ValueFacts, kept: &Kept, result: &Array) -> Option<String> {
+fn wrong_fact(facts: &ValueFacts, kept: &Kept, result: &Array, wild: bool) -> Option<String> {
+    // Of operands for which the function is not defined where they stay, nothing is said.
+    let mut stays = kept.elements(&result.shape).into_iter().enumerate().filter(|(_, stays)| *stays);
+    let defined = stays.all(|(at, _)| result.parts(at).all(f64::is_finite));
     let holds = |flag: u8, x: f64| match flag {
-        ZERO => x == 0.0,
-        FINITE => x.is_finite(),
+        // 0 * inf is no number: that a value is zero is said of where it is one.
+        ZERO => x == 0.0 || x.is_nan() || (wild && x.is_infinite()),
+        FINITE => x.is_finite() || !defined,
         NONNEG => x.is_nan() || x >= 0.0,
         _ => x != 0.0,
     };

@@ -19,14 +19,15 @@ pub(super) fn example(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<
     let mut ints = Vec::new();
     for t in &mut graph.tensors {
         t.dtype = DType::F64;
-        ints.push(match case.ints.get(&t.name) {
+        ints.push(match case.values.get(&t.name) {
             None => None,
             Some(e) => match eval(e, &rulebook::Plain).map_err(|e| e.to_string())? {
                 list @ crate::rule::Val::List(_) => {
                     let numbers = list.sizes().and_then(|l| l.iter().map(|s| s.as_int()).collect());
-                    Some(Ints::List(numbers.ok_or("`ints:` are whole numbers")?))
+                    Some(Ints::List(numbers.ok_or("`values:` are whole numbers")?))
                 }
-                bound => Some(Ints::Below(bound.as_int().ok_or("`ints:` are whole numbers")?)),
+                crate::rule::Val::Float(x) => Some(Ints::All(x)),
+                bound => Some(Ints::Below(bound.as_int().ok_or("`values:` are whole numbers")?)),
             },
         });
     }
