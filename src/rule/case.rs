@@ -25,7 +25,8 @@ impl Reader<'_> {
             return None;
         };
         let (inputs, values, span) = (IndexMap::new(), IndexMap::new(), node.span());
-        let mut case = Case { op: None, inputs, values, out: None, same: vec![], apart: vec![], locked: vec![], free: vec![], span };
+        let mut case =
+            Case { op: None, inputs, values, out: None, same: vec![], apart: vec![], locked: vec![], free: vec![], span };
         for (key, value) in pairs {
             match key.text().unwrap_or("") {
                 "op" => case.op = self.text(value, "the name of an overload"),

@@ -10,9 +10,9 @@ mod propose;
 mod usage;
 mod words;
 
+pub use case::{Failure, run_case};
 #[cfg(feature = "torch")]
 pub(crate) use case::{Plain, call};
-pub use case::{Failure, run_case};
 pub use check::{Checked, Problem, check, problems};
 pub use error::RulebookError;
 pub use listing::{Listed, find, listing};

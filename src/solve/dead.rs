@@ -43,7 +43,11 @@ pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles
                 let found: Vec<_> = holds.iter().filter_map(zero).collect();
                 match bound.rule.facts.summed.is_some() {
                     true if found.len() < holds.len() => Vec::new(),
-                    true => found.into_iter().reduce(|a, b| a.iter().zip(b.iter()).map(|(a, b)| *a && *b).collect()).into_iter().collect(),
+                    true => found
+                        .into_iter()
+                        .reduce(|a, b| a.iter().zip(b.iter()).map(|(a, b)| *a && *b).collect())
+                        .into_iter()
+                        .collect(),
                     false => found,
                 }
             };

@@ -78,6 +78,9 @@ impl Contexts {
                 contexts.of.insert(inner, Context { class, outer });
             }
         }
+        // An axis whose outer one depends on a third itself is rectangular.
+        let nested: Vec<Id> = contexts.of.iter().filter(|(_, c)| contexts.of.contains_key(&c.class)).map(|(k, _)| *k).collect();
+        contexts.of.retain(|k, _| !nested.contains(k));
         // A cat of axes with a context has it too.
         for class in p.axes.classes() {
             for whole in search.carriers(class) {

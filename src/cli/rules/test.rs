@@ -1,6 +1,8 @@
 //! `paring rules test`
 
 use clap::Args;
+#[cfg(feature = "torch")]
+use miette::IntoDiagnostic;
 use miette::Result;
 
 use crate::cli::RuleDirs;
@@ -29,6 +31,9 @@ pub struct Test {
     /// Print JSON: for each rule its cases, trials, idle locks, and what is wrong
     #[arg(long)]
     json: bool,
+    /// Answer the command that started this one
+    #[arg(long, hide = true)]
+    worker: bool,
 }
 
 impl Test {
@@ -41,20 +46,35 @@ impl Test {
     /// Runs the command.
     #[cfg(feature = "torch")]
     pub fn run(self) -> Result<()> {
+        use paring::torch::rules::{chosen, test, untested, verdict, workers};
         let rules = self.rules.set()?;
         for op in &self.ops {
             paring::rulebook::find(&rules, op)?;
         }
-        let tested = paring::torch::rules::test(&rules, &self.ops, self.seed);
-        if self.json {
-            crate::cli::print_json(&tested.rules)?;
-        } else {
-            crate::cli::print(&text(&tested.rules))?;
+        let list = chosen(&rules, &self.ops);
+        if self.worker {
+            let one = |(k, written): workers::Job| match list.get(k) {
+                Some(rule) => test(&rules, rule, &self.ops, self.seed, written),
+                None => std::process::exit(1), // nobody asks for it
+            };
+            return workers::serve(one).into_diagnostic();
         }
-        match tested.errors {
-            Some(_) if self.json => std::process::exit(1), // all is said
-            Some(errors) => Err(errors.into()),
-            None => Ok(()),
+        let program = std::env::current_exe().into_diagnostic()?;
+        let command = || {
+            let mut command = std::process::Command::new(&program);
+            command.args(std::env::args_os().skip(1)).arg("--worker");
+            command
+        };
+        let died = |k: usize| untested(list[k], "libtorch dies of it");
+        let tested = workers::share(list.len(), &command, &died).into_diagnostic()?;
+        if self.json {
+            crate::cli::print_json(&tested)?;
+        } else {
+            crate::cli::print(&text(&tested))?;
+        }
+        match verdict(&list, &tested) {
+            Err(_) if self.json => std::process::exit(1), // all is said
+            result => Ok(result?),
         }
     }
 }
@@ -74,6 +94,8 @@ fn text(rules: &[paring::torch::rules::TestedRule]) -> String {
     section("Could say more: without these locks everything agrees as well", idle);
     let idle = rules.iter().filter_map(|r| Some(format!("{}: {}", name(r), r.not_run.as_ref()?))).collect();
     section("Not run", idle);
+    let dead = rules.iter().filter(|r| r.skipped.iter().any(|(what, _)| what == "drawn calls")).map(&name).collect();
+    section("Only their tests were run, for libtorch dies of a drawn call", dead);
     let run = rules.iter().filter(|r| r.cases > 0).count();
     let (cases, trials) = rules.iter().fold((0, 0), |(c, t), r| (c + r.cases, t + r.trials));
     let wrong = rules.iter().filter(|r| !r.failures.is_empty()).count();

@@ -52,7 +52,13 @@ pub(super) fn accept(rules: &RuleSet, rule: &Arc<Rule>, mut example: Example, ty
 }
 
 /// The same example with these types, if it runs with them.
-pub(super) fn with_types(rules: &RuleSet, rule: &Arc<Rule>, example: &Example, types: Types, random: &mut Random) -> Option<Box<Ready>> {
+pub(super) fn with_types(
+    rules: &RuleSet,
+    rule: &Arc<Rule>,
+    example: &Example,
+    types: Types,
+    random: &mut Random,
+) -> Option<Box<Ready>> {
     let program = Program::load(&example.graph, example.outputs()).ok()?;
     let results = attempt(example, &program, &types, random).ok()?;
     match take(rules, rule, example.clone(), program, Found { types, results }) {

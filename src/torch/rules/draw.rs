@@ -125,7 +125,9 @@ impl<'a> Draw<'a> {
         match dim {
             Dim::Letter(l) => {
                 let n = match l.ellipsis {
-                    true => *drawn.lengths.entry(l.name.clone()).or_insert_with(|| self.random.one(&[0, 1, 1, 2, 2, 3]).unwrap_or(1)),
+                    true => {
+                        *drawn.lengths.entry(l.name.clone()).or_insert_with(|| self.random.one(&[0, 1, 1, 2, 2, 3]).unwrap_or(1))
+                    }
                     false => 1,
                 };
                 for item in 0..n {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accept::{Ready, accept, Verdict};
+use super::accept::{Ready, Verdict, accept};
 use super::prove::{Outcome, prove};
 use super::random::Random;
 use crate::model::Size;

@@ -11,11 +11,12 @@ mod lock;
 mod program;
 mod prove;
 mod random;
+pub mod workers;
 mod written;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rule::{Rule, RuleError, RuleErrors, RuleSet, Schema, base};
 use accept::{Ready, Types, Verdict, accept, with_types};
@@ -27,7 +28,7 @@ use random::Random;
 use crate::model::DType;
 
 /// What testing a rule gave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TestedRule {
     /// Its operators.
     pub op: Vec<String>,
@@ -49,16 +50,6 @@ pub struct TestedRule {
     pub failures: Vec<String>,
 }
 
-/// What testing rules gave.
-#[derive(Debug, Serialize)]
-pub struct Tested {
-    /// Each rule.
-    pub rules: Vec<TestedRule>,
-    /// The mistakes, with their places.
-    #[serde(skip)]
-    pub errors: Option<RuleErrors>,
-}
-
 /// How much is tried.
 mod effort {
     /// Examples drawn for one overload.
@@ -73,33 +64,44 @@ mod effort {
     pub const TOGETHER: usize = 4;
 }
 
-/// Tests rules: those for `ops`, or all; where the user has rules, only theirs.
-pub fn test(rules: &RuleSet, ops: &[String], seed: u64) -> Tested {
-    super::Setup { threads: Some(1), ..super::Setup::default() }.apply();
+/// The rules to test: those for `ops`, or all; where the user has rules, only theirs.
+pub fn chosen<'r>(rules: &'r RuleSet, ops: &[String]) -> Vec<&'r Arc<Rule>> {
     let own = rules.rules().any(|r| rules.is_own(r));
-    let chosen: Vec<&Arc<Rule>> = rules
+    rules
         .rules()
         .filter(|r| ops.is_empty() && (!own || rules.is_own(r)) || r.ops.iter().any(|op| named(op, ops)))
         .filter(|r| r.ops.iter().any(|op| rules.named(op).iter().any(|other| is(other, r))))
-        .collect();
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(chosen.len().max(1));
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let mut results: Vec<(usize, TestedRule)> = std::thread::scope(|scope| {
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let k = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some(rule) = chosen.get(k) else { return done };
-                done.push((k, Tester { rules, rule, seed }.run(ops)));
-            }
-        };
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap_or_default()).collect()
-    });
-    results.sort_by_key(|(k, _)| *k);
+        .collect()
+}
+
+/// Tests one rule: the calls of its tests, and (unless `written`) drawn ones.
+pub fn test(rules: &RuleSet, rule: &Arc<Rule>, ops: &[String], seed: u64, written: bool) -> TestedRule {
+    super::Setup { threads: Some(1), ..super::Setup::default() }.apply();
+    Tester { rules, rule, seed, drawn: rule.drawn && !written }.run(ops)
+}
+
+/// A rule of which nothing is known, for there was no way to run it.
+pub fn untested(rule: &Rule, why: &str) -> TestedRule {
+    TestedRule {
+        op: rule.ops.clone(),
+        file: rule.place.source.name().to_owned(),
+        line: rule.place.line,
+        cases: 0,
+        trials: 0,
+        could_say_more: Vec::new(),
+        not_run: Some(why.to_owned()),
+        skipped: Vec::new(),
+        failures: Vec::new(),
+    }
+}
+
+/// The mistakes that were found, each with a label on its rule.
+///
+/// # Errors
+/// If there are any.
+pub fn verdict(rules: &[&Arc<Rule>], tested: &[TestedRule]) -> Result<(), RuleErrors> {
     let mut errors = Vec::new();
-    for (k, tested) in &results {
-        let rule = chosen[*k];
+    for (rule, tested) in rules.iter().zip(tested) {
         errors.extend(tested.failures.iter().map(|message| RuleError {
             kind: "refuted",
             message: message.clone(),
@@ -108,8 +110,7 @@ pub fn test(rules: &RuleSet, ops: &[String], seed: u64) -> Tested {
             source_file: Some(rule.place.source.clone()),
         }));
     }
-    let errors = if errors.is_empty() { None } else { Some(RuleErrors { errors }) };
-    Tested { rules: results.into_iter().map(|(_, t)| t).collect(), errors }
+    if errors.is_empty() { Ok(()) } else { Err(RuleErrors { errors }) }
 }
 
 /// Whether an entry's operator is one of those asked for.
@@ -124,22 +125,12 @@ struct Tester<'a> {
     rules: &'a RuleSet,
     rule: &'a Arc<Rule>,
     seed: u64,
+    drawn: bool,
 }
 
 impl Tester<'_> {
     fn run(&self, ops: &[String]) -> TestedRule {
-        let place = &self.rule.place;
-        let mut tested = TestedRule {
-            op: self.rule.ops.clone(),
-            file: place.source.name().to_owned(),
-            line: place.line,
-            cases: 0,
-            trials: 0,
-            could_say_more: Vec::new(),
-            not_run: None,
-            skipped: Vec::new(),
-            failures: Vec::new(),
-        };
+        let mut tested = TestedRule { not_run: None, ..untested(self.rule, "") };
         let mut random = Random::new(self.seed, &self.rule.ops.join(" "));
         let mut ready: Vec<Box<Ready>> = Vec::new();
         for case in &self.rule.tests {
@@ -152,19 +143,19 @@ impl Tester<'_> {
                 Err(why) => tested.skipped.push(("a test".into(), why)),
             }
         }
-        for schema in self.overloads(ops).into_iter().filter(|_| self.rule.drawn) {
+        for schema in self.overloads(ops).into_iter().filter(|_| self.drawn) {
             self.overload(schema, &mut ready, &mut tested);
         }
         tested.cases = ready.len();
         for one in &ready {
             self.trials(one, &mut random, &mut tested);
         }
-        if tested.failures.is_empty() && self.rule.drawn {
+        if tested.failures.is_empty() && self.drawn {
             tested.could_say_more = lock::idle(self.rules, self.rule, &ready, &mut random);
         }
         if ready.is_empty() {
             let why = tested.skipped.first().map(|(op, why)| format!("{op}: {why}"));
-            tested.not_run = Some(why.unwrap_or_else(|| "libtorch knows no such operator, and the rule has no `tests:`".into()));
+            tested.not_run = Some(why.unwrap_or_else(|| "PyTorch itself has no such operator".into()));
         }
         tested
     }

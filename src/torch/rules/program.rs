@@ -8,7 +8,7 @@ use tch::{CModule, IValue};
 use super::array::Array;
 use crate::format::torchscript::{Script, to_bytes};
 use crate::model::{Graph, ValueId};
-use crate::torch::error::last_lines;
+use crate::torch::error;
 
 /// A graph that libtorch holds.
 pub(super) struct Program {
@@ -38,6 +38,13 @@ impl Program {
         flatten(result, &mut found)?;
         Ok(found)
     }
+}
+
+/// What libtorch says, without the trace of its own calls.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with("frame #")).collect();
+    let missing = lines.iter().find(|l| l.contains("Could not run"));
+    missing.map_or_else(|| error::last_lines(&lines.join("\n")), |l| l.split(". This could be").next().unwrap_or(l).to_owned())
 }
 
 fn flatten(value: IValue, found: &mut Vec<Array>) -> Result<(), String> {

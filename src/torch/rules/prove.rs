@@ -129,7 +129,8 @@ fn difference(expected: &Array, found: &Array) -> Option<String> {
         return Some(format!("should have the sizes {:?}, and has {:?}", expected.shape, found.shape));
     }
     let tolerance = if expected.dtype == DType::F32 { TOLERANCE_32 } else { TOLERANCE };
-    let largest = expected.re.iter().chain(expected.im.iter().flatten()).filter(|x| x.is_finite()).fold(0f64, |m, x| m.max(x.abs()));
+    let largest =
+        expected.re.iter().chain(expected.im.iter().flatten()).filter(|x| x.is_finite()).fold(0f64, |m, x| m.max(x.abs()));
     let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest.max(1e-3);
     for (at, place) in places(&expected.shape).enumerate() {
         for (a, b) in expected.parts(at).zip(found.parts(at)) {
@@ -178,7 +179,10 @@ fn wrong_fact(facts: &ValueFacts, kept: &Kept, result: &Array, wild: bool) -> Op
             };
             let flags = flags.get(outer * result.shape[d] + place[d]).copied().unwrap_or(0);
             if let Some((name, x)) = wrong(flags, at) {
-                return Some(format!("`{name}:` holds at position {} of dimension {d} by the rule, but {x:.6} stands at {place:?}", place[d]));
+                return Some(format!(
+                    "`{name}:` holds at position {} of dimension {d} by the rule, but {x:.6} stands at {place:?}",
+                    place[d]
+                ));
             }
         }
     }
