@@ -147,6 +147,12 @@ impl Example {
         format!("{{ {} }}", list.join(", "))
     }
 
+    /// The arguments that are no tensors, as text.
+    pub fn beside(&self) -> String {
+        let args = self.graph.node(self.node()).args.iter().filter(|(_, a)| a.tensors().is_empty());
+        args.map(|(name, arg)| format!("{name}: {} ", self.arg(arg))).collect()
+    }
+
     fn arg(&self, arg: &Arg) -> String {
         match arg {
             Arg::None => "none".into(),

@@ -57,7 +57,9 @@ mod effort {
     /// Of these, what libtorch may refuse.
     pub const REFUSED: usize = 40;
     /// Examples run of one overload.
-    pub const CASES: usize = 4;
+    pub const CASES: usize = 6;
+    /// Of these, with the same arguments beside the tensors.
+    pub const ALIKE: usize = 2;
     /// Trials of each letter alone, in each example.
     pub const ALONE: usize = 2;
     /// Trials of all letters together.
@@ -179,7 +181,7 @@ impl Tester<'_> {
 
     fn overload(&self, schema: &Schema, ready: &mut Vec<Box<Ready>>, tested: &mut TestedRule) {
         let mut draw = Draw::new(self.rule, schema, self.seed);
-        let (mut found, mut refused, mut why) = (Vec::new(), 0, None);
+        let (mut found, mut refused, mut why): (Vec<Box<Ready>>, usize, Option<String>) = (Vec::new(), 0, None);
         let mut types = Types::new();
         let mut texts: Vec<String> = Vec::new();
         for _ in 0..effort::DRAWN {
@@ -188,7 +190,10 @@ impl Tester<'_> {
             }
             let Some(example) = draw.example() else { continue };
             let text = example.text();
-            if texts.contains(&text) {
+            let beside = example.beside();
+            let alike = |one: &&Box<Ready>| one.example.beside() == beside;
+            let varies = schema.args.iter().any(|a| !a.is_tensor());
+            if texts.contains(&text) || varies && found.iter().filter(alike).count() >= effort::ALIKE {
                 continue;
             }
             let mut random = Random::new(draw.random.below(usize::MAX) as u64, &schema.name);
