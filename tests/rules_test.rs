@@ -31,7 +31,11 @@ const PLANTED: [Planted; 17] = [
         "- op: aten.glu\n  when: dim == -1\n  rule: \"self[b..., (c 2)] -> [b..., c]\"\n  zero: self\n",
         &["aten.glu.default"],
     ),
-    ("a clause that is wrong at zero", "- op: aten.exp\n  rule: \"self[...] -> [...]\"\n  zero: self\n", &["`zero:` holds", "1.0"]),
+    (
+        "a clause that is wrong at zero",
+        "- op: aten.exp\n  rule: \"self[...] -> [...]\"\n  zero: self\n",
+        &["`zero:` holds", "1.0"],
+    ),
     (
         "zero where only one of both is",
         "- op: aten.add.Tensor\n  rule: \"self[...], other[...] -> [...]\"\n  zero: self | other\n",
