@@ -77,7 +77,7 @@ const PLANTED: [Planted; 17] = [
     ),
     (
         "a wrong size",
-        "- op: aten.avg_pool1d\n  when: not ceil_mode\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l + padding[0] - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n",
+        "- op: aten.avg_pool1d\n  when: not ceil_mode\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l + 2*padding[0] - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0])\" }\n  lock: [l]\n",
         &["aten.avg_pool1d.default", "the sizes"],
     ),
     ("cat at another dimension", "- op: aten.cat\n  layout: cat(tensors, 0)\n", &["aten.cat.default"]),
