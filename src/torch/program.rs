@@ -1,5 +1,6 @@
 //! A program that libtorch holds, ready to run.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use super::{Inputs, TorchError};
 use crate::format::torchscript::{Script, to_bytes};
 use crate::format::{Archive, Payload};
 use crate::model::{DType, Graph, ValueId};
+use crate::solve::Masks;
 
 /// Where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -101,6 +103,11 @@ impl Setup {
     }
 }
 
+/// Threads that libtorch uses for one operator.
+pub fn threads() -> usize {
+    tch::get_num_threads().max(1) as usize
+}
+
 /// A lowered program.
 pub struct Program {
     module: CModule,
@@ -159,25 +166,25 @@ impl Program {
         Ok(found)
     }
 
-    /// Multiplies a parameter by a mask of its shape: a byte an element, 0 masked.
+    /// Multiplies parameters by their masks.
     ///
     /// # Errors
-    /// A parameter that is not there, or has another shape.
-    pub fn mask(&self, masks: &[(String, Vec<i64>, Vec<u8>)]) -> Result<(), TorchError> {
+    /// A parameter that is not there, or has other sizes.
+    pub fn mask(&self, masks: &Masks<'_>) -> Result<(), TorchError> {
         let _guard = tch::no_grad_guard();
         let wrong = |name: &str, reason: String| TorchError::Mask { name: name.to_owned(), reason };
         let known = self.module.named_parameters().map_err(|e| TorchError::Load { reason: last_lines(&e.to_string()) })?;
-        for (name, shape, keep) in masks {
-            let found = known.iter().find(|(n, _)| n == name);
-            let mut parameter =
-                found.map(|(_, t)| t.shallow_clone()).ok_or_else(|| wrong(name, "no parameter has this name".into()))?;
-            if parameter.size() != *shape {
-                return Err(wrong(name, format!("it has the sizes {shape:?}, the parameter {:?}", parameter.size())));
+        let known: HashMap<&str, &Tensor> = known.iter().map(|(n, t)| (n.as_str(), t)).collect();
+        for (name, mask) in masks {
+            let parameter = known.get(name.as_str()).ok_or_else(|| wrong(name, "no parameter has this name".to_owned()))?;
+            let mut parameter = parameter.shallow_clone();
+            let shape: Vec<i64> = mask.shape.iter().map(|n| *n as i64).collect();
+            if parameter.size() != shape {
+                return Err(wrong(name, format!("its sizes are {shape:?}, the parameter's {:?}", parameter.size())));
             }
-            let keep: Vec<u8> = keep.iter().map(|k| u8::from(*k != 0)).collect();
-            let mask = Tensor::f_from_data_size(&keep, shape, Kind::Uint8).map_err(|e| wrong(name, e.to_string()))?;
-            let product = mask
-                .f_to_device(self.device.torch())
+            let keep: Vec<u8> = mask.keep.iter().map(|k| u8::from(*k != 0)).collect();
+            let product = Tensor::f_from_data_size(&keep, &shape, Kind::Uint8)
+                .and_then(|m| m.f_to_device(self.device.torch()))
                 .and_then(|m| m.f_to_kind(parameter.kind()))
                 .and_then(|m| parameter.f_mul_(&m));
             drop(product.map_err(|e| wrong(name, e.to_string()))?);
