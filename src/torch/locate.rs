@@ -11,8 +11,8 @@ use crate::axis::Propagation;
 use crate::model::{Graph, Node, ValueId};
 use crate::solve::{Options, Solution, solve};
 
-/// So many values are looked at in one run.
-const AT_ONCE: usize = 16;
+/// About so many values are looked at in one run.
+const AT_ONCE: usize = 32;
 
 /// A value that both models have: where it is made in the small one, and the kept positions of each dimension.
 struct Pair {
@@ -50,23 +50,23 @@ pub(super) fn locate(v: &Verify<'_>, inputs: &Inputs) -> Result<Difference, Erro
     let model = v.original;
     let solution = solve(&model.graph, v.rules, &axes, v.masks, &Options::default(), &|k| model.flags(k))?;
     let pairs = pairs(&model.graph, small, &axes, &solution);
-    // Once wrong, later values are wrong too: look at a few, then closer between the last right and the first wrong one.
-    let (mut low, mut high) = (0, pairs.len());
+    // Any wrong value, then from ancestor to ancestor, until all that a wrong one is made from directly are right.
+    let ancestry = Ancestry::new(small, &pairs);
+    let mut candidates: Vec<usize> = (0..pairs.len()).collect();
+    let mut direct: Vec<usize> = pairs.len().checked_sub(1).into_iter().collect();
     let mut found = None;
-    while low < high {
-        let step = (high - low).div_ceil(AT_ONCE);
-        let looked: Vec<usize> = (low..high).step_by(step).chain([high - 1]).collect();
-        let (mut right, mut wrong) = (None, None);
-        for (at, distance) in looked.iter().zip(distances(v, inputs, &pairs, &looked)?) {
-            if distance > tolerance(v) {
-                wrong = Some((*at, distance));
-                break;
-            }
-            right = Some(*at);
+    loop {
+        let step = candidates.len().div_ceil(AT_ONCE).max(1);
+        let mut looked: Vec<usize> = candidates.iter().copied().step_by(step).chain(direct.iter().copied()).collect();
+        looked.sort_unstable();
+        looked.dedup();
+        if looked.is_empty() {
+            break;
         }
-        let Some((at, distance)) = wrong else { break };
-        found = Some((at, distance));
-        (low, high) = (right.map_or(low, |r| r + 1), at);
+        let found_now = looked.iter().zip(distances(v, inputs, &pairs, &looked)?).find(|(_, d)| *d > tolerance(v));
+        let Some((at, distance)) = found_now else { break };
+        found = Some((*at, distance));
+        (candidates, direct) = ancestry.of(*at);
     }
     Ok(match found {
         Some((at, distance)) => of(small, &small.nodes[pairs[at].node], Some(distance), None),
@@ -114,6 +114,49 @@ fn pairs(original: &Graph, small: &Graph, axes: &Propagation, solution: &Solutio
         }
     }
     pairs
+}
+
+/// From which comparable values each is made.
+struct Ancestry {
+    /// For each pair the pairs that it is made from with no other pair between, by their places.
+    direct: Vec<Vec<usize>>,
+}
+
+impl Ancestry {
+    fn new(graph: &Graph, pairs: &[Pair]) -> Ancestry {
+        let place: HashMap<ValueId, usize> = pairs.iter().enumerate().map(|(k, p)| (p.small, k)).collect();
+        // What reaches a value without passing another pair.
+        let mut reach: Vec<Vec<usize>> = vec![Vec::new(); graph.values.len()];
+        let mut direct = vec![Vec::new(); pairs.len()];
+        for node in &graph.nodes {
+            let mut from: Vec<usize> =
+                node.args.iter().flat_map(|(_, a)| a.tensors()).flat_map(|v| reach[v.index()].iter().copied()).collect();
+            from.sort_unstable();
+            from.dedup();
+            for v in &node.outputs {
+                match place.get(v) {
+                    Some(k) => {
+                        direct[*k].clone_from(&from);
+                        reach[v.index()] = vec![*k];
+                    }
+                    None => reach[v.index()].clone_from(&from),
+                }
+            }
+        }
+        Ancestry { direct }
+    }
+
+    /// All ancestors of a pair in order, and the direct ones.
+    fn of(&self, pair: usize) -> (Vec<usize>, Vec<usize>) {
+        let mut seen = vec![false; self.direct.len()];
+        let mut open = self.direct[pair].clone();
+        while let Some(k) = open.pop() {
+            if !std::mem::replace(&mut seen[k], true) {
+                open.extend(&self.direct[k]);
+            }
+        }
+        ((0..seen.len()).filter(|k| seen[*k]).collect(), self.direct[pair].clone())
+    }
 }
 
 /// How far the listed values are apart; infinitely, if their sizes differ.
