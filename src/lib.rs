@@ -69,13 +69,20 @@ pub fn speedup(
     progress(Progress::Step("planning the edits"));
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
-    let summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
+    let mut summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
     drop(again);
     let page = || report::Page::new(file, (graph, &axes), rules, &summary, Some(&solution));
     let report = outputs.report.as_ref().map(|path| report::write_html(path, &page())).transpose()?;
     progress(Progress::Step("writing"));
     progress(Progress::Total(summary.bytes.after));
-    write(&model, small, (&axes, &solution, &plan), settings, outputs, report, progress)?;
+    let files = write(&model, small, (&axes, &solution, &plan), settings, outputs, report, progress)?;
+    #[cfg(feature = "torch")]
+    if let (Some(setup), Some(written)) = (settings.verify, files.last()) {
+        progress(Progress::Step("comparing with the masked original"));
+        let masks = plan::unified(graph, &axes, &solution, settings.options.policy).to_masks();
+        summary.verified = Some(torch::prove(&model, written.path(), &masks, rules, setup)?);
+    }
+    format::persist_all(files)?;
     Ok(summary)
 }
 
@@ -111,6 +118,7 @@ fn check(mut small: Graph, rules: &RuleSet) -> Result<(Graph, Propagation), Erro
     Ok((small, again))
 }
 
+/// Writes all files, the small model last. They have no names yet.
 fn write(
     model: &Model,
     mut small: Graph,
@@ -119,7 +127,7 @@ fn write(
     outputs: &Outputs,
     report: Option<format::Pending>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), Error> {
+) -> Result<Vec<format::Pending>, Error> {
     let Model { archive, graph } = model;
     let masks = plan::unified(graph, axes, solution, settings.options.policy);
     let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
@@ -135,7 +143,7 @@ fn write(
         files.push(report::write_json(path, &plan::to_json(graph, plan))?);
     }
     files.push(format::write(archive, graph, &small, &payloads, &outputs.model, &mut |n| progress(Progress::Written(n)))?);
-    Ok(format::persist_all(files)?)
+    Ok(files)
 }
 
 /// The tensors that the user's names mean; a name that means none is an error.

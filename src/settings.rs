@@ -29,6 +29,9 @@ pub struct Settings {
     pub on_unknown: OnUnknown,
     /// The file that the masks come from, for messages.
     pub masks: PathBuf,
+    /// Whether the small model is compared with the masked original before any output appears, and how that runs.
+    #[cfg(feature = "torch")]
+    pub verify: Option<crate::torch::Setup>,
 }
 
 /// Where results go.

@@ -55,6 +55,9 @@ pub struct Speedup {
     /// What to do with operators that no rule describes
     #[arg(long, value_enum, default_value = "lock")]
     on_unknown: OnUnknownArg,
+    /// Before any output appears, run both models in PyTorch's own library and compare (a build with --features torch)
+    #[arg(long)]
+    verify: bool,
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
@@ -102,6 +105,10 @@ enum OnUnknownArg {
 impl Speedup {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
+        #[cfg(not(feature = "torch"))]
+        if self.verify {
+            return super::no_libtorch();
+        }
         let outputs = Outputs {
             model: self.output.clone(),
             unified_masks: self.unified_masks.clone(),
@@ -148,6 +155,8 @@ impl Speedup {
                 OnUnknownArg::Lock => OnUnknown::Lock,
                 OnUnknownArg::Error => OnUnknown::Error,
             },
+            #[cfg(feature = "torch")]
+            verify: self.verify.then(Default::default),
         }
     }
 

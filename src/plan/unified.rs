@@ -2,7 +2,7 @@
 
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
-use crate::solve::{Policy, Solution};
+use crate::solve::{Mask, Masks, Policy, Solution};
 
 /// The mask of one parameter after solving: an element is kept if its positions are and the given mask keeps it.
 pub struct Unified<'a> {
@@ -18,6 +18,12 @@ pub fn unified<'a>(graph: &'a Graph, p: &'a Propagation, solution: &'a Solution<
 }
 
 impl Unified<'_> {
+    /// All masks in memory.
+    pub fn to_masks(&self) -> Masks<'static> {
+        let mask = |k: usize| Mask { shape: self.graph.tensors[k].shape.clone(), keep: self.mask(k).into() };
+        self.tensors().into_iter().map(|k| (self.graph.tensors[k].name.clone(), mask(k))).collect()
+    }
+
     /// Indices of the tensors that have one: parameters that lose positions, or that a mask was given for.
     pub fn tensors(&self) -> Vec<usize> {
         let has = |k: &usize| {

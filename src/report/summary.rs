@@ -81,6 +81,22 @@ pub struct Summary {
     pub unknown: Vec<Note>,
     /// Statistics that were left approximate, and other things to know.
     pub notes: Vec<Note>,
+    /// What a comparison with the masked original showed, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+/// Both models were run, and are equal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// On so many inputs.
+    pub inputs: usize,
+    /// The largest relative error of any output.
+    pub relative: f64,
+    /// Median time of a forward of the original, in milliseconds.
+    pub before: f64,
+    /// That of the small model.
+    pub after: f64,
 }
 
 impl Summary {

@@ -18,4 +18,4 @@ pub use inputs::{Inputs, read_inputs, write_outputs};
 pub use memory::{Memory, memory};
 pub use program::{Device, Precision, Program, Setup, threads};
 pub use text::{timings_text, verdict_text};
-pub use verify::{Difference, OutputError, Verdict, Verify, verify};
+pub use verify::{Difference, OutputError, Verdict, Verify, prove, verify};

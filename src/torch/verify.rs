@@ -10,10 +10,11 @@ use super::bench::{Timing, bench};
 use super::compare::distance;
 use super::locate::locate;
 use super::memory::{Memory, memory};
-use super::{Inputs, Precision, Program, Setup, TorchError, read_inputs};
+use super::{Differs, Inputs, Precision, Program, Setup, TorchError, read_inputs};
 use crate::Error;
 use crate::load::Model;
 use crate::model::{DType, Graph};
+use crate::report::Verified;
 use crate::rule::RuleSet;
 use crate::solve::Masks;
 
@@ -132,7 +133,7 @@ pub fn verify(v: &Verify<'_>) -> Result<Verdict, Error> {
         };
         let other = masked.run(&inputs.other())?;
         for (at, (want, got)) in want.iter().zip(&got).enumerate() {
-            let found = compare(v, want, got, other.get(at));
+            let found = compare(want, got, other.get(at));
             match outputs.get_mut(at) {
                 Some(known) => {
                     known.absolute = known.absolute.max(found.0);
@@ -162,6 +163,21 @@ pub fn verify(v: &Verify<'_>) -> Result<Verdict, Error> {
         _ => None,
     };
     Ok(Verdict { outputs, difference, inputs: all.len(), times, memory })
+}
+
+/// Compares a small model in a file with its masked original, on random inputs.
+///
+/// # Errors
+/// As [`verify`]; and a difference.
+pub fn prove(original: &Model, small: &Path, masks: &Masks<'_>, rules: &RuleSet, setup: Setup) -> Result<Verified, Error> {
+    let small = &Model::open(small)?;
+    let verdict = verify(&Verify { original, small, masks, rules, setup, inputs: None, tolerance: None, seed: 0, runs: 10 })?;
+    if !verdict.holds() {
+        return Err(Differs::new(&verdict).into());
+    }
+    let relative = verdict.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
+    let (before, after) = verdict.times.map_or((0.0, 0.0), |(before, after)| (before.median, after.median));
+    Ok(Verified { inputs: verdict.inputs, relative, before, after })
 }
 
 /// Timing ends after about so long.
@@ -196,12 +212,11 @@ fn inputs(v: &Verify<'_>, masked: &Program) -> Result<Vec<Inputs>, TorchError> {
     Ok(all)
 }
 
-fn compare(v: &Verify<'_>, want: &Tensor, got: &Tensor, other: Option<&Tensor>) -> (f64, f64) {
+fn compare(want: &Tensor, got: &Tensor, other: Option<&Tensor>) -> (f64, f64) {
     if want.size() != got.size() || want.kind() != got.kind() {
         return (f64::INFINITY, f64::INFINITY);
     }
     let floats = want.is_floating_point() || want.is_complex();
-    let _ = v;
     let found = distance(want, got, other.filter(|_| floats));
     (found.absolute, if floats { found.relative } else { found.absolute })
 }
