@@ -6,6 +6,7 @@
 mod error;
 pub mod masks;
 mod output;
+pub mod pickle;
 mod pt2;
 pub mod torchscript;
 mod zip;
