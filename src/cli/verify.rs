@@ -81,6 +81,6 @@ impl Verify {
         } else {
             super::print(&paring::torch::verdict_text(&verdict))?;
         }
-        if verdict.holds() { Ok(()) } else { Err(paring::torch::Differs::new(&verdict).into()) }
+        if verdict.holds() { Ok(()) } else { Err(paring::torch::TorchError::differs(&verdict).into()) }
     }
 }

@@ -111,9 +111,9 @@ pub struct Differs {
     label: String,
 }
 
-impl Differs {
+impl TorchError {
     /// The error for a verdict that does not hold.
-    pub fn new(verdict: &Verdict) -> TorchError {
+    pub fn differs(verdict: &Verdict) -> TorchError {
         let worst = verdict.outputs.iter().max_by(|a, b| a.relative.total_cmp(&b.relative));
         let of = |o: &super::OutputError| {
             format!("output `{}` by {:.2e} (relative; {:.0e} is tolerated)", o.name, o.relative, o.tolerance)
@@ -145,9 +145,7 @@ impl Differs {
             label,
         }))
     }
-}
 
-impl TorchError {
     /// A failed run, with advice.
     pub(super) fn run(reason: impl ToString, help: &str) -> TorchError {
         TorchError::Run { reason: last_lines(&reason.to_string()), help: help.to_owned() }

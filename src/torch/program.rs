@@ -27,6 +27,9 @@ impl FromStr for Device {
     type Err = TorchError;
 
     fn from_str(name: &str) -> Result<Device, TorchError> {
+        if name.starts_with("cuda") {
+            load_cuda();
+        }
         let count = tch::Cuda::device_count();
         let number = match name.split_once(':') {
             Some(("cuda", n)) => n.parse().ok(),
@@ -45,6 +48,13 @@ impl FromStr for Device {
             }
         }
     }
+}
+
+/// Loads the part of libtorch for CUDA. The linker leaves it out, for nothing here calls it, and it is large; it registers itself.
+fn load_cuda() {
+    static LOADED: std::sync::OnceLock<Option<libloading::Library>> = std::sync::OnceLock::new();
+    // SAFETY: it is the library that belongs to the libtorch which runs already, and it is never unloaded.
+    LOADED.get_or_init(|| unsafe { libloading::Library::new("libtorch_cuda.so") }.ok());
 }
 
 impl std::fmt::Display for Device {

@@ -10,7 +10,7 @@ use super::bench::{Timing, bench};
 use super::compare::distance;
 use super::locate::locate;
 use super::memory::{Memory, memory};
-use super::{Differs, Inputs, Precision, Program, Setup, TorchError, read_inputs};
+use super::{Inputs, Precision, Program, Setup, TorchError, read_inputs};
 use crate::Error;
 use crate::load::Model;
 use crate::model::{DType, Graph};
@@ -173,7 +173,7 @@ pub fn prove(original: &Model, small: &Path, masks: &Masks<'_>, rules: &RuleSet,
     let small = &Model::open(small)?;
     let verdict = verify(&Verify { original, small, masks, rules, setup, inputs: None, tolerance: None, seed: 0, runs: 10 })?;
     if !verdict.holds() {
-        return Err(Differs::new(&verdict).into());
+        return Err(TorchError::differs(&verdict).into());
     }
     let relative = verdict.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
     let (before, after) = verdict.times.map_or((0.0, 0.0), |(before, after)| (before.median, after.median));

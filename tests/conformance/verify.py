@@ -101,6 +101,7 @@ def main():
     zoo = oracle.load_zoo(a.zoo)
     names = [n for m in a.models for n in (zoo.LISTS[m[1:]] if m.startswith("@") else [m])]
     bad = 0
+    oracle.torch.set_grad_enabled(False)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -110,8 +111,8 @@ def main():
             small, wrong = os.path.join(folder, "small.pt2"), os.path.join(folder, "wrong.pt2")
             said, rows = [], []
             try:
-                with oracle.torch.no_grad():
-                    apart = run(a, name, folder, *oracle.build(zoo, name, False))
+                model, args, kwargs = oracle.build(zoo, name, False)
+                apart = run(a, name, folder, model, args, kwargs)
                 if not apart <= 1e-10:
                     said.append(f"run gives other outputs than PyTorch: {apart}")
             except Exception as e:
@@ -123,7 +124,7 @@ def main():
                 rows = json.loads(out)["outputs"] if out else []
                 if code:
                     said.append(f"verify refuses it: {(err or out).strip()[-500:]}")
-                node = plant(small, wrong, oracle.build(zoo, name, False)[1:])
+                node = plant(small, wrong, (args, kwargs))
                 if node is None:
                     said.append("note: no layer to plant a wrong cut in")
                 else:
