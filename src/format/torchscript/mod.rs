@@ -4,6 +4,8 @@ mod classes;
 mod code;
 mod expression;
 mod pickled;
+pub(super) mod read;
 mod write;
 
+pub use read::{Input, ScriptError};
 pub use write::{Script, to_bytes, write};
