@@ -115,6 +115,9 @@ impl Builder<'_> {
             }
             return self.custom(&base, args, named, at);
         };
+        if let Some(item) = self.fused(&schema.name, &args, at)? {
+            return Ok(item);
+        }
         let mut written = Vec::with_capacity(args.len());
         for (name, ty, item) in args {
             let arg = self.argument(item, ty, at)?;
@@ -152,7 +155,7 @@ impl Builder<'_> {
     }
 
     /// Adds a result to a node.
-    fn result(&mut self, node: usize, k: usize, ty: &str) -> Item {
+    pub(super) fn result(&mut self, node: usize, k: usize, ty: &str) -> Item {
         let made = &self.graph.nodes[node];
         let dtype = element::result(&made.target, &made.args, &|v| element::of(&self.graph, v), k);
         let wanted = made.name.clone();

@@ -304,7 +304,7 @@ impl<'a> Builder<'a> {
     }
 
     /// An element of the list that a node gives.
-    fn part(&mut self, node: usize, k: usize) -> ValueId {
+    pub(super) fn part(&mut self, node: usize, k: usize) -> ValueId {
         while self.graph.nodes[node].outputs.len() <= k {
             let at = self.graph.nodes[node].outputs.len();
             let Node { target, args, .. } = &self.graph.nodes[node];

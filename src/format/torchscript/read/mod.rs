@@ -6,6 +6,7 @@ mod code;
 mod element;
 mod error;
 mod expression;
+mod fused;
 mod inline;
 mod input;
 mod item;

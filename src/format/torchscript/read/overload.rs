@@ -44,7 +44,7 @@ fn cost(schema: &Schema, args: &[Item], named: &[(String, Item)], number: &dyn F
         return None;
     }
     let mut total = 0;
-    for (at, declared) in schema.args.iter().enumerate() {
+    for declared in &schema.args {
         let place = if declared.kwarg_only { None } else { positional.iter().position(|p| p.name == declared.name) };
         let by_place = place.and_then(|p| args.get(p));
         let by_name = named.iter().find(|(n, _)| *n == declared.name).map(|(_, item)| item);
@@ -54,7 +54,6 @@ fn cost(schema: &Schema, args: &[Item], named: &[(String, Item)], number: &dyn F
             (None, None) => {}
             (Some(item), None) | (None, Some(item)) => total += fits(item, &declared.ty, number)?,
         }
-        let _ = at;
     }
     let known = |name: &String| schema.args.iter().any(|a| a.name == *name);
     named.iter().all(|(n, _)| known(n)).then_some(total)
