@@ -38,7 +38,7 @@ use solve::{Masks, Policy, Solution, SolveError};
 /// Anything wrong with the model or the rules, and names that mean nothing.
 pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
     let mut model = Model::with_inputs(model, inputs)?;
-    if !model.archive.is_sized() {
+    if !model.archive.is_sized(&model.graph)? {
         derive(&mut model.graph, rules)?;
     }
     let axes = propagate(&model.graph, rules, &frozen(&model.graph, freeze)?)?;

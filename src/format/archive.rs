@@ -53,9 +53,15 @@ impl Archive {
         }
     }
 
-    /// True if the file records the sizes of all values.
-    pub fn is_sized(&self) -> bool {
-        matches!(self, Archive::Exported(_))
+    /// True if the file records the sizes of all values; if not, those of the inputs must be known.
+    ///
+    /// # Errors
+    /// Inputs of unknown sizes.
+    pub fn is_sized(&self, graph: &Graph) -> Result<bool, FormatError> {
+        match self {
+            Archive::Exported(_) => Ok(true),
+            Archive::Scripted(a) => a.check_sizes(graph).map(|()| false),
+        }
     }
 
     /// How many payloads there are: the numbers in [`Tensor::storage`](crate::model::Tensor::storage).
@@ -104,8 +110,9 @@ pub fn write(
         Archive::Exported(a) if !script => pt2::write(a, original, small, payloads, to, progress),
         Archive::Exported(_) => torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress),
         Archive::Scripted(a) if script => {
-            let classes = a.classes();
-            let script = torchscript::Script { classes: Some(&classes), ..torchscript::Script::new(small) };
+            let (classes, interface) = (a.classes(), a.interface()?);
+            let (classes, interface) = (Some(&classes), Some(&interface));
+            let script = torchscript::Script { classes, interface, ..torchscript::Script::new(small) };
             torchscript::write(&script, payloads, &|n| archive.storage(n), to, progress)
         }
         Archive::Scripted(a) => {

@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
         let kept = |l: LetterId| self.solution.kept(self.p, bound.ids[l as usize]).map(|k| k.to_vec());
         for edit in &bound.edits {
             let found =
-                outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, &self.numbers, &new, &kept).map_err(|e| self.wrong(bound, e))?;
+                outcome(bound, &call, edit, &self.numbers, &new, &kept).map_err(|e| self.wrong(bound, e))?;
             if matches!(edit.want, Want::Sizes(_) | Want::Size(_)) {
                 self.numbers.settle(bound.node, &edit.arg);
             }

@@ -95,7 +95,7 @@ impl Views<'_> {
         let node = self.graph.node(id);
         let call = Call { graph: self.graph, node, schema: self.rules.schemas().get(&node.target), shapes: &self.p.shapes };
         for edit in &bound.edits {
-            match outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, self.numbers, new, &|_| None).ok()? {
+            match outcome(bound, &call, edit, self.numbers, new, &|_| None).ok()? {
                 Outcome::Leave => {}
                 Outcome::Set(list) => edits.extend(list.into_iter().map(|(arg, to)| Edit {
                     change: Change::Set { node: id, arg, to },

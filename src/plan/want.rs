@@ -1,6 +1,6 @@
 //! What an argument must become where sizes change.
 
-use crate::axis::{Bound, Call, DimExpr, LetterId, Propagation, Want};
+use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Propagation, Want};
 use super::numbers::Numbers;
 use crate::model::{Arg, Size};
 use crate::rule::{Expr, Scope, Val, eval};
@@ -47,17 +47,16 @@ pub enum Outcome {
 pub fn outcome(
     bound: &Bound,
     call: &Call,
-    arg: &str,
-    want: &Want,
-    from_end: bool,
+    edit: &Edit,
     numbers: &Numbers,
     new: &dyn Fn(LetterId) -> Size,
     kept: &dyn Fn(LetterId) -> Option<Vec<bool>>,
 ) -> Result<Outcome, String> {
+    let (arg, from_end) = (edit.arg.as_str(), edit.from_end);
     let old = |l: LetterId| bound.size(l);
     let set = |arg: &str, to: Arg| Ok(Outcome::Set(vec![(arg.to_owned(), to)]));
     let given = call.node.arg(arg);
-    match want {
+    match &edit.want {
         Want::Size(d) => {
             let (before, after) = (d.size(&old), d.size(&new));
             let changed = before != after || (from_end && d_total_changes(bound, new));

@@ -5,6 +5,7 @@ For each model it traces the model with torch.jit.trace in float64 and saves it 
 `paring speedup`, loads the small archive with torch.jit.load and compares:
 
   right   the small archive's output equals the original's whose parameters were multiplied by the unified masks
+  sizes   where the trace takes a batch of twice the size, so does the small archive, and is right there too
   names   the small archive has the parameters of the original under their names
   same    as many parameters are left as of the .pt2 of the same model and masks (skipped with --no-pt2)
   out     the small .pt2 written as TorchScript (`-o small.pt` from a .pt2) computes the same (with --from-pt2)
@@ -75,6 +76,24 @@ def compare(model, small, args, kwargs):
     return worst
 
 
+def doubled(x):
+    """The same inputs with twice the batch."""
+    if isinstance(x, torch.Tensor):
+        return torch.cat([x, x.flip(-1)]) if x.dim() else x
+    if isinstance(x, dict):
+        return {k: doubled(v) for k, v in x.items()}
+    return type(x)(doubled(v) for v in x) if isinstance(x, (list, tuple)) else x
+
+
+def takes_more(model, traced, args, kwargs):
+    """Whether a trace is right for twice the batch."""
+    try:
+        want, got = oracle.flat(model(*args, **kwargs)), oracle.flat(torch.jit.load(traced)(*args, **kwargs))
+    except Exception:
+        return False
+    return all(w.shape == g.shape and torch.allclose(w, g) for w, g in zip(want, got))
+
+
 def check(zoo, name, a):
     model, args, kwargs = oracle.build(zoo, name, False)
     stem = name.replace("/", "_")
@@ -111,12 +130,20 @@ def check(zoo, name, a):
                 return {**r, "error": "of the .pt2: " + why}
             other = torch.jit.load(out) if a.from_pt2 else torch.export.load(out)
             r["left_of_pt2"] = round(count(other.parameters()) / before, 4)
+        more = doubled(args), doubled(kwargs)
+        r["larger"] = takes_more(model, traced, *more)
         named, seen = dict(model.named_parameters(remove_duplicate=False)), set()
         for k, m in unified.items():
             if id(named[k]) not in seen:
                 seen.add(id(named[k]))
                 named[k].mul_(m.to(named[k].dtype))
         r["error_of_small"] = compare(model, small, args, kwargs)
+        if r["larger"] and not isinstance(r["error_of_small"], str):
+            try:
+                found = compare(model, small, *more)
+            except RuntimeError as e:
+                found = "with twice the batch: " + str(e)[-300:]
+            r["error_of_small"] = found if isinstance(found, str) else max(r["error_of_small"], found)
         if isinstance(r["error_of_small"], str):
             return {**r, "error": r["error_of_small"]}
         if a.from_pt2:

@@ -63,8 +63,8 @@ impl Builder<'_> {
     fn function(&mut self, name: &str, args: Vec<Item>, at: &Range<usize>) -> Result<Item, FormatError> {
         match (name, args.as_slice()) {
             ("getattr", [Item::Module(module), Item::Str(name)]) => self.attribute_of(*module, name, at),
-            ("int", [of]) => self.to_number(of, true, at),
-            ("float", [of]) => self.to_number(of, false, at),
+            ("int", [of]) => self.number_of(of, true, at),
+            ("float", [of]) => self.number_of(of, false, at),
             ("bool", [Item::Bool(b)]) => Ok(Item::Bool(*b)),
             ("len", [Item::List(items) | Item::Tuple(items)]) => Ok(Item::Int(items.len() as i64)),
             _ => {
@@ -82,7 +82,7 @@ impl Builder<'_> {
                 let v = self.tensor_of(Arg::Int(*n), 4, at);
                 Ok(Item::Tensor(v))
             }
-            ("ImplicitTensorToNum", [of]) => self.to_number(of, true, at),
+            ("ImplicitTensorToNum", [of]) => self.number_of(of, true, at),
             ("device", [_]) => Ok(Item::None),
             ("data" | "requires_grad", [of]) => Ok(of.clone()),
             _ => Err(self.unsupported(at, format!("`ops.prim.{op}` is not known"))),

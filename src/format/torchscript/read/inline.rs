@@ -9,6 +9,7 @@ use super::item::{Item, Wrapped};
 use super::object::Attribute;
 use super::syntax::{Fault, statement};
 use super::{Input, element};
+use crate::format::torchscript::{Interface, Part};
 use crate::format::FormatError;
 use crate::model::{Arg, DType, Graph, Node, Origin, Role, Size, Tensor, Value, ValueId};
 
@@ -29,12 +30,9 @@ pub(super) struct Builder<'a> {
     depth: usize,
 }
 
-/// What a program returns: its tensors in order are the graph's outputs.
-pub(super) struct Returned(pub(super) Item);
-
 impl<'a> Builder<'a> {
     /// Follows `forward` of the root.
-    pub(super) fn program(archive: &'a Archive, inputs: &[Input]) -> Result<(Graph, Returned), FormatError> {
+    pub(super) fn program(archive: &'a Archive, inputs: &[Input]) -> Result<(Graph, Interface), FormatError> {
         let mut builder = Builder {
             archive,
             graph: Graph::default(),
@@ -52,11 +50,14 @@ impl<'a> Builder<'a> {
         let method = method.ok_or_else(|| archive.missing(&format!("{}.forward", root.class)))?;
         builder.file = file;
         let args = builder.inputs(method, inputs)?;
-        let returned = builder.body(method, vec![("self".to_owned(), Item::Module(0))].into_iter().chain(args).collect())?;
+        let face = args.iter().map(|(name, item)| (name.clone(), builder.part_of(item, &builder.graph.inputs))).collect();
+        let found = builder.body(method, vec![("self".to_owned(), Item::Module(0))].into_iter().chain(args).collect())?;
         let whole = method.body.clone();
-        let result = builder.settle(returned, &whole)?;
+        let result = builder.settle(found, &whole)?;
         builder.outputs(&result, &whole)?;
-        Ok((builder.graph, Returned(result)))
+        let mut next = 0;
+        let result = returned(&result, &mut next);
+        Ok((builder.graph, Interface { inputs: face, result }))
     }
 
     /// All tensors of modules, in order, be they in use or not.
@@ -150,12 +151,11 @@ impl<'a> Builder<'a> {
         if !matches!(ty, "Tensor" | "" | "Optional[Tensor]") {
             return Err(self.fault(Fault::unsupported(&(at.start..at.start), format!("the input `{name}` is of type {ty}"))));
         }
-        let Some(input) = rest.next() else {
-            let reason = format!("the sizes of its input `{name}` are not known");
-            return Err(self.archive.sizes(reason));
-        };
-        let shape = input.shape.iter().map(|n| Size::int(*n)).collect();
-        let v = self.value(name, Some(shape), input.dtype.unwrap_or(self.floats()), None);
+        // What only copies or runs a program needs no sizes.
+        let input = rest.next();
+        let shape = input.map(|i| i.shape.iter().map(|n| Size::int(*n)).collect());
+        let dtype = input.and_then(|i| i.dtype).unwrap_or(self.floats());
+        let v = self.value(name, shape, dtype, None);
         self.graph.inputs.push(v);
         Ok(Item::Tensor(v))
     }
@@ -164,6 +164,15 @@ impl<'a> Builder<'a> {
     fn floats(&self) -> DType {
         let parameters = self.graph.tensors.iter().filter(|t| t.role == Role::Parameter && t.dtype.is_float());
         parameters.map(|t| t.dtype).next().unwrap_or(DType::F32)
+    }
+
+    /// The form of an input.
+    fn part_of(&self, item: &Item, among: &[ValueId]) -> Part {
+        match item {
+            Item::Tensor(v) => among.iter().position(|w| w == v).map_or(Part::None, Part::Tensor),
+            Item::Tuple(items) => Part::Tuple(items.iter().map(|i| self.part_of(i, among)).collect()),
+            _ => Part::None,
+        }
     }
 
     fn outputs(&mut self, item: &Item, at: &Range<usize>) -> Result<(), FormatError> {
@@ -412,6 +421,26 @@ impl<'a> Builder<'a> {
         let (graph, origin) = (0, Origin::Listed(position));
         self.graph.nodes.push(Node { name, target, args, outputs: Vec::new(), listed: false, source, graph, origin });
         position
+    }
+}
+
+/// The form of a result whose tensors are the graph's outputs in order.
+fn returned(item: &Item, next: &mut usize) -> Part {
+    match item {
+        Item::Tensor(_) => {
+            *next += 1;
+            Part::Tensor(*next - 1)
+        }
+        Item::List(items) => Part::List(items.iter().map(|i| returned(i, next)).collect()),
+        Item::Tuple(items) => Part::Tuple(items.iter().map(|i| returned(i, next)).collect()),
+        Item::Dict(pairs) => {
+            Part::Dict(pairs.iter().map(|(k, i)| (returned(k, &mut 0), returned(i, next))).collect())
+        }
+        Item::Bool(b) => Part::Bool(*b),
+        Item::Int(n) => Part::Int(*n),
+        Item::Float(x) => Part::Float(*x),
+        Item::Str(s) => Part::Str(s.clone()),
+        _ => Part::None,
     }
 }
 

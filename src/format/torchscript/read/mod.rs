@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::format::torchscript::Interface;
 use crate::format::zip::Members;
 use crate::format::{FormatError, pickle};
 use crate::model::Graph;
@@ -73,6 +74,11 @@ impl Archive {
         Builder::program(self, inputs).map(|(graph, _)| graph)
     }
 
+    /// How callers give inputs and get results.
+    pub fn interface(&self) -> Result<Interface, FormatError> {
+        Builder::program(self, &self.traced).map(|(_, interface)| interface)
+    }
+
     /// How many storages there are.
     pub fn storages(&self) -> usize {
         self.objects.storages.len()
@@ -101,6 +107,12 @@ impl Archive {
     /// Something that the code must have is not there.
     fn missing(&self, what: &str) -> FormatError {
         FormatError::MissingMember { path: self.path().to_path_buf(), member: format!("code for {what}") }
+    }
+
+    /// Checks that the sizes of all inputs are known.
+    pub fn check_sizes(&self, graph: &Graph) -> Result<(), FormatError> {
+        let unknown = graph.inputs.iter().find(|v| graph.value(**v).shape.is_none());
+        unknown.map_or(Ok(()), |v| Err(self.sizes(format!("the sizes of its input `{}` are not known", graph.value(*v).name))))
     }
 
     /// The sizes of the inputs are not what they must be.

@@ -37,8 +37,8 @@ impl Builder<'_> {
                 let args = vec![("self".to_owned(), Arg::Tensor(v))];
                 Item::Number(self.number("aten.sym_numel.default", args, at), Wrapped::Plain)
             })),
-            ("ScalarImplicit" | "IntImplicit" | "Int" | "item", [of]) => self.to_number(of, true, at).map(Some),
-            ("FloatImplicit" | "Float", [of]) => self.to_number(of, false, at).map(Some),
+            ("ScalarImplicit" | "IntImplicit" | "Int" | "item", [of]) => self.number_of(of, true, at).map(Some),
+            ("FloatImplicit" | "Float", [of]) => self.number_of(of, false, at).map(Some),
             _ => {
                 let sized = args.iter().any(|a| matches!(a, Item::Number(..)));
                 let whole = args.iter().all(|a| self.integer(a).is_some());
@@ -99,7 +99,7 @@ impl Builder<'_> {
     }
 
     /// `int(x)` and `float(x)`.
-    pub(super) fn to_number(&mut self, of: &Item, whole: bool, at: &Range<usize>) -> Result<Item, FormatError> {
+    pub(super) fn number_of(&mut self, of: &Item, whole: bool, at: &Range<usize>) -> Result<Item, FormatError> {
         match of {
             Item::Int(n) if whole => Ok(Item::Int(*n)),
             Item::Int(n) => Ok(Item::Float(*n as f64)),
@@ -108,7 +108,7 @@ impl Builder<'_> {
             Item::Bool(b) => Ok(Item::Int(i64::from(*b))),
             Item::Number(v, _) if whole || self.graph.value(*v).dtype != DType::I64 => Ok(Item::Number(*v, Wrapped::Plain)),
             Item::Constant(n) => match self.literal(*n) {
-                Some(item) => self.to_number(&item, whole, at),
+                Some(item) => self.number_of(&item, whole, at),
                 None => Err(self.unsupported(at, "a number is read from a tensor of several".to_owned())),
             },
             Item::Tensor(v) => {

@@ -121,9 +121,12 @@ fn names(text: &str, at: usize) -> Result<Vec<String>, Fault> {
     }
 }
 
+/// Where a method's body begins, its name, its parameters with their types.
+type Header = (usize, String, Vec<(String, String)>);
+
 /// `def forward(self: T, x: Tensor) -> Tensor:`
 fn header(text: &str, at: usize, until: usize) -> Result<Method, Fault> {
-    let parse = |i: Input<'_>| -> Result<(usize, String, Vec<(String, String)>), nom::Err<Fail>> {
+    let parse = |i: Input<'_>| -> Result<Header, nom::Err<Fail>> {
         let (i, ()) = sign("def")(i)?;
         let (i, name) = word(i)?;
         let (mut i, ()) = sign("(")(i)?;
