@@ -74,6 +74,7 @@ pub fn speedup(
     progress(Progress::Step("planning the edits"));
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
+    #[cfg_attr(not(feature = "torch"), allow(unused_mut))]
     let mut summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
     drop(again);
     let page = || report::Page::new(file, (graph, &axes), rules, &summary, Some(&solution));

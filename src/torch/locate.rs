@@ -63,8 +63,9 @@ pub(super) fn locate(v: &Verify<'_>, inputs: &Inputs) -> Result<Difference, Erro
         if looked.is_empty() {
             break;
         }
-        let found_now = looked.iter().zip(distances(v, inputs, &pairs, &looked)?).find(|(_, d)| *d > tolerance(v));
-        let Some((at, distance)) = found_now else { break };
+        let found_now =
+            looked.iter().zip(distances(v, inputs, &pairs, &looked)?).find(|(_, d)| d.is_some_and(|d| d > tolerance(v)));
+        let Some((at, Some(distance))) = found_now else { break };
         found = Some((*at, distance));
         (candidates, direct) = ancestry.of(*at);
     }
@@ -159,8 +160,9 @@ impl Ancestry {
     }
 }
 
-/// How far the listed values are apart; infinitely, if their sizes differ.
-fn distances(v: &Verify<'_>, inputs: &Inputs, pairs: &[Pair], looked: &[usize]) -> Result<Vec<f64>, TorchError> {
+/// How far the listed values are apart; nothing where their sizes differ: then other positions stayed than the masks alone
+/// would leave, which is not wrong by itself.
+fn distances(v: &Verify<'_>, inputs: &Inputs, pairs: &[Pair], looked: &[usize]) -> Result<Vec<Option<f64>>, TorchError> {
     let values = |side: fn(&Pair) -> ValueId| looked.iter().map(|at| side(&pairs[*at])).collect::<Vec<_>>();
     let masked = Program::new(&v.original.graph, &v.original.archive, Some(&values(|p| p.original)), &v.setup)?;
     masked.mask(v.masks)?;
@@ -176,7 +178,7 @@ fn distances(v: &Verify<'_>, inputs: &Inputs, pairs: &[Pair], looked: &[usize]) 
             }
         }
         let same = want.size() == got.size();
-        found.push(if same { distance(&want, &got, None).relative } else { f64::INFINITY });
+        found.push(same.then(|| distance(&want, &got, None).relative));
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 """Holds `paring verify` to PyTorch's judgement: what oracle.py accepts it must accept, and a planted wrong cut it must refuse,
 naming the node where it begins.
 
-For each model: shrink it, and let both oracle.py and `paring verify` judge the small model. Then plant a mistake: the output
+For each model: `paring run` must give PyTorch's outputs for the original. Shrink it, and let both oracle.py and `paring verify` judge the small model. Then plant a mistake: the output
 channels of one layer's weight are rolled by one, as if other channels had been kept. `verify` must fail, and name the first
 node that reads the weight.
 
@@ -31,6 +31,20 @@ def verify(a, name, folder, small):
            "--float64", "--runs", "0", "--json", "--threads", "1"]
     p = subprocess.run(cmd, capture_output=True, text=True, timeout=600)
     return p.returncode, p.stdout, p.stderr
+
+
+def run(a, name, folder, model, args, kwargs):
+    """How far the outputs of `paring run` on the original are from PyTorch's."""
+    inputs, outputs = os.path.join(folder, "in.safetensors"), os.path.join(folder, "out.safetensors")
+    oracle.save_file({str(i): t.contiguous() for i, t in enumerate(oracle.flat([list(args), kwargs]))}, inputs)
+    cmd = [a.paring, "run", os.path.join(a.cache, name.replace("/", "_") + ".pt2"), "--inputs", inputs, "-o", outputs, "--threads", "1"]
+    p = subprocess.run(cmd, capture_output=True, text=True, timeout=600)
+    if p.returncode:
+        raise RuntimeError(p.stderr[-500:])
+    names = [line.split(" ")[0] for line in p.stdout.splitlines()]
+    got, want = oracle.load_file(outputs), oracle.flat(model(*args, **kwargs))
+    assert len(names) == len(want), (names, len(want))
+    return max(((got[n] - w).abs().max() / w.abs().max().clamp_min(1e-9)).item() for n, w in zip(names, want))
 
 
 def plant(small, wrong, inputs):
@@ -95,6 +109,13 @@ def main():
                 r, right = {"error": f"{type(e).__name__}: {e}"[:300]}, False
             small, wrong = os.path.join(folder, "small.pt2"), os.path.join(folder, "wrong.pt2")
             said, rows = [], []
+            try:
+                with oracle.torch.no_grad():
+                    apart = run(a, name, folder, *oracle.build(zoo, name, False))
+                if not apart <= 1e-10:
+                    said.append(f"run gives other outputs than PyTorch: {apart}")
+            except Exception as e:
+                said.append(f"run fails: {type(e).__name__}: {e}"[:300])
             if not right:
                 said.append(f"the oracle refuses it: {r}")
             else:
