@@ -22,7 +22,8 @@ use std::path::Path;
 pub use error::Error;
 pub use settings::{OnUnknown, Outputs, Progress, Settings};
 
-use axis::{Propagation, propagate};
+use axis::{Propagation, derive, propagate};
+use format::torchscript::Input;
 use load::Model;
 use model::Graph;
 use plan::Plan;
@@ -30,12 +31,16 @@ use report::Summary;
 use rule::RuleSet;
 use solve::{Masks, Policy, Solution, SolveError};
 
-/// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay.
+/// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay;
+/// `inputs` are the sizes of what a TorchScript program is given, where its archive does not tell them.
 ///
 /// # Errors
 /// Anything wrong with the model or the rules, and names that mean nothing.
-pub fn open(model: &Path, rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
-    let model = Model::open(model)?;
+pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
+    let mut model = Model::with_inputs(model, inputs)?;
+    if !model.archive.is_sized(&model.graph)? {
+        derive(&mut model.graph, rules)?;
+    }
     let axes = propagate(&model.graph, rules, &frozen(&model.graph, freeze)?)?;
     Ok((model, axes))
 }
@@ -55,7 +60,7 @@ pub fn speedup(
     outputs.check(&[("the model that is read", model)])?;
     progress(Progress::Step("reading the program and propagating axes"));
     let file = model;
-    let (model, axes) = open(file, rules, &settings.freeze)?;
+    let (model, axes) = open(file, &settings.inputs, rules, &settings.freeze)?;
     let graph = &model.graph;
     if settings.on_unknown == OnUnknown::Error {
         refuse_unknown(graph, rules, &axes)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::format::torchscript::Input;
 use crate::format::{Archive, FormatError};
 use crate::model::{DType, Graph, Role, Tensor};
 use crate::solve::{Mask, Masks, NONNEG, NONZERO};
@@ -25,10 +26,18 @@ impl Model {
     /// Opens a file. Weights are mapped, not read.
     ///
     /// # Errors
-    /// A file that is no archive of `torch.export.save`, or a damaged one.
+    /// A file that is no archive of `torch.export.save` or `torch.jit.save`, or a damaged one.
     pub fn open(path: &Path) -> Result<Model, FormatError> {
+        Model::with_inputs(path, &[])
+    }
+
+    /// Opens a file that does not record the sizes of its values, with those of its inputs.
+    ///
+    /// # Errors
+    /// As [`Model::open`], and inputs that are not the program's.
+    pub fn with_inputs(path: &Path, inputs: &[Input]) -> Result<Model, FormatError> {
         let archive = Archive::open(path)?;
-        let mut model = Model { graph: archive.graph()?, archive };
+        let mut model = Model { graph: archive.graph(inputs)?, archive };
         let lists: Vec<Option<Arc<[i64]>>> = model.graph.tensors.iter().map(|t| model.list(t)).collect();
         model.graph.tensors.iter_mut().zip(lists).for_each(|(t, list)| t.list = list);
         Ok(model)

@@ -46,7 +46,7 @@ impl Explain {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let rules = self.rules.dirs.set()?;
-        let (model, p) = paring::open(&self.model, &rules, &self.rules.freeze)?;
+        let (model, p) = paring::open(&self.model, &self.rules.inputs, &rules, &self.rules.freeze)?;
         let graph = &model.graph;
         let a = axis(graph, &p, &self.a)?;
         if let Some(b) = &self.b {

@@ -150,6 +150,7 @@ impl Speedup {
                 StatisticsArg::Approximate => Statistics::Approximate,
             },
             freeze: self.rules.freeze.clone(),
+            inputs: self.rules.inputs.clone(),
             masks: self.masks.clone(),
             on_unknown: match self.on_unknown {
                 OnUnknownArg::Lock => OnUnknown::Lock,

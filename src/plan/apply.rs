@@ -18,6 +18,9 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
             }
         }
     }
+    for (v, size) in &plan.numbers {
+        small.values[v.index()].scalar = Some(size.clone());
+    }
     for v in &plan.values {
         let dtype = small.value(v.like).dtype;
         small.values.push(Value { name: v.name.clone(), shape: None, dtype, scalar: None });

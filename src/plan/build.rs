@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::composite::Views;
+use super::numbers::Numbers;
 use super::repair::{Builder, GHOST};
 use super::want::{Outcome, Sizes, mentions, outcome, value};
 use super::{Change, Edit, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
-use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
+use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step, Want};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::rule::{RuleSet, Val, eval};
 use crate::solve::{Ghost, Solution};
@@ -35,7 +36,8 @@ pub fn plan(
     solution: &Solution,
     statistics: Statistics,
 ) -> Result<Plan, PlanError> {
-    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics };
+    let numbers = Numbers::new(graph, rules, p, solution);
+    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics, numbers };
     planner.slices();
     for step in &p.steps {
         if let Step::Bound(bound) = step {
@@ -45,7 +47,10 @@ pub fn plan(
     for joint in &p.joint {
         planner.composite(joint)?;
     }
-    Ok(planner.plan)
+    let Planner { mut plan, numbers, .. } = planner;
+    numbers.freeze(graph, rules, &mut plan);
+    plan.numbers = numbers.values().collect();
+    Ok(plan)
 }
 
 /// A plan in the making.
@@ -56,6 +61,7 @@ pub(super) struct Planner<'a> {
     pub(super) solution: &'a Solution<'a>,
     plan: Plan,
     statistics: Statistics,
+    numbers: Numbers,
 }
 
 impl<'a> Planner<'a> {
@@ -99,7 +105,10 @@ impl<'a> Planner<'a> {
         let kept = |l: LetterId| self.solution.kept(self.p, bound.ids[l as usize]).map(|k| k.to_vec());
         for edit in &bound.edits {
             let found =
-                outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, &new, &kept).map_err(|e| self.wrong(bound, e))?;
+                outcome(bound, &call, edit, &self.numbers, &new, &kept).map_err(|e| self.wrong(bound, e))?;
+            if matches!(edit.want, Want::Sizes(_) | Want::Size(_)) {
+                self.numbers.settle(bound.node, &edit.arg);
+            }
             match found {
                 Outcome::Leave => {}
                 Outcome::Set(list) => {
@@ -262,8 +271,15 @@ impl<'a> Planner<'a> {
         if dims.iter().all(|id| self.solution.kept(self.p, *id).is_none()) {
             return Ok(());
         }
-        let views = Views { graph: self.graph, rules: self.rules, p: self.p, solution: self.solution };
+        let views =
+            Views { graph: self.graph, rules: self.rules, p: self.p, solution: self.solution, numbers: &self.numbers };
         if let Some(edits) = views.edits(joint) {
+            for id in &composite.nodes {
+                if let Step::Part(_, own) = &self.p.steps[id.index()] {
+                    let sizes = own.edits.iter().filter(|e| matches!(e.want, Want::Sizes(_) | Want::Size(_)));
+                    sizes.for_each(|e| self.numbers.settle(*id, &e.arg));
+                }
+            }
             self.plan.edits.extend(edits);
             return Ok(());
         }

@@ -7,6 +7,7 @@ mod data;
 mod error;
 mod ghost;
 mod json;
+mod numbers;
 mod repair;
 mod unified;
 mod want;
@@ -18,7 +19,7 @@ pub use error::PlanError;
 pub use json::to_json;
 pub use unified::{Unified, unified};
 
-use crate::model::{Arg, NodeId, ValueId};
+use crate::model::{Arg, NodeId, Size, ValueId};
 use crate::solve::Link;
 
 /// Ordered edits of a program and its weights.
@@ -32,6 +33,8 @@ pub struct Plan {
     pub constants: Vec<NewConstant>,
     /// Statistics that were left approximate, by node.
     pub approximate: Vec<NodeId>,
+    /// Numbers computed from sizes that become others by themselves.
+    pub numbers: Vec<(ValueId, Size)>,
 }
 
 /// One change and its reason.

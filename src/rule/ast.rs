@@ -31,6 +31,8 @@ pub struct Rule {
     pub statistic: Option<Statistic>,
     /// Multiply-accumulates for each element of the first output, where the default (see the guide) does not hold.
     pub macs: Option<Expr>,
+    /// The number that the operator gives, where it gives one and no tensor.
+    pub value: Option<Expr>,
     /// The call to use where the arguments cannot express the sizes after the cut.
     pub becomes: Option<Statement>,
     /// Operands that are written in place. `None`: as the schema says.
@@ -306,7 +308,7 @@ eq_without_span! {
     Statement: name, op, args, condition;
     Claim: expr;
     Case: op, inputs, out, same, apart, locked, free;
-    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests;
+    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, value, becomes, writes, views, makes, tests;
 }
 
 impl std::fmt::Display for Place {

@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "op",
     "rule",
     "layout",
@@ -39,6 +39,7 @@ const KEYS: [&str; 23] = [
     "random",
     "statistic",
     "macs",
+    "value",
     "tests",
 ];
 
@@ -175,6 +176,7 @@ impl Reader<'_> {
             facts: Facts::default(),
             statistic: None,
             macs: None,
+            value: None,
             becomes: None,
             writes: None,
             views: None,
@@ -243,6 +245,7 @@ impl Reader<'_> {
             "random" => rule.facts.random = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
             "macs" => rule.macs = self.formula(value),
+            "value" => rule.value = self.formula(value),
             "tests" => rule.tests = self.cases(value),
             _ => self.unknown_key(key, &KEYS),
         }

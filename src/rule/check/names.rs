@@ -78,6 +78,9 @@ impl Check<'_> {
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
         }
+        if let Some(value) = &rule.value {
+            self.names_in("value", value, &[]);
+        }
         for (path, map) in [("sizes", &rule.sizes), ("args", &rule.args), ("default", &rule.default)] {
             for (name, e) in map {
                 self.names_in(&format!("{path}.{name}"), e, &[]);
