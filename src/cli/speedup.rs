@@ -50,6 +50,10 @@ pub struct Speedup {
     /// Whether means and norms over removed channels are repaired or left over fewer channels
     #[arg(long, value_enum, default_value = "exact")]
     statistics: StatisticsArg,
+    /// Add no zeros to the masks: the small model computes what the original does with the masks as they are. A channel
+    /// goes only where it is zero, or a number that a bias can take up
+    #[arg(long, conflicts_with_all = ["on_conflict", "statistics"])]
+    lossless: bool,
     #[command(flatten)]
     rules: Rules,
     /// What to do with operators that no rule describes
@@ -136,6 +140,7 @@ impl Speedup {
                     OnConflict::Error => Policy::Error,
                 },
                 unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
+                lossless: self.lossless,
                 explain: None,
             },
             statistics: match self.statistics {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::composite::Views;
 use super::repair::{Builder, GHOST};
 use super::want::{Outcome, Sizes, mentions, outcome, value};
-use super::{Change, Edit, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
+use super::{Change, Edit, Elements, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
 use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::rule::{RuleSet, Val, eval};
@@ -45,6 +45,7 @@ pub fn plan(
     for joint in &p.joint {
         planner.composite(joint)?;
     }
+    planner.folds();
     Ok(planner.plan)
 }
 
@@ -54,12 +55,12 @@ pub(super) struct Planner<'a> {
     rules: &'a RuleSet,
     pub(super) p: &'a Propagation,
     pub(super) solution: &'a Solution<'a>,
-    plan: Plan,
+    pub(super) plan: Plan,
     statistics: Statistics,
 }
 
 impl<'a> Planner<'a> {
-    fn push(&mut self, change: Change, reason: impl Into<String>) {
+    pub(super) fn push(&mut self, change: Change, reason: impl Into<String>) {
         self.plan.edits.push(Edit { change, reason: reason.into() });
     }
 
@@ -246,7 +247,7 @@ impl<'a> Planner<'a> {
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());
             let index = self.value(format!("c_{name}"), x);
-            self.plan.constants.push(NewConstant { name, value: index, data: places.clone() });
+            self.plan.constants.push(NewConstant { name, value: index, data: Elements::Positions(places.clone()) });
             let output =
                 if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
             let names = [("dim", Val::Size(Size::from(*dim)))];

@@ -29,6 +29,8 @@ pub struct Rule {
     pub facts: Facts,
     /// The axes whose number of positions matters for the values, and the repair.
     pub statistic: Option<Statistic>,
+    /// Where numbers at removed positions of a summed axis can be added.
+    pub fold: Option<FoldInto>,
     /// Multiply-accumulates for each element of the first output, where the default (see the guide) does not hold.
     pub macs: Option<Expr>,
     /// The call to use where the arguments cannot express the sizes after the cut.
@@ -148,6 +150,8 @@ pub struct Facts {
     pub sustain: Option<Vec<String>>,
     /// Facts that a removed position of a result must have, or it stays. The clauses then speak of all results.
     pub require: Option<Vec<String>>,
+    /// The number that the output is there, where the operands that it names are numbers.
+    pub value: Option<Expr>,
     /// Where this holds, the result is drawn at random: equal operands do not give equal results.
     pub random: Option<Expr>,
 }
@@ -161,6 +165,15 @@ pub struct Statistic {
     pub repair: Vec<Statement>,
     /// The same where what went is not zero but equal at all positions; `ghost(x)` is one position of that.
     pub uniform: Vec<Statement>,
+}
+
+/// `fold:`: the operand that is added to the output after the sum, for each position of the axis that the weight makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldInto {
+    /// The operand.
+    pub into: String,
+    /// Whether every output sums over all of the weight, as without padding.
+    pub when: Option<Expr>,
 }
 
 /// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`
@@ -306,7 +319,7 @@ eq_without_span! {
     Statement: name, op, args, condition;
     Claim: expr;
     Case: op, inputs, out, same, apart, locked, free;
-    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests;
+    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, fold, macs, becomes, writes, views, makes, tests;
 }
 
 impl std::fmt::Display for Place {

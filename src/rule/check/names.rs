@@ -75,6 +75,17 @@ impl Check<'_> {
         if let Some(random) = &rule.facts.random {
             self.names_in("random", random, &[]);
         }
+        if let Some(value) = &rule.facts.value {
+            self.names_in("value", value, &FACTS);
+        }
+        if let Some(fold) = &rule.fold {
+            if !self.known.operands.contains(&fold.into.as_str()) {
+                self.unknown_argument(&fold.into, self.sites.span("fold.into"));
+            }
+            if let Some(when) = &fold.when {
+                self.names_in("fold.when", when, &[]);
+            }
+        }
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
         }
