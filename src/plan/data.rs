@@ -344,7 +344,10 @@ mod tests {
         assert_eq!(added(DType::F32, &1.5f32.to_le_bytes(), 0.1), 1.6f32.to_le_bytes());
         assert_eq!(added(DType::F16, &half::f16::from_f64(1.5).to_le_bytes(), 0.25), half::f16::from_f64(1.75).to_le_bytes());
         assert_eq!(added(DType::BF16, &half::bf16::from_f64(1.5).to_le_bytes(), 0.5), half::bf16::from_f64(2.0).to_le_bytes());
-        assert_eq!(bytes(&Elements::Numbers(DType::F32, vec![2.0, -1.0])), [2.0f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat());
+        assert_eq!(
+            bytes(&Elements::Numbers(DType::F32, vec![2.0, -1.0])),
+            [2.0f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat()
+        );
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl<'a> Clauses<'a> {
         let bound = self.bound;
         let open = |l: &LetterId| coords[*l as usize].is_none() && !apart.contains(l);
         let given = |l: &LetterId| bound.operands.iter().any(|o| o.holds(*l));
-        let parts = bound.outputs.iter().flat_map(|o| &o.dims).filter_map(|d| if let DimExpr::Sum(p) = d { Some(p) } else { None });
+        let parts =
+            bound.outputs.iter().flat_map(|o| &o.dims).filter_map(|d| if let DimExpr::Sum(p) = d { Some(p) } else { None });
         bound.copies && parts.flatten().any(|part| part.letters().iter().any(|l| open(l) && !given(l)))
     }
 

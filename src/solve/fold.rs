@@ -94,9 +94,8 @@ impl Prover<'_> {
         let size: usize = site.input.iter().map(|(l, _)| frame.len(*l)).product();
         let place = |p: usize, (l, step): (LetterId, usize)| p / step % frame.len(l).max(1);
         let stays = |l: LetterId, c: usize| kept[l as usize].as_ref().is_none_or(|k| k[c]);
-        let here = |p: &usize| {
-            site.input.iter().all(|f| if f.0 == letter { place(*p, *f) == at } else { stays(f.0, place(*p, *f)) })
-        };
+        let here =
+            |p: &usize| site.input.iter().all(|f| if f.0 == letter { place(*p, *f) == at } else { stays(f.0, place(*p, *f)) });
         if !(0..size).filter(here).all(|p| numbers.get(p).is_some_and(|x| x.is_finite())) {
             return if known(&mut clauses) { Folded::Constant } else { Folded::No };
         }
@@ -142,7 +141,9 @@ impl Prover<'_> {
         };
         let made = output.dims.iter().find(whole)?;
         let input_factors = factors(&input.dims[dim])?;
-        if !input_factors.iter().all(|(l, _)| *l == letter || made.letters().contains(l)) || input.at.iter().chain(&weight.at).next().is_some() {
+        if !input_factors.iter().all(|(l, _)| *l == letter || made.letters().contains(l))
+            || input.at.iter().chain(&weight.at).next().is_some()
+        {
             return None;
         }
         let bias = match bound.operands.iter().find(|o| o.arg == fold.into) {
@@ -263,9 +264,8 @@ impl Fold {
                 add[bias] += if x.is_finite() { x * w } else { 0.0 };
             }
         });
-        let stays = |b: usize| {
-            site.made.iter().all(|(l, s)| letters[*l as usize].as_ref().is_none_or(|k| k[b / s % len(*l).max(1)]))
-        };
+        let stays =
+            |b: usize| site.made.iter().all(|(l, s)| letters[*l as usize].as_ref().is_none_or(|k| k[b / s % len(*l).max(1)]));
         let kept: Vec<bool> = (0..n).map(stays).collect();
         let mut base = vec![0.0; n];
         let tensor = match site.bias {

@@ -63,7 +63,8 @@ impl<'a> Exact<'a> {
     pub fn each(&self, tensor: usize, f: &mut dyn FnMut(usize, f64)) -> bool {
         let t = &self.graph.tensors[tensor];
         let mask = self.given[tensor].as_ref().filter(|_| t.role == Role::Parameter);
-        let inner: Option<(usize, usize)> = mask.and_then(Given::channel_dim).map(|d| (t.shape[d], t.shape[d + 1..].iter().product()));
+        let inner: Option<(usize, usize)> =
+            mask.and_then(Given::channel_dim).map(|d| (t.shape[d], t.shape[d + 1..].iter().product()));
         let kept = |at: usize| match (mask, inner) {
             (None, _) => true,
             (Some(g), None) => g.mask.keep.get(at).is_none_or(|k| *k != 0),

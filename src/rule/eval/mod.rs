@@ -12,8 +12,8 @@ use super::ast::{Binary, Expr, Unary};
 
 /// Names of the functions that formulas may call anywhere.
 pub const FUNCTIONS: [&str; 23] = [
-    "min", "max", "abs", "sqrt", "exp", "log", "log1p", "sin", "cos", "tanh", "erf", "sigmoid", "len", "floor", "ceil", "int", "sum",
-    "prod", "any", "all", "range", "shape", "rank",
+    "min", "max", "abs", "sqrt", "exp", "log", "log1p", "sin", "cos", "tanh", "erf", "sigmoid", "len", "floor", "ceil", "int",
+    "sum", "prod", "any", "all", "range", "shape", "rank",
 ];
 
 /// What the names of a formula stand for.
