@@ -54,6 +54,10 @@ pub struct Speedup {
     /// goes only where it is zero, or a number that a bias can take up
     #[arg(long, conflicts_with_all = ["on_conflict", "statistics"])]
     lossless: bool,
+    /// With --lossless: where a padded convolution reads such a number, add a tensor of the size of its result. The small
+    /// model takes no other image sizes then
+    #[arg(long, requires = "lossless")]
+    bias_maps: bool,
     #[command(flatten)]
     rules: Rules,
     /// What to do with operators that no rule describes
@@ -141,6 +145,7 @@ impl Speedup {
                 },
                 unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
                 lossless: self.lossless,
+                bias_maps: self.bias_maps,
                 explain: None,
             },
             statistics: match self.statistics {

@@ -25,14 +25,14 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
     for (k, c) in plan.constants.iter().enumerate() {
         let value = &mut small.values[c.value.index()];
         value.dtype = c.data.dtype();
-        value.shape = Some(vec![Size::from(c.data.len())]);
+        value.shape = Some(c.shape.iter().copied().map(Size::from).collect());
         small.tensors.push(Tensor {
             name: c.name.clone(),
             value: c.value,
             role: Role::Constant,
             dtype: c.data.dtype(),
-            shape: vec![c.data.len()],
-            strides: vec![1],
+            shape: c.shape.clone(),
+            strides: super::data::dense(&c.shape),
             offset: 0,
             storage: usize::MAX - k, // the writer's payloads number it
             updated: false,

@@ -45,7 +45,7 @@ pub fn plan(
     for joint in &p.joint {
         planner.composite(joint)?;
     }
-    planner.folds();
+    planner.folds()?;
     Ok(planner.plan)
 }
 
@@ -247,7 +247,7 @@ impl<'a> Planner<'a> {
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());
             let index = self.value(format!("c_{name}"), x);
-            self.plan.constants.push(NewConstant { name, value: index, data: Elements::Positions(places.clone()) });
+            self.plan.constants.push(NewConstant { name, value: index, shape: vec![places.len()], data: Elements::Positions(places.clone()) });
             let output =
                 if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
             let names = [("dim", Val::Size(Size::from(*dim)))];
@@ -365,7 +365,7 @@ impl<'a> Planner<'a> {
 }
 
 /// A value of the plan, with a name that no other value has.
-fn add(graph: &Graph, plan: &mut Plan, mut value: NewValue) -> ValueId {
+pub(super) fn add(graph: &Graph, plan: &mut Plan, mut value: NewValue) -> ValueId {
     let taken =
         |plan: &Plan, name: &str| graph.values.iter().any(|v| v.name == name) || plan.values.iter().any(|v| v.name == name);
     let stem = value.name.clone();

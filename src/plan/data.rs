@@ -81,7 +81,8 @@ fn small_shape(small: &Graph, k: usize) -> &[usize] {
     &small.tensors[k].shape
 }
 
-fn dense(shape: &[usize]) -> Vec<usize> {
+/// Strides of a dense tensor.
+pub(super) fn dense(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for d in (0..shape.len().saturating_sub(1)).rev() {
         strides[d] = strides[d + 1] * shape[d + 1].max(1);

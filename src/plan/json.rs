@@ -57,7 +57,7 @@ pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
         })
         .collect();
     let constants: Vec<Value> =
-        plan.constants.iter().map(|c| json!({"name": c.name, "value": name(c.value), "data": elements(&c.data)})).collect();
+        plan.constants.iter().map(|c| json!({"name": c.name, "value": name(c.value), "sizes": c.shape, "data": elements(&c.data)})).collect();
     json!({"version": VERSION, "edits": edits, "constants": constants})
 }
 

@@ -33,6 +33,8 @@ pub struct Plan {
     pub constants: Vec<NewConstant>,
     /// Statistics that were left approximate, by node.
     pub approximate: Vec<NodeId>,
+    /// Nodes to whose results a constant is added, and that.
+    pub maps: Vec<(NodeId, ValueId)>,
 }
 
 /// One change and its reason.
@@ -153,14 +155,16 @@ pub struct NewValue {
     pub like: ValueId,
 }
 
-/// A constant of one dimension that the plan adds.
+/// A constant that the plan adds.
 #[derive(Clone, Debug)]
 pub struct NewConstant {
     /// Its name in the state.
     pub name: String,
     /// Its value in the graph.
     pub value: ValueId,
-    /// Its elements.
+    /// Its sizes.
+    pub shape: Vec<usize>,
+    /// Its elements, row-major.
     pub data: Elements,
 }
 

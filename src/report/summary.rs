@@ -108,6 +108,11 @@ impl Summary {
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
         }
+        for (id, map) in &plan.maps {
+            let n = plan.constants.iter().find(|c| c.value == *map).map_or(0, |c| c.data.len());
+            let text = format!("a tensor of {} numbers is added to the result, which now has a fixed size", super::table::spaced(n as u64));
+            s.notes.push(note(graph, *id, text));
+        }
         for name in &solution.ignored {
             let text = "this weight is computed from other parameters (parametrizations), whose names a mask must use; its mask is ignored";
             s.notes.push(Note { subject: name.clone(), text: text.into(), line: None });
@@ -207,6 +212,7 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         let why = match o.why {
             Hindrance::Unproven => "summed over here, and what they add is not proven to be zero",
             Hindrance::Constant => "summed over here, and what they add is a number that no bias can take up",
+            Hindrance::Border => "summed over here, and what they add is a number that differs at the border (--bias-maps takes it up)",
             Hindrance::Inexpressible => "the operator's arguments could not say what would be left",
         };
         let cost = if o.parameters > 0 { format!(" ({} parameters)", super::table::spaced(o.parameters)) } else { String::new() };

@@ -174,6 +174,8 @@ pub struct FoldInto {
     pub into: String,
     /// Whether every output sums over all of the weight, as without padding.
     pub when: Option<Expr>,
+    /// Where not: a letter that slides, and its position for those of the others.
+    pub window: Option<(String, Expr)>,
 }
 
 /// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`

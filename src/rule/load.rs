@@ -385,22 +385,23 @@ impl Reader<'_> {
     fn fold(&mut self, node: &Node) -> Option<FoldInto> {
         let Content::Map(pairs) = &node.content else {
             self.site("fold.into".into(), node);
-            return self.text(node, "the name of an operand").map(|into| FoldInto { into, when: None });
+            return self.text(node, "the name of an operand").map(|into| FoldInto { into, when: None, window: None });
         };
-        let (mut into, mut when) = (None, None);
+        let (mut into, mut when, mut window) = (None, None, None);
         for (key, value) in pairs {
             let name = key.text().unwrap_or("");
             self.site(format!("fold.{name}"), value);
             match name {
                 "into" => into = self.text(value, "the name of an operand"),
                 "when" => when = self.formula(value),
-                _ => self.unknown_key(key, &["into", "when"]),
+                "window" => window = self.formulas("fold.window", value).into_iter().next(),
+                _ => self.unknown_key(key, &["into", "when", "window"]),
             }
         }
         if into.is_none() {
             self.error("entry", node.span(), "a fold names an operand".into(), "expected `into:`", None);
         }
-        into.map(|into| FoldInto { into, when })
+        into.map(|into| FoldInto { into, when, window })
     }
 
     fn statements(&mut self, path: &str, node: &Node) -> Vec<Statement> {

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use super::facts::{Clauses, Kept, ZERO};
 use super::frame::Frame;
 use super::number::Exact;
-use super::prove::{Failure, Prover};
-use super::state::{State, Why};
+use super::ragged::Link;
+use super::prove::Prover;
 use egg::Id;
 
 use crate::axis::{Bound, Call, DimExpr, Given, LetterId, Propagation};
-use crate::model::{Arg, Graph, NodeId, ValueId};
-use crate::rule::eval;
+use crate::model::{Arg, Graph, NodeId, Size, ValueId};
+use crate::rule::{FoldInto, Scope, Val, eval};
 
 /// Whether a removed position can be folded.
 pub enum Folded {
@@ -20,6 +20,8 @@ pub enum Folded {
     Yes,
     /// It holds a number, but nothing can take that up.
     Constant,
+    /// It holds a number that a bias for each place of the result could take up.
+    Border,
     /// It holds no number.
     No,
 }
@@ -27,50 +29,50 @@ pub enum Folded {
 /// A sum over an axis some of whose removed positions hold numbers.
 #[derive(Clone, Debug)]
 pub struct Fold {
-    node: NodeId,
-    letter: LetterId,
-    site: Site,
+    pub(super) node: NodeId,
+    pub(super) letter: LetterId,
+    pub(super) site: Site,
     /// By position of the input's dimension: its number, or NaN.
-    numbers: Rc<[f64]>,
+    pub(super) numbers: Rc<[f64]>,
 }
 
 /// Where the parts of a sum stand.
 #[derive(Clone, Debug)]
-struct Site {
+pub(super) struct Site {
     /// The input's dimension that has the axis, in terms of letters.
-    input: Factors,
+    pub(super) input: Factors,
+    /// The letter that tells the outer position of the axis, where it has a context.
+    pub(super) link: Option<Link<LetterId>>,
     /// The weight: a stored tensor, for each of its dimensions the letters.
-    tensor: usize,
-    weight: Vec<Factors>,
+    pub(super) tensor: usize,
+    pub(super) weight: Vec<Factors>,
     /// The result's dimension that the weight makes.
-    made: Factors,
+    pub(super) made: Factors,
+    /// The axis of that dimension.
+    pub(super) axis: Id,
     /// The argument that takes the sum up.
-    into: String,
+    pub(super) into: String,
     /// The stored tensor that is there now.
-    bias: Option<usize>,
+    pub(super) bias: Option<usize>,
+    /// Where results sum over some of the weight only, as at a padded border.
+    pub(super) windows: Vec<Window>,
+}
+
+/// One dimension over which a window slides.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    /// The letter of the window in the weight.
+    pub(super) k: LetterId,
+    /// Number of places of the window.
+    pub(super) places: usize,
+    /// For each position of the result and place of the window whether it lies on the input.
+    pub(super) inside: Vec<bool>,
+    /// Number of positions of the result.
+    pub(super) size: usize,
 }
 
 /// A dimension as a product of letters, each with its step.
-type Factors = Vec<(LetterId, usize)>;
-
-/// What the numbers at the removed positions add up to, for each position of a bias.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Folding {
-    /// The node whose bias it is.
-    pub node: NodeId,
-    /// The argument.
-    pub into: String,
-    /// What is added, for every position before the cut.
-    pub add: Vec<f64>,
-    /// Which of these stay.
-    pub kept: Vec<bool>,
-    /// The stored tensor that only this node reads and that takes it up; else a new one has to.
-    pub tensor: Option<usize>,
-    /// What a new tensor holds besides: the values of a bias that others read too.
-    pub base: Vec<f64>,
-    /// A value with the element type of a new tensor.
-    pub like: ValueId,
-}
+pub(super) type Factors = Vec<(LetterId, usize)>;
 
 impl Prover<'_> {
     /// Tries to fold a removed position of a summed axis.
@@ -91,13 +93,28 @@ impl Prover<'_> {
             return if known(&mut clauses) { Folded::Constant } else { Folded::No };
         };
         // Every element that the position stands for: where the other letters of the dimension stay.
-        let size: usize = site.input.iter().map(|(l, _)| frame.len(*l)).product();
-        let place = |p: usize, (l, step): (LetterId, usize)| p / step % frame.len(l).max(1);
-        let stays = |l: LetterId, c: usize| kept[l as usize].as_ref().is_none_or(|k| k[c]);
-        let here =
-            |p: &usize| site.input.iter().all(|f| if f.0 == letter { place(*p, *f) == at } else { stays(f.0, place(*p, *f)) });
-        if !(0..size).filter(here).all(|p| numbers.get(p).is_some_and(|x| x.is_finite())) {
+        let number = |p: usize| numbers.get(p).is_some_and(|x| x.is_finite());
+        let dim = site.input.iter().map(|(l, _)| *l).collect::<Vec<_>>();
+        let all = if let [_] = dim[..] {
+            number(at)
+        } else {
+            let dim = DimExpr::Product(dim.into_iter().map(DimExpr::Letter).collect());
+            let mut here = frame.nowhere();
+            let stays = |(l, c): (usize, &Option<u32>)| match (&kept[l], c) {
+                (Some(k), Some(c)) if l != letter as usize => k[*c as usize],
+                _ => true,
+            };
+            (0..dim.len(frame.letters)).all(|p| {
+                here.fill(None);
+                frame.decode(&dim, p, &mut here);
+                here[letter as usize] != Some(at as u32) || !here.iter().enumerate().all(stays) || number(p)
+            })
+        };
+        if !all {
             return if known(&mut clauses) { Folded::Constant } else { Folded::No };
+        }
+        if !site.windows.is_empty() && !exact.maps {
+            return Folded::Border;
         }
         if !self.folds.iter().any(|f| f.node == bound.node && f.letter == letter) {
             if self.folds.iter().any(|f| f.node == bound.node) {
@@ -112,9 +129,9 @@ impl Prover<'_> {
     fn site(&self, exact: &Exact, bound: &Bound, call: &Call, frame: &Frame, letter: LetterId) -> Option<(Site, Rc<[f64]>)> {
         let (graph, p) = (self.graph, self.p);
         let fold = bound.rule.fold.as_ref()?;
-        let holds = fold.when.as_ref().is_none_or(|e| eval(e, call).is_ok_and(|v| v.truthy()));
+        let whole = fold.when.as_ref().is_none_or(|e| eval(e, call).is_ok_and(|v| v.truthy()));
         let [output] = bound.outputs.as_slice() else { return None };
-        if !holds || call.node.graph != 0 || !bound.summed().contains(&letter) || frame.links.iter().any(Option::is_some) {
+        if (!whole && fold.window.is_none()) || call.node.graph != 0 || !bound.summed().contains(&letter) {
             return None;
         }
         let mut with = bound.operands.iter().filter(|o| o.holds(letter));
@@ -127,7 +144,7 @@ impl Prover<'_> {
         };
         let mut dims = (0..input.dims.len()).filter(|d| input.dims[*d].letters().contains(&letter));
         let (Some(dim), None) = (dims.next(), dims.next()) else { return None };
-        let factors = |d: &DimExpr| factors(frame, d);
+        let factors = |d: &DimExpr| factors(bound, d);
         let mut at = vec![Factors::new(); weight.dims.len()];
         for (d, place) in weight.dims.iter().zip(&order) {
             at[*place] = factors(d)?;
@@ -135,11 +152,12 @@ impl Prover<'_> {
         let all: Vec<LetterId> = at.iter().flatten().map(|(l, _)| *l).collect();
         let result = output.dims.iter().flat_map(DimExpr::letters).collect::<Vec<_>>();
         let made: Vec<LetterId> = all.iter().copied().filter(|l| result.contains(l)).collect();
-        let whole = |d: &&DimExpr| {
+        let is_made = |d: &DimExpr| {
             let letters = d.letters();
             !letters.is_empty() && letters.len() == made.len() && letters.iter().all(|l| made.contains(l))
         };
-        let made = output.dims.iter().find(whole)?;
+        let place = output.dims.iter().position(is_made)?;
+        let made = &output.dims[place];
         let input_factors = factors(&input.dims[dim])?;
         if !input_factors.iter().all(|(l, _)| *l == letter || made.letters().contains(l))
             || input.at.iter().chain(&weight.at).next().is_some()
@@ -156,10 +174,86 @@ impl Prover<'_> {
                 _ => return None,
             },
         };
+        // What depends on an outer position has it beside itself in each dimension.
+        let told = |d: &DimExpr| d.letters().iter().all(|l| frame.links[*l as usize].is_none_or(|k| d.letters().contains(&k.at)));
+        let link = frame.links[letter as usize];
+        if !told(&input.dims[dim]) || !told(made) || link.is_some_and(|k| !all.contains(&k.at)) {
+            return None;
+        }
+        let axis = *p.dims[output.value?.index()].as_ref()?.get(place)?;
+        let after = (made.letters(), &output.dims[place + 1..]);
+        let windows = if whole { Vec::new() } else { windows(bound, call, fold, (letter, &input.dims, &all), (&after.0, after.1))? };
         let made = factors(made)?;
-        let numbers = numbers(&self.facts[value.index()], dim, input_factors.iter().map(|(l, _)| frame.len(*l)).product())?;
-        let site = Site { input: input_factors, tensor, weight: at, made, into: fold.into.clone(), bias };
+        let size = input.dims[dim].len(&bound.letters);
+        let numbers = numbers(&self.facts[value.index()], dim, size)?;
+        let into = fold.into.clone();
+        let site = Site { input: input_factors, link, tensor, weight: at, made, axis, into, bias, windows };
         Some((site, numbers))
+    }
+}
+
+/// The windows of a sum: each letter `k` of the weight that the result lacks, with the letters of its dimension in the
+/// input and in the result.
+fn windows(
+    bound: &Bound,
+    call: &Call,
+    fold: &FoldInto,
+    (letter, input, weight): (LetterId, &[DimExpr], &[LetterId]),
+    (made, results): (&[LetterId], &[DimExpr]),
+) -> Option<Vec<Window>> {
+    let (computed, formula) = fold.window.as_ref()?;
+    let count = |l: LetterId| bound.size(l).as_int().and_then(|n| usize::try_from(n).ok());
+    let mut out = Vec::new();
+    for (item, result) in results.iter().enumerate() {
+        let DimExpr::Letter(t) = result else { return None };
+        let name = |l: LetterId| bound.letters[l as usize].name.as_str();
+        let here = |l: &LetterId| {
+            bound.letters[*l as usize].item == item && (name(*l) == computed || formula.names().contains(&name(*l)))
+        };
+        let k = weight.iter().copied().find(here)?;
+        let slides = input.iter().filter_map(|d| if let DimExpr::Letter(l) = d { Some(*l) } else { None });
+        let s = slides.filter(here).next().filter(|_| here(t))?;
+        let (size, places, extent) = (count(*t)?, count(k)?, count(s)?);
+        // One of the input's and the result's positions is computed from the other.
+        let (from, from_size, to_size) = if name(s) == computed { (*t, size, extent) } else { (s, extent, size) };
+        let mut inside = vec![false; size * places];
+        for a in 0..from_size {
+            for place in 0..places {
+                let names = Places { call, item, at: [(name(from), a), (name(k), place)] };
+                let b = eval(formula, &names).ok()?.as_int()?;
+                if let Some(b) = usize::try_from(b).ok().filter(|b| *b < to_size) {
+                    let position = if from == *t { a } else { b };
+                    inside[position * places + place] = true;
+                }
+            }
+        }
+        out.push(Window { k, places, inside, size });
+    }
+    // Letters of the weight that are in neither have to be those of the windows.
+    let other = |l: &LetterId| *l != letter && !made.contains(l) && !out.iter().any(|w| w.k == *l);
+    (!weight.iter().any(|l| other(l))).then_some(out)
+}
+
+/// Names in a `window:` formula: letters are positions, and a list stands for its item of the same dimension.
+struct Places<'a> {
+    call: &'a Call<'a>,
+    item: usize,
+    at: [(&'a str, usize); 2],
+}
+
+impl Scope for Places<'_> {
+    fn get(&self, name: &str) -> Option<Val> {
+        if let Some((_, at)) = self.at.iter().find(|(n, _)| *n == name) {
+            return Some(Val::from(*at));
+        }
+        match self.call.val(name)? {
+            Val::List(items) => items.get(self.item).or(items.first().filter(|_| items.len() == 1)).cloned(),
+            one => Some(one),
+        }
+    }
+
+    fn spread(&self, _: &str) -> Option<Vec<Size>> {
+        None
     }
 }
 
@@ -176,7 +270,7 @@ fn numbers(facts: &super::facts::ValueFacts, dim: usize, size: usize) -> Option<
 }
 
 /// A dimension as a product of letters.
-fn factors(frame: &Frame, dim: &DimExpr) -> Option<Factors> {
+fn factors(bound: &Bound, dim: &DimExpr) -> Option<Factors> {
     let parts: Vec<LetterId> = match dim {
         DimExpr::One => Vec::new(),
         DimExpr::Letter(l) => vec![*l],
@@ -188,7 +282,7 @@ fn factors(frame: &Frame, dim: &DimExpr) -> Option<Factors> {
     };
     let mut out = Factors::new();
     for (k, l) in parts.iter().enumerate() {
-        out.push((*l, parts[k + 1..].iter().map(|l| frame.len(*l)).product()));
+        out.push((*l, parts[k + 1..].iter().map(|l| bound.letters[*l as usize].len()).product()));
     }
     Some(out)
 }
@@ -219,64 +313,4 @@ fn stored(graph: &Graph, p: &Propagation, exact: &Exact, mut value: ValueId) -> 
         value = from;
     }
     None
-}
-
-impl Fold {
-    /// All that was folded has to stay: the weights cannot be read.
-    pub fn failures(&self, p: &Propagation, state: &State) -> Vec<Failure> {
-        let list = p.bound_at(self.node).and_then(|b| state.of(b.ids[self.letter as usize]));
-        let gone = list.iter().flat_map(|list| list.iter()).filter(|set| !state.keeps(**set));
-        gone.map(|set| Failure { set: *set, why: Why::Constant(self.node) }).collect()
-    }
-
-    /// Adds up what the removed positions contribute. `None` if the weights cannot be read.
-    pub fn add_up(&self, p: &Propagation, exact: &Exact, kept: &dyn Fn(Id) -> Option<Rc<[bool]>>) -> Option<Folding> {
-        let (graph, site) = (exact.graph, &self.site);
-        let bound = p.bound_at(self.node)?;
-        let len = |l: LetterId| bound.letters[l as usize].len();
-        let letters: Vec<Option<Rc<[bool]>>> = bound.ids.iter().map(|id| kept(*id)).collect();
-        let step = |of: &Factors, l: LetterId| of.iter().find(|(k, _)| *k == l).map_or(0, |(_, step)| *step);
-        let n: usize = site.made.iter().map(|(l, _)| len(*l)).product();
-        let weight = &graph.tensors[site.tensor];
-        // For each dimension of the weight and position: where it is in the bias, where in the input, and whether it goes.
-        let table = |(factors, size): (&Factors, &usize)| -> Vec<(usize, usize, bool)> {
-            let at = |p: usize| {
-                factors.iter().fold((0, 0, false), |(bias, input, gone), (l, s)| {
-                    let c = p / s % len(*l).max(1);
-                    let gone = gone || (*l == self.letter && letters[*l as usize].as_ref().is_some_and(|k| !k[c]));
-                    (bias + c * step(&site.made, *l), input + c * step(&site.input, *l), gone)
-                })
-            };
-            (0..*size).map(at).collect()
-        };
-        let tables: Vec<Vec<(usize, usize, bool)>> = site.weight.iter().zip(&weight.shape).map(table).collect();
-        let steps: Vec<usize> = (0..weight.shape.len()).map(|d| weight.shape[d + 1..].iter().product()).collect();
-        let mut add = vec![0.0; n];
-        let read = exact.each(site.tensor, &mut |at, w| {
-            let (mut bias, mut input, mut gone) = (0, 0, false);
-            for (table, step) in tables.iter().zip(&steps) {
-                let (b, i, g) = table[at / step % table.len()];
-                (bias, input, gone) = (bias + b, input + i, gone || g);
-            }
-            if gone && w != 0.0 {
-                let x = self.numbers[input];
-                // What has no number goes with another axis, or the proof would not rely on it.
-                add[bias] += if x.is_finite() { x * w } else { 0.0 };
-            }
-        });
-        let stays =
-            |b: usize| site.made.iter().all(|(l, s)| letters[*l as usize].as_ref().is_none_or(|k| k[b / s % len(*l).max(1)]));
-        let kept: Vec<bool> = (0..n).map(stays).collect();
-        let mut base = vec![0.0; n];
-        let tensor = match site.bias {
-            Some(k) if exact.alone(k) => Some(k),
-            Some(k) => {
-                exact.each(k, &mut |at, x| base[at] = x).then_some(())?;
-                None
-            }
-            None => None,
-        };
-        let like = graph.tensors[site.bias.unwrap_or(site.tensor)].value;
-        read.then(|| Folding { node: self.node, into: site.into.clone(), add, kept, tensor, base, like })
-    }
 }

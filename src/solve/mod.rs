@@ -15,6 +15,7 @@ mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod sums;
 mod uniform;
 mod verdict;
 mod votes;
@@ -30,11 +31,11 @@ pub(crate) use error::closest_names;
 pub use error::{SolveError, closest};
 pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ZERO};
-pub use fold::Folding;
 pub use masks::{Given, Mask, Masks};
 pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
+pub use sums::Folding;
 pub use uniform::{Ghost, Uniform};
 pub use verdict::Verdict;
 pub use votes::Conflict;
@@ -74,6 +75,8 @@ pub struct Options {
     pub unmasked_abstain: bool,
     /// The small model is to equal the original with the given masks, and no further zeros.
     pub lossless: bool,
+    /// In that case numbers may be added that differ from place to place of a result.
+    pub bias_maps: bool,
     /// An axis of which to say what was decided of each position.
     pub explain: Option<Id>,
 }
@@ -98,6 +101,8 @@ pub enum Hindrance {
     Unproven,
     /// They are summed over and hold numbers that cannot be folded.
     Constant,
+    /// They hold numbers that a bias map could take up.
+    Border,
     /// The node's arguments cannot express what would be left.
     Inexpressible,
 }
@@ -191,7 +196,7 @@ pub fn solve<'a>(
     let mut last = Vec::new();
     let mut obstacles: Vec<Obstacle> = Vec::new();
     let mut rounds = 0;
-    let exact = options.lossless.then(|| Exact::new(graph, p, &given, data));
+    let exact = options.lossless.then(|| Exact::new(graph, p, &given, data, options.bias_maps));
     let mut costs = Costs::default();
     let (uniform, folds) = loop {
         rounds += 1;
@@ -269,7 +274,7 @@ fn folded(p: &Propagation, state: &State, exact: &Exact, folds: &[Fold], failure
 fn hindrance(why: &Why) -> Option<(NodeId, Hindrance)> {
     match why {
         Why::Unproven(node) => Some((*node, Hindrance::Unproven)),
-        Why::Constant(node) => Some((*node, Hindrance::Constant)),
+        Why::Constant { node, map } => Some((*node, if *map { Hindrance::Border } else { Hindrance::Constant })),
         Why::Inexpressible(node) => Some((*node, Hindrance::Inexpressible)),
         _ => None,
     }

@@ -28,6 +28,8 @@ pub struct Exact<'a> {
     pub given: &'a [Option<Given<'a>>],
     /// The stored values.
     pub data: &'a dyn Data,
+    /// Whether a bias may have other values from place to place.
+    pub maps: bool,
     /// For each tensor whether its values are the stored ones whenever it is read.
     pub fixed: Vec<bool>,
     tensors: FxHashMap<ValueId, usize>,
@@ -38,13 +40,13 @@ pub struct Exact<'a> {
 
 impl<'a> Exact<'a> {
     /// What the given masks and the stored values say.
-    pub fn new(graph: &'a Graph, p: &Propagation, given: &'a [Option<Given<'a>>], data: &'a dyn Data) -> Exact<'a> {
+    pub fn new(graph: &'a Graph, p: &Propagation, given: &'a [Option<Given<'a>>], data: &'a dyn Data, maps: bool) -> Exact<'a> {
         let fixed = graph.tensors.iter().map(|t| !t.updated && !p.aliases.written(t.value)).collect();
         let tensors = graph.tensors.iter().enumerate().map(|(k, t)| (t.value, k)).collect();
         let mut uses = vec![0; graph.values.len()];
         let read = graph.nodes.iter().flat_map(|n| &n.args).flat_map(|(_, a)| a.tensors());
         read.chain(graph.outputs.iter().copied()).for_each(|v| uses[v.index()] += 1);
-        Exact { graph, given, data, fixed, tensors, uses, values: RefCell::default() }
+        Exact { graph, given, data, maps, fixed, tensors, uses, values: RefCell::default() }
     }
 
     /// The stored tensor that a value is.

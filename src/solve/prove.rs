@@ -266,7 +266,8 @@ impl<'a> Prover<'a> {
             }
             let why = match self.fold(bound, call, frame, kept, (l, at)) {
                 Folded::Yes => continue,
-                Folded::Constant => Why::Constant(bound.node),
+                Folded::Constant => Why::Constant { node: bound.node, map: false },
+                Folded::Border => Why::Constant { node: bound.node, map: true },
                 Folded::No => Why::Unproven(bound.node),
             };
             if let Some(list) = self.state.of(bound.ids[l as usize]) {

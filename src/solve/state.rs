@@ -21,7 +21,12 @@ pub enum Why {
     /// At this node the position is summed over, and nothing is proven zero there.
     Unproven(NodeId),
     /// At this node the position is summed over, and holds a number other than zero that cannot be folded.
-    Constant(NodeId),
+    Constant {
+        /// The node.
+        node: NodeId,
+        /// A bias for each place of the result could take it up.
+        map: bool,
+    },
     /// The node's arguments cannot express what would be left.
     Inexpressible(NodeId),
     /// Another description of the same position stays.

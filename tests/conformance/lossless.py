@@ -184,9 +184,14 @@ def zero_to_half(self, x):
     return self.out(torch.sigmoid(self.a(x)))
 
 
-@case(FOLDED, shape=(4, 6), a=lambda: L(6, 10), w=nets.P(10, 4), b=nets.P(4))
+@case(FOLDED, shape=(4, 6), a=lambda: L(6, 10), w=nets.P(10, 4), b=nets.P(4), out=lambda: L(4, 4))
 def addmm(self, x):
-    return torch.addmm(self.b, torch.sigmoid(self.a(x)), self.w)
+    return self.out(torch.addmm(self.b, torch.sigmoid(self.a(x)), self.w))
+
+
+@case(FOLDED, a=lambda: C2(3, 8, 3, groups=1), n=lambda: BN(8), b=lambda: C2(8, 8, 3, groups=4), m=lambda: BN(8), out=lambda: C2(8, 6, 1, groups=2))
+def more_groups(self, x):
+    return self.out(torch.relu(self.m(self.b(torch.sigmoid(self.n(self.a(x)))))))
 
 
 @case(KEPT, shape=(4, 6), a=lambda: L(6, 10), w=nets.P(10, 4), out=lambda: L(4, 4))

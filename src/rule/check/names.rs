@@ -85,6 +85,10 @@ impl Check<'_> {
             if let Some(when) = &fold.when {
                 self.names_in("fold.when", when, &[]);
             }
+            if let Some((letter, formula)) = &fold.window {
+                self.letter(letter, self.sites.span(&format!("fold.window.{letter}:")));
+                self.names_in(&format!("fold.window.{letter}"), formula, &[]);
+            }
         }
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
