@@ -54,6 +54,8 @@ pub struct Clauses<'a> {
     pub operands: Vec<Option<&'a ValueFacts>>,
     /// Which facts a loop may be taken to keep up at the position that is asked about.
     pub assumed: u8,
+    /// Facts are about all elements; else about those alone whose other coordinates stay, as all others are masked.
+    pub whole: bool,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
@@ -68,7 +70,7 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, assumed: 0, tables: FxHashMap::default(), last: None }
+        Clauses { bound, call, kept, frame, operands, assumed: 0, whole: false, tables: FxHashMap::default(), last: None }
     }
 
     /// The facts of a result at one position of one dimension.
@@ -279,8 +281,8 @@ impl<'a> Clauses<'a> {
                 for (q, f) in flags.iter().enumerate() {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
-                    let here =
-                        dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
+                    let here = self.whole
+                        || dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
                     if let (true, Some(p)) = (here, place(&at)) {
                         table[p] &= f & kind != 0;
                     }
@@ -320,6 +322,7 @@ pub fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim:
     let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
     mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
     let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
+    clauses.whole = view.whole;
     if clauses.giving(&apart).is_empty() {
         return before;
     }

@@ -85,7 +85,7 @@ impl Prover<'_> {
         (letter, at): (LetterId, usize),
     ) -> Folded {
         let Some(exact) = self.exact else { return Folded::No };
-        let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+        let mut clauses = self.clauses(bound, call, frame, kept);
         let coords = frame.at(letter, at);
         let holders: Vec<usize> = (0..bound.operands.len()).filter(|k| bound.operands[*k].holds(letter)).collect();
         let known = |clauses: &mut Clauses| holders.iter().any(|k| clauses.number(*k, &coords).is_some());

@@ -148,9 +148,15 @@ impl<'a> Prover<'a> {
         }
     }
 
-    pub(super) fn operands(&self, bound: &Bound) -> Vec<Option<&ValueFacts>> {
+    fn operands(&self, bound: &Bound) -> Vec<Option<&ValueFacts>> {
         let of = |g: &Given| if let Given::Tensor(v) = g { Some(&self.facts[v.index()]) } else { None };
         bound.operands.iter().map(|o| of(&o.given)).collect()
+    }
+
+    pub(super) fn clauses<'b>(&'b self, bound: &'b Bound, call: &'b Call<'b>, frame: &'b Frame<'b>, kept: &'b Kept) -> Clauses<'b> {
+        let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+        clauses.whole = self.exact.is_some();
+        clauses
     }
 
     fn node(&mut self, bound: &'a Bound) {
@@ -187,7 +193,7 @@ impl<'a> Prover<'a> {
     }
 
     fn results(&self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) -> Vec<(ValueId, ValueFacts)> {
-        let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+        let mut clauses = self.clauses(bound, call, frame, kept);
         let all = clauses.everywhere();
         let mut found = Vec::new();
         for (k, output) in bound.outputs.iter().enumerate() {
@@ -231,7 +237,7 @@ impl<'a> Prover<'a> {
     fn sums(&mut self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) {
         let mut failed: Vec<(LetterId, usize)> = Vec::new();
         {
-            let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+            let mut clauses = self.clauses(bound, call, frame, kept);
             let summed = bound.summed();
             let both = summed.iter().chain(bound.over.iter().filter(|l| !summed.contains(l)));
             for l in both {
@@ -304,7 +310,7 @@ impl<'a> Prover<'a> {
         }
         let mut broken: Vec<(SetId, u8)> = Vec::new();
         {
-            let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+            let mut clauses = self.clauses(bound, call, frame, kept);
             for output in &bound.outputs {
                 let ids = output.value.and_then(|v| self.p.dims[v.index()].as_deref()).unwrap_or(&[]);
                 for (d, id) in output.dims.iter().zip(ids) {
@@ -370,7 +376,8 @@ impl<'a> Prover<'a> {
         let (Some(operand), Some(output)) = (operand, output) else { return ValueFacts::default() };
         let view = self.facts[child.index()].clone();
         let frame = self.frame(bound);
-        let clauses = Clauses::new(bound, &call, &frame, &kept, Vec::new());
+        let mut clauses = Clauses::new(bound, &call, &frame, &kept, Vec::new());
+        clauses.whole = self.exact.is_some();
         let mut after = ValueFacts { all: before.all & view.all, ..ValueFacts::default() };
         for (d, flags) in operand.dims.iter().zip(&before.dims) {
             after.dims.push(flags.as_ref().map(|flags| {
