@@ -66,7 +66,7 @@ pub fn speedup(
         refuse_unknown(graph, rules, &axes)?;
     }
     progress(Progress::Step("solving for what stays"));
-    let solve = |options: &solve::Options| solve::solve(graph, rules, &axes, masks, options, &|k| model.flags(k));
+    let solve = |options: &solve::Options| solve::solve(graph, rules, &axes, masks, options, &model);
     let solution = match solve(&settings.options) {
         Err(SolveError::Conflict { .. }) => return Err(conflicts(graph, &axes, settings, solve)?.into()),
         other => other?,

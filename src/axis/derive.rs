@@ -19,7 +19,7 @@ pub fn derive(graph: &mut Graph, rules: &RuleSet) -> Result<(), PropagateError> 
                 None => graph.values[v.index()].shape.clone_from(&shapes[v.index()]),
                 Some(_) => {
                     if let Fitted::Rule(rule, _) = &fitted
-                        && let Some(size) = rule.value.as_ref().and_then(|e| number(graph, rules, &shapes, id, e))
+                        && let Some(size) = rule.number.as_ref().and_then(|e| number(graph, rules, &shapes, id, e))
                     {
                         graph.values[v.index()].scalar = Some(size);
                     }
@@ -45,7 +45,7 @@ pub fn numbers(graph: &Graph, rules: &RuleSet, shapes: &[Option<Vec<Size>>]) -> 
         let node = graph.node(id);
         let scalars: Vec<ValueId> = node.outputs.iter().copied().filter(|v| graph.value(*v).scalar.is_some()).collect();
         let [v] = scalars.as_slice() else { continue };
-        let formulas = rules.for_target(&node.target).iter().filter_map(|r| r.value.as_ref());
+        let formulas = rules.for_target(&node.target).iter().filter_map(|r| r.number.as_ref());
         if let Some(size) = formulas.into_iter().find_map(|e| number(&with, rules, shapes, id, e)) {
             with.values[v.index()].scalar = Some(size.clone());
             found[v.index()] = Some(size);

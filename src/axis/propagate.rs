@@ -177,7 +177,12 @@ pub(super) enum Fitted {
 }
 
 /// Finds the rule for a node and derives the sizes of its results.
-pub(super) fn sketch(graph: &Graph, rules: &RuleSet, shapes: &mut [Option<Vec<Size>>], id: NodeId) -> Result<Fitted, PropagateError> {
+pub(super) fn sketch(
+    graph: &Graph,
+    rules: &RuleSet,
+    shapes: &mut [Option<Vec<Size>>],
+    id: NodeId,
+) -> Result<Fitted, PropagateError> {
     let node = graph.node(id);
     let operands: Vec<ValueId> = node.args.iter().flat_map(|(_, a)| a.tensors()).collect();
     let is_tensor = |v: &ValueId| graph.value(*v).scalar.is_none();

@@ -60,7 +60,7 @@ impl Explain {
             let file = MaskFile::open(masks)?;
             let masks = file.masks(&self.model)?;
             let options = Options { explain: Some(a.id), ..Options::default() };
-            let solution = solve(graph, &rules, &p, &masks, &options, &|k| model.flags(k)).map_err(paring::Error::from)?;
+            let solution = solve(graph, &rules, &p, &masks, &options, &model).map_err(paring::Error::from)?;
             if let Some(fates) = fates(graph, &p, &solution, &a) {
                 return self.print(&fates);
             }

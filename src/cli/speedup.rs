@@ -50,6 +50,14 @@ pub struct Speedup {
     /// Whether means and norms over removed channels are repaired or left over fewer channels
     #[arg(long, value_enum, default_value = "exact")]
     statistics: StatisticsArg,
+    /// Add no zeros to the masks: the small model computes what the original does with the masks as they are. A channel
+    /// goes only where it is zero, or a number that a bias can take up
+    #[arg(long, conflicts_with_all = ["on_conflict", "statistics"])]
+    lossless: bool,
+    /// With --lossless: where a padded convolution reads such a number, add a tensor of the size of its result. The small
+    /// model takes no other image sizes then
+    #[arg(long, requires = "lossless")]
+    bias_maps: bool,
     #[command(flatten)]
     rules: Rules,
     /// What to do with operators that no rule describes
@@ -143,6 +151,8 @@ impl Speedup {
                     OnConflict::Error => Policy::Error,
                 },
                 unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
+                lossless: self.lossless,
+                bias_maps: self.bias_maps,
                 explain: None,
             },
             statistics: match self.statistics {

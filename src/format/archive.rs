@@ -108,16 +108,16 @@ pub fn write(
     let script = is_script(to);
     match archive {
         Archive::Exported(a) if !script => pt2::write(a, original, small, payloads, to, progress),
-        Archive::Exported(_) => torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress),
+        Archive::Exported(_) => {
+            torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress)
+        }
         Archive::Scripted(a) if script => {
             let (classes, interface) = (a.classes(), a.interface()?);
             let (classes, interface) = (Some(&classes), Some(&interface));
             let script = torchscript::Script { classes, interface, ..torchscript::Script::new(small) };
             torchscript::write(&script, payloads, &|n| archive.storage(n), to, progress)
         }
-        Archive::Scripted(a) => {
-            Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: to.to_path_buf() })
-        }
+        Archive::Scripted(a) => Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: to.to_path_buf() }),
     }
 }
 

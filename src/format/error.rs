@@ -54,7 +54,9 @@ pub enum FormatError {
     #[error("{}: {reason}", path.display())]
     #[diagnostic(
         code(paring::torchscript::inputs),
-        help("give the sizes of each input tensor in order: --input 1x3x224x224; with a type where it is none of floats: --input 1x128:int64")
+        help(
+            "give the sizes of each input tensor in order: --input 1x3x224x224; with a type where it is none of floats: --input 1x128:int64"
+        )
     )]
     InputSizes {
         /// The file.

@@ -1,8 +1,8 @@
 //! Composites after the cut: the same views with other sizes if what stays fits them, else one gather (a run) or a slice for
 //! each part (a split).
 
-use super::want::{Outcome, Sizes, outcome};
 use super::numbers::Numbers;
+use super::want::{Outcome, Sizes, outcome};
 use super::{Change, Edit};
 use crate::axis::{Bound, Call, Digit, DimExpr, Joint, LetterId, Propagation, Split, Step};
 use crate::model::{Graph, NodeId, Size};

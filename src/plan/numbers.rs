@@ -72,7 +72,7 @@ impl Numbers {
         let stated: HashSet<(NodeId, String)> = plan.edits.iter().filter_map(stated).collect();
         for id in graph.node_ids() {
             let node = graph.node(id);
-            if rules.for_target(&node.target).iter().any(|r| r.value.is_some()) {
+            if rules.for_target(&node.target).iter().any(|r| r.number.is_some()) {
                 continue; // it is computed anew
             }
             for (arg, given) in &node.args {

@@ -1,7 +1,7 @@
 //! What an argument must become where sizes change.
 
-use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Propagation, Want};
 use super::numbers::Numbers;
+use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Propagation, Want};
 use crate::model::{Arg, Size};
 use crate::rule::{Expr, Scope, Val, eval};
 use crate::solve::{Solution, parts_value, progression, ranks};
@@ -134,13 +134,7 @@ fn follows(given: Option<&Arg>, after: &Size, numbers: &Numbers) -> bool {
     matches!(given, Some(Arg::Scalar(v)) if numbers.after(*v) == Some(after))
 }
 
-fn list(
-    arg: &str,
-    is_list: bool,
-    mut items: Vec<Arg>,
-    pairs: &[(Size, Size)],
-    numbers: &Numbers,
-) -> Result<Outcome, String> {
+fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)], numbers: &Numbers) -> Result<Outcome, String> {
     let mut changed = false;
     for k in 0..items.len() {
         let (before, after) = &pairs[k];

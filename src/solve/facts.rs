@@ -30,6 +30,11 @@ pub struct ValueFacts {
     pub dims: Vec<Option<Rc<[u8]>>>,
     /// Flags that hold for all elements.
     pub all: u8,
+    /// For each dimension with removed positions, the number that all elements of a position are, or NaN. Empty where none
+    /// is known.
+    pub numbers: Vec<Option<Rc<[f64]>>>,
+    /// The number that all elements are.
+    pub whole: Option<f64>,
 }
 
 /// For each letter and position whether it stays; `None` where all do.
@@ -49,6 +54,8 @@ pub struct Clauses<'a> {
     pub operands: Vec<Option<&'a ValueFacts>>,
     /// Which facts a loop may be taken to keep up at the position that is asked about.
     pub assumed: u8,
+    /// Facts are about all elements; else about those alone whose other coordinates stay, as all others are masked.
+    pub whole: bool,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
@@ -63,7 +70,7 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, assumed: 0, tables: FxHashMap::default(), last: None }
+        Clauses { bound, call, kept, frame, operands, assumed: 0, whole: false, tables: FxHashMap::default(), last: None }
     }
 
     /// The facts of a result at one position of one dimension.
@@ -117,14 +124,24 @@ impl<'a> Clauses<'a> {
     /// True of every operand that gives an element at these coordinates; where none does, of the fill.
     fn all(&mut self, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let relevant = self.giving(apart);
-        if relevant.is_empty() {
-            return number(self.bound.fill, kind);
+        if (relevant.is_empty() || self.filled(coords, apart)) && !number(self.bound.fill, kind) {
+            return false;
         }
         relevant.iter().all(|k| self.operand(*k, kind, coords))
     }
 
+    /// True if some element at these coordinates is the fill: of a padded dimension that is not asked about.
+    pub(super) fn filled(&self, coords: &Coords, apart: &[LetterId]) -> bool {
+        let bound = self.bound;
+        let open = |l: &LetterId| coords[*l as usize].is_none() && !apart.contains(l);
+        let given = |l: &LetterId| bound.operands.iter().any(|o| o.holds(*l));
+        let parts =
+            bound.outputs.iter().flat_map(|o| &o.dims).filter_map(|d| if let DimExpr::Sum(p) = d { Some(p) } else { None });
+        bound.copies && parts.flatten().any(|part| part.letters().iter().any(|l| open(l) && !given(l)))
+    }
+
     /// The operands that give an element where these letters are apart.
-    fn giving(&mut self, apart: &[LetterId]) -> Rc<[usize]> {
+    pub(super) fn giving(&mut self, apart: &[LetterId]) -> Rc<[usize]> {
         if let Some((_, operands)) = self.last.as_ref().filter(|(letters, _)| letters == apart) {
             return operands.clone();
         }
@@ -142,7 +159,7 @@ impl<'a> Clauses<'a> {
         operands
     }
 
-    fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
+    pub(super) fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let indexed = |name: &str, k: &Expr| if let Expr::Int(k) = k { format!("{name}[{k}]") } else { name.to_owned() };
         match clause {
             Expr::Bool(b) => *b,
@@ -238,7 +255,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// The dimensions that have a letter in common which is asked about.
-    fn twice(&self, operand: &BoundOperand, coords: &Coords) -> Option<Vec<usize>> {
+    pub(super) fn twice(&self, operand: &BoundOperand, coords: &Coords) -> Option<Vec<usize>> {
         let asked = |d: &DimExpr| d.letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect::<Vec<_>>();
         let asked: Vec<Vec<LetterId>> = operand.dims.iter().map(asked).collect();
         let among = |d: usize, l: &LetterId| (0..asked.len()).any(|e| e != d && asked[e].contains(l));
@@ -264,8 +281,8 @@ impl<'a> Clauses<'a> {
                 for (q, f) in flags.iter().enumerate() {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
-                    let here =
-                        dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
+                    let here = self.whole
+                        || dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
                     if let (true, Some(p)) = (here, place(&at)) {
                         table[p] &= f & kind != 0;
                     }
@@ -305,6 +322,7 @@ pub fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim:
     let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
     mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
     let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
+    clauses.whole = view.whole;
     if clauses.giving(&apart).is_empty() {
         return before;
     }

@@ -1,17 +1,21 @@
 //! From masks to what stays: votes, dead inputs, proof.
 
+mod data;
 mod dead;
 mod error;
 mod even;
 mod express;
 mod facts;
+mod fold;
 mod frame;
 mod masks;
+mod number;
 mod positions;
 mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod sums;
 mod uniform;
 mod verdict;
 mod votes;
@@ -19,29 +23,33 @@ mod votes;
 use std::rc::Rc;
 
 use egg::Id;
-use rustc_hash::FxHashMap;
+use indexmap::IndexMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use data::Data;
 pub(crate) use error::closest_names;
 pub use error::{SolveError, closest};
 pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ZERO};
 pub use masks::{Given, Mask, Masks};
-pub use prove::DataFlags;
 pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
+pub use sums::Folding;
 pub use uniform::{Ghost, Uniform};
 pub use verdict::Verdict;
 pub use votes::Conflict;
 
-use positions::Positions;
-use prove::Prover;
+use fold::Fold;
+use number::Exact;
+use positions::{Positions, SetId};
+use prove::{Failure, Proof, Prover};
 use ragged::Contexts;
 use state::State;
 use votes::Votes;
 
 use crate::axis::Propagation;
-use crate::model::{Graph, NodeId, ValueId};
+use crate::model::{Graph, NodeId, Role, ValueId};
 use crate::rule::RuleSet;
 
 /// What decides where masks of coupled layers disagree.
@@ -65,6 +73,10 @@ pub struct Options {
     pub policy: Policy,
     /// A layer without a mask follows the others instead of voting to stay.
     pub unmasked_abstain: bool,
+    /// The small model is to equal the original with the given masks, and no further zeros.
+    pub lossless: bool,
+    /// In that case numbers may be added that differ from place to place of a result.
+    pub bias_maps: bool,
     /// An axis of which to say what was decided of each position.
     pub explain: Option<Id>,
 }
@@ -76,8 +88,23 @@ pub struct Obstacle {
     pub node: NodeId,
     /// Number of positions.
     pub positions: usize,
-    /// Nothing is proven zero there; else the arguments cannot express what would be left.
-    pub unproven: bool,
+    /// What it finds there.
+    pub why: Hindrance,
+    /// Parameters that stay with these positions, where the given masks alone count.
+    pub parameters: u64,
+}
+
+/// What stands in the way of a removal at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The positions are summed over, and nothing is proven zero there.
+    Unproven,
+    /// They are summed over and hold numbers that cannot be folded.
+    Constant,
+    /// They hold numbers that a bias map could take up.
+    Border,
+    /// The node's arguments cannot express what would be left.
+    Inexpressible,
 }
 
 /// What stays of every axis.
@@ -89,6 +116,8 @@ pub struct Solution<'a> {
     contexts: Contexts,
     /// What is equal at all removed positions though not zero.
     pub uniform: Uniform,
+    /// Numbers at removed positions, added up for the biases that take them.
+    pub folds: Vec<Folding>,
     /// Of the axis that [`Options::explain`] names.
     pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
@@ -105,6 +134,8 @@ pub struct Solution<'a> {
     pub uneven: Vec<(Vec<String>, usize)>,
     /// How often the solver ran until the proof held.
     pub rounds: usize,
+    /// The small model equals the original with the given masks.
+    pub lossless: bool,
 }
 
 impl Solution<'_> {
@@ -149,7 +180,7 @@ pub fn solve<'a>(
     p: &Propagation,
     masks: &'a Masks<'a>,
     options: &Options,
-    data: DataFlags,
+    data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
     let (mut given, ignored) = masks::given(graph, masks)?;
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
@@ -165,21 +196,34 @@ pub fn solve<'a>(
     let mut last = Vec::new();
     let mut obstacles: Vec<Obstacle> = Vec::new();
     let mut rounds = 0;
-    let uniform = loop {
+    let exact = options.lossless.then(|| Exact::new(graph, p, &given, data, options.bias_maps));
+    let mut costs = Costs::default();
+    let (uniform, folds) = loop {
         rounds += 1;
         at_least_one(graph, p, &mut state, &votes, &mut last);
         even::even_out(&mut state, &votes);
-        let (mut failures, uniform) = Prover::run(graph, rules, p, &state, data);
+        let Proof { mut failures, uniform, folds } = Prover::run(graph, rules, p, &state, data, exact.as_ref());
         failures.extend(express::inexpressible(graph, p, &state));
         if failures.is_empty() {
-            break uniform;
+            let folded = match &exact {
+                Some(exact) => folded(p, &state, exact, &folds, &mut failures),
+                None => Vec::new(),
+            };
+            if failures.is_empty() {
+                break (uniform, folded);
+            }
         }
         for f in failures {
             if state.keep(f.set, f.why.clone()) {
                 note(&mut obstacles, &f.why);
+                costs.entry(f.why).or_default().push(f.set);
             }
         }
     };
+    drop(exact);
+    if options.lossless {
+        cost(graph, p, &state, &costs, &mut obstacles);
+    }
     let mut kept = FxHashMap::default();
     let all = p.dims.iter().flatten().flatten().copied().chain(p.bounds().flat_map(|b| b.ids.iter().copied()));
     for id in all {
@@ -197,6 +241,7 @@ pub fn solve<'a>(
         kept,
         contexts,
         uniform,
+        folds,
         verdicts,
         makes: roles.makes,
         ignored,
@@ -205,18 +250,60 @@ pub fn solve<'a>(
         last,
         uneven,
         rounds,
+        lossless: options.lossless,
     })
 }
 
-fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {
-    let (node, unproven) = match why {
-        Why::Unproven(node) => (*node, true),
-        Why::Inexpressible(node) => (*node, false),
-        _ => return,
-    };
-    match obstacles.iter_mut().find(|o| o.node == node && o.unproven == unproven) {
+/// The positions that a reason keeps.
+type Costs = IndexMap<Why, Vec<SetId>>;
+
+/// The sums of what is folded. What cannot be added up stays.
+fn folded(p: &Propagation, state: &State, exact: &Exact, folds: &[Fold], failures: &mut Vec<Failure>) -> Vec<Folding> {
+    let mut out = Vec::new();
+    for fold in folds {
+        let kept = |id: Id| state.kept(id).map(Into::into);
+        match fold.add_up(p, exact, &kept) {
+            Some(folding) => out.push(folding),
+            None => failures.extend(fold.failures(p, state)),
+        }
+    }
+    out
+}
+
+/// What stands in the way at a node, for the reasons that name one.
+fn hindrance(why: &Why) -> Option<(NodeId, Hindrance)> {
+    match why {
+        Why::Unproven(node) => Some((*node, Hindrance::Unproven)),
+        Why::Constant { node, map } => Some((*node, if *map { Hindrance::Border } else { Hindrance::Constant })),
+        Why::Inexpressible(node) => Some((*node, Hindrance::Inexpressible)),
+        _ => None,
+    }
+}
+
+fn note(obstacles: &mut Vec<Obstacle>, reason: &Why) {
+    let Some((node, why)) = hindrance(reason) else { return };
+    match obstacles.iter_mut().find(|o| o.node == node && o.why == why) {
         Some(o) => o.positions += 1,
-        None => obstacles.push(Obstacle { node, positions: 1, unproven }),
+        None => obstacles.push(Obstacle { node, why, positions: 1, parameters: 0 }),
+    }
+}
+
+/// Counts the parameters that each obstacle keeps: of every parameter with one of its positions, what lies there.
+fn cost(graph: &Graph, p: &Propagation, state: &State, costs: &Costs, obstacles: &mut [Obstacle]) {
+    let first = graph.first_names();
+    let kept = |id: Id, n: usize| state.kept(id).map_or(n, |k| k.iter().filter(|k| **k).count());
+    for (why, sets) in costs {
+        let Some((node, why)) = hindrance(why) else { continue };
+        let Some(obstacle) = obstacles.iter_mut().find(|o| o.node == node && o.why == why) else { continue };
+        let sets: FxHashSet<SetId> = sets.iter().copied().collect();
+        for (_, t) in graph.tensors.iter().enumerate().filter(|(k, t)| t.role == Role::Parameter && first[*k] == *k) {
+            let Some(ids) = &p.dims[t.value.index()] else { continue };
+            let sizes: Vec<usize> = ids.iter().zip(&t.shape).map(|(id, n)| kept(*id, *n).min(*n)).collect();
+            let here = |id: &Id| state.of(*id).map_or(0, |list| list.iter().filter(|s| sets.contains(s)).count());
+            // What would be left without these positions, against what is left.
+            let without: usize = ids.iter().zip(&sizes).map(|(id, n)| n.saturating_sub(here(id))).product();
+            obstacle.parameters += (sizes.iter().product::<usize>() - without) as u64;
+        }
     }
 }
 

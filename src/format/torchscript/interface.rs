@@ -40,9 +40,8 @@ impl Part {
         real: fn(f64) -> String,
         quoted: fn(&str) -> String,
     ) -> Result<String, String> {
-        let all = |parts: &[Part]| -> Result<Vec<String>, String> {
-            parts.iter().map(|p| p.text(tensor, real, quoted)).collect()
-        };
+        let all =
+            |parts: &[Part]| -> Result<Vec<String>, String> { parts.iter().map(|p| p.text(tensor, real, quoted)).collect() };
         Ok(match self {
             Part::Tensor(n) => tensor(*n)?,
             Part::None => "None".to_owned(),
@@ -54,9 +53,9 @@ impl Part {
             Part::List(parts) => format!("[{}]", all(parts)?.join(", ")),
             Part::Tuple(parts) => format!("({})", all(parts)?.iter().map(|p| format!("{p}, ")).collect::<String>().trim_end()),
             Part::Dict(pairs) => {
-                let each = pairs.iter().map(|(k, v)| {
-                    Ok(format!("{}: {}", k.text(tensor, real, quoted)?, v.text(tensor, real, quoted)?))
-                });
+                let each = pairs
+                    .iter()
+                    .map(|(k, v)| Ok(format!("{}: {}", k.text(tensor, real, quoted)?, v.text(tensor, real, quoted)?)));
                 format!("{{{}}}", each.collect::<Result<Vec<_>, String>>()?.join(", "))
             }
         })

@@ -41,7 +41,16 @@ impl<'a> Script<'a> {
     pub fn new(graph: &'a Graph) -> Script<'a> {
         let written = |at: usize| graph.updates.iter().any(|(k, _)| *k == at);
         let outputs = graph.outputs.iter().enumerate().filter(|(at, _)| !written(*at)).map(|(_, v)| *v).collect();
-        Script { graph, outputs, nodes: graph.nodes.len(), writes_back: true, device: None, double: false, classes: None, interface: None }
+        Script {
+            graph,
+            outputs,
+            nodes: graph.nodes.len(),
+            writes_back: true,
+            device: None,
+            double: false,
+            classes: None,
+            interface: None,
+        }
     }
 
     pub(super) fn nodes(&self) -> &'a [Node] {

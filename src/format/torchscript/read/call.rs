@@ -30,7 +30,8 @@ impl Builder<'_> {
             return self.expression(of, locals);
         }
         let given = args.iter().map(|e| self.expression(e, locals)).collect::<Result<Vec<_>, _>>()?;
-        let named = named.iter().map(|(n, e)| Ok((n.clone(), self.expression(e, locals)?))).collect::<Result<Named, FormatError>>()?;
+        let named =
+            named.iter().map(|(n, e)| Ok((n.clone(), self.expression(e, locals)?))).collect::<Result<Named, FormatError>>()?;
         if let Kind::Name(name) = &callee.kind {
             return self.function(name, given, at);
         }
@@ -99,7 +100,14 @@ impl Builder<'_> {
     }
 
     /// A call of an operator.
-    fn operator(&mut self, namespace: &str, op: &str, args: Vec<Item>, named: Named, at: &Range<usize>) -> Result<Item, FormatError> {
+    fn operator(
+        &mut self,
+        namespace: &str,
+        op: &str,
+        args: Vec<Item>,
+        named: Named,
+        at: &Range<usize>,
+    ) -> Result<Item, FormatError> {
         if namespace == "aten"
             && named.is_empty()
             && let Some(item) = self.of_sizes(op, &args, at)?
@@ -226,7 +234,8 @@ impl Builder<'_> {
     pub(super) fn tensor_of(&mut self, number: Arg, c10: i64, at: &Range<usize>) -> ValueId {
         let code = element::exported(c10).unwrap_or(c10);
         let dtype = Arg::Opaque(serde_json::json!({"as_scalar_type": code}).to_string());
-        let node = self.node("aten.scalar_tensor.default".to_owned(), vec![("s".to_owned(), number), ("dtype".to_owned(), dtype)], at);
+        let node =
+            self.node("aten.scalar_tensor.default".to_owned(), vec![("s".to_owned(), number), ("dtype".to_owned(), dtype)], at);
         match self.result(node, 0, "Tensor") {
             Item::Tensor(v) => v,
             _ => ValueId(0),

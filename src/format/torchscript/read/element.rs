@@ -64,21 +64,61 @@ pub(super) fn named(name: &str) -> Option<DType> {
 
 /// Operators whose results are truth values.
 const TRUTH: [&str; 24] = [
-    "eq", "ne", "lt", "le", "gt", "ge", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and",
-    "logical_or", "logical_not", "logical_xor", "isnan", "isinf", "isfinite", "isin", "isclose", "any", "all", "signbit",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "logical_xor",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "isin",
+    "isclose",
+    "any",
+    "all",
+    "signbit",
 ];
 
 /// Operators whose results are places.
-const PLACES: [&str; 8] =
-    ["argmax", "argmin", "argsort", "searchsorted", "bucketize", "nonzero", "bincount", "one_hot"];
+const PLACES: [&str; 8] = ["argmax", "argmin", "argsort", "searchsorted", "bucketize", "nonzero", "bincount", "one_hot"];
 
 /// Operators whose second result is places, and their first of the operand's type.
 const WITH_PLACES: [&str; 9] = ["max", "min", "topk", "sort", "median", "mode", "kthvalue", "cummax", "cummin"];
 
 /// Operators that make a floating point number of an integer.
 const REAL: [&str; 21] = [
-    "div", "divide", "true_divide", "sqrt", "rsqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sigmoid", "mean", "softmax",
-    "log_softmax", "erf", "reciprocal", "std", "var", "norm", "atan2",
+    "div",
+    "divide",
+    "true_divide",
+    "sqrt",
+    "rsqrt",
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sigmoid",
+    "mean",
+    "softmax",
+    "log_softmax",
+    "erf",
+    "reciprocal",
+    "std",
+    "var",
+    "norm",
+    "atan2",
 ];
 
 /// The element type of a result. It serves what reads values' types: indices that are masks, reports; it is no promise.
@@ -96,7 +136,9 @@ pub(super) fn result(target: &str, args: &[(String, Arg)], dtypes: &dyn Fn(Value
         }
         _ => match args.iter().find(|(_, a)| !a.tensors().is_empty()) {
             // Operators of one tensor and places for it keep its type.
-            Some((_, a)) if ["index", "gather", "index_select", "take", "scatter", "masked_fill", "embedding_bag"].contains(&base) => {
+            Some((_, a))
+                if ["index", "gather", "index_select", "take", "scatter", "masked_fill", "embedding_bag"].contains(&base) =>
+            {
                 a.tensors().into_iter().map(dtypes).collect()
             }
             _ => args.iter().flat_map(|(_, a)| a.tensors()).map(dtypes).collect(),
@@ -107,7 +149,13 @@ pub(super) fn result(target: &str, args: &[(String, Arg)], dtypes: &dyn Fn(Value
         _ if TRUTH.contains(&base) => DType::Bool,
         _ if PLACES.contains(&base) => DType::I64,
         _ if WITH_PLACES.contains(&base) && output == 1 => DType::I64,
-        "arange" => if args.iter().any(|(_, a)| matches!(a, Arg::Float(_))) { DType::F32 } else { DType::I64 },
+        "arange" => {
+            if args.iter().any(|(_, a)| matches!(a, Arg::Float(_))) {
+                DType::F32
+            } else {
+                DType::I64
+            }
+        }
         "sum" | "cumsum" | "prod" if !tensors.iter().any(|d| rank(*d) >= 8) => DType::I64,
         _ => {
             let most = tensors.into_iter().max_by_key(|d| rank(*d)).unwrap_or(DType::F32);
@@ -163,7 +211,12 @@ mod tests {
             ("aten.embedding.default", vec![arg("weight", Arg::Tensor(f)), arg("indices", Arg::Tensor(i))], 0, DType::F64),
             ("aten.where.self", vec![arg("condition", Arg::Tensor(b)), arg("self", Arg::Tensor(i))], 0, DType::I64),
             ("aten.sum.default", vec![arg("self", Arg::Tensor(b))], 0, DType::I64),
-            ("aten.to.dtype", vec![arg("self", Arg::Tensor(f)), arg("dtype", Arg::Opaque("{\"as_scalar_type\":12}".into()))], 0, DType::Bool),
+            (
+                "aten.to.dtype",
+                vec![arg("self", Arg::Tensor(f)), arg("dtype", Arg::Opaque("{\"as_scalar_type\":12}".into()))],
+                0,
+                DType::Bool,
+            ),
             ("aten.div.Tensor", vec![arg("self", Arg::Tensor(i)), arg("other", Arg::Tensor(i))], 0, DType::F32),
         ];
         for (target, args, output, expected) in table {

@@ -9,8 +9,8 @@ use super::item::{Item, Wrapped};
 use super::object::Attribute;
 use super::syntax::{Fault, statement};
 use super::{Input, element};
-use crate::format::torchscript::{Interface, Part};
 use crate::format::FormatError;
+use crate::format::torchscript::{Interface, Part};
 use crate::model::{Arg, DType, Graph, Node, Origin, Role, Size, Tensor, Value, ValueId};
 
 /// How deep calls may nest.
@@ -193,9 +193,7 @@ impl<'a> Builder<'a> {
             Item::Results(node) if self.graph.nodes[node].outputs.is_empty() => {
                 return Err(self.unsupported(at, "the model returns a list whose length is not known".to_owned()));
             }
-            Item::Results(node) => {
-                Item::List(self.graph.nodes[node].outputs.iter().map(|v| Item::Tensor(*v)).collect())
-            }
+            Item::Results(node) => Item::List(self.graph.nodes[node].outputs.iter().map(|v| Item::Tensor(*v)).collect()),
             Item::Number(v, Wrapped::Tensor) => Item::Tensor(self.tensor_of(Arg::Scalar(v), 4, at)),
             Item::List(items) => Item::List(items.into_iter().map(|i| self.settle(i, at)).collect::<Result<_, _>>()?),
             Item::Tuple(items) => Item::Tuple(items.into_iter().map(|i| self.settle(i, at)).collect::<Result<_, _>>()?),
@@ -433,9 +431,7 @@ fn returned(item: &Item, next: &mut usize) -> Part {
         }
         Item::List(items) => Part::List(items.iter().map(|i| returned(i, next)).collect()),
         Item::Tuple(items) => Part::Tuple(items.iter().map(|i| returned(i, next)).collect()),
-        Item::Dict(pairs) => {
-            Part::Dict(pairs.iter().map(|(k, i)| (returned(k, &mut 0), returned(i, next))).collect())
-        }
+        Item::Dict(pairs) => Part::Dict(pairs.iter().map(|(k, i)| (returned(k, &mut 0), returned(i, next))).collect()),
         Item::Bool(b) => Part::Bool(*b),
         Item::Int(n) => Part::Int(*n),
         Item::Float(x) => Part::Float(*x),

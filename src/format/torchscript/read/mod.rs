@@ -44,7 +44,9 @@ impl Archive {
     pub(in crate::format) fn is_one(members: &Members) -> bool {
         let prefix = prefix(members);
         members.get(&format!("{prefix}archive_format")).is_none()
-            && members.iter().any(|(n, _)| n.strip_prefix(&prefix).is_some_and(|n| n.starts_with("code/") || n == "constants.pkl"))
+            && members
+                .iter()
+                .any(|(n, _)| n.strip_prefix(&prefix).is_some_and(|n| n.starts_with("code/") || n == "constants.pkl"))
     }
 
     /// Opens an archive and checks that it is complete. Payloads are not read.

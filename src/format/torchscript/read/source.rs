@@ -57,7 +57,9 @@ fn items(pickle: &Pickle) -> Option<&[Pickle]> {
 /// A list of numbers, which may be wrapped in the call that builds it.
 fn numbers(pickle: &Pickle) -> Vec<usize> {
     match pickle {
-        Pickle::Tuple(items) | Pickle::List(items) if items.len() == 1 && !matches!(items[0], Pickle::Int(_)) => numbers(&items[0]),
+        Pickle::Tuple(items) | Pickle::List(items) if items.len() == 1 && !matches!(items[0], Pickle::Int(_)) => {
+            numbers(&items[0])
+        }
         Pickle::Tuple(items) | Pickle::List(items) => {
             items.iter().filter_map(|p| if let Pickle::Int(n) = p { usize::try_from(*n).ok() } else { None }).collect()
         }
