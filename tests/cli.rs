@@ -545,7 +545,8 @@ fn bias_maps_let_more_go() {
     let (maps, notes) = after(&["--json", "--lossless", "--bias-maps"]);
     assert!(notes.contains("is added to the result"), "{notes}");
     assert!(default <= maps && maps < lossless, "{default} {maps} {lossless}");
-    for more in [&["--bias-maps"][..], &["--lossless", "--on-conflict", "prune"], &["--lossless", "--statistics", "approximate"]] {
+    for more in [&["--bias-maps"][..], &["--lossless", "--on-conflict", "prune"], &["--lossless", "--statistics", "approximate"]]
+    {
         assert_eq!(bench.run(&speedup(MODEL, MASKS, more)).status.code(), Some(2), "{more:?}");
     }
 }

@@ -247,7 +247,12 @@ impl<'a> Planner<'a> {
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());
             let index = self.value(format!("c_{name}"), x);
-            self.plan.constants.push(NewConstant { name, value: index, shape: vec![places.len()], data: Elements::Positions(places.clone()) });
+            self.plan.constants.push(NewConstant {
+                name,
+                value: index,
+                shape: vec![places.len()],
+                data: Elements::Positions(places.clone()),
+            });
             let output =
                 if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
             let names = [("dim", Val::Size(Size::from(*dim)))];

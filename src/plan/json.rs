@@ -56,8 +56,11 @@ pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
             value
         })
         .collect();
-    let constants: Vec<Value> =
-        plan.constants.iter().map(|c| json!({"name": c.name, "value": name(c.value), "sizes": c.shape, "data": elements(&c.data)})).collect();
+    let constants: Vec<Value> = plan
+        .constants
+        .iter()
+        .map(|c| json!({"name": c.name, "value": name(c.value), "sizes": c.shape, "data": elements(&c.data)}))
+        .collect();
     json!({"version": VERSION, "edits": edits, "constants": constants})
 }
 

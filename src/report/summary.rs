@@ -110,7 +110,10 @@ impl Summary {
         }
         for (id, map) in &plan.maps {
             let n = plan.constants.iter().find(|c| c.value == *map).map_or(0, |c| c.data.len());
-            let text = format!("a tensor of {} numbers is added to the result, which now has a fixed size", super::table::spaced(n as u64));
+            let text = format!(
+                "a tensor of {} numbers is added to the result, which now has a fixed size",
+                super::table::spaced(n as u64)
+            );
             s.notes.push(note(graph, *id, text));
         }
         for name in &solution.ignored {
@@ -212,7 +215,9 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         let why = match o.why {
             Hindrance::Unproven => "summed over here, and what they add is not proven to be zero",
             Hindrance::Constant => "summed over here, and what they add is a number that no bias can take up",
-            Hindrance::Border => "summed over here, and what they add is a number that differs at the border (--bias-maps takes it up)",
+            Hindrance::Border => {
+                "summed over here, and what they add is a number that differs at the border (--bias-maps takes it up)"
+            }
             Hindrance::Inexpressible => "the operator's arguments could not say what would be left",
         };
         let cost = if o.parameters > 0 { format!(" ({} parameters)", super::table::spaced(o.parameters)) } else { String::new() };

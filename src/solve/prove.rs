@@ -153,7 +153,13 @@ impl<'a> Prover<'a> {
         bound.operands.iter().map(|o| of(&o.given)).collect()
     }
 
-    pub(super) fn clauses<'b>(&'b self, bound: &'b Bound, call: &'b Call<'b>, frame: &'b Frame<'b>, kept: &'b Kept) -> Clauses<'b> {
+    pub(super) fn clauses<'b>(
+        &'b self,
+        bound: &'b Bound,
+        call: &'b Call<'b>,
+        frame: &'b Frame<'b>,
+        kept: &'b Kept,
+    ) -> Clauses<'b> {
         let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
         clauses.whole = self.exact.is_some();
         clauses
