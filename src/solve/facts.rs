@@ -59,6 +59,21 @@ pub struct Clauses<'a> {
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
+    /// The letters of parts that no operand gives, once they are asked for.
+    fill: Option<Vec<LetterId>>,
+}
+
+/// The letters of parts of a copy's dimensions that no operand has.
+fn fill(bound: &Bound) -> Vec<LetterId> {
+    if !bound.copies {
+        return Vec::new();
+    }
+    let mut given = vec![false; bound.letters.len()];
+    for operand in &bound.operands {
+        operand.dims.iter().flat_map(|d| d.letters()).chain(operand.at.iter().copied()).for_each(|l| given[l as usize] = true);
+    }
+    let sums = bound.outputs.iter().flat_map(|o| &o.dims).filter(|d| matches!(d, DimExpr::Sum(_)));
+    sums.flat_map(|d| d.letters()).filter(|l| !given[*l as usize]).collect()
 }
 
 impl<'a> Clauses<'a> {
@@ -70,7 +85,18 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, assumed: 0, whole: false, tables: FxHashMap::default(), last: None }
+        Clauses {
+            bound,
+            call,
+            kept,
+            frame,
+            operands,
+            assumed: 0,
+            whole: false,
+            tables: FxHashMap::default(),
+            last: None,
+            fill: None,
+        }
     }
 
     /// The facts of a result at one position of one dimension.
@@ -131,13 +157,10 @@ impl<'a> Clauses<'a> {
     }
 
     /// True if some element at these coordinates is the fill: of a padded dimension that is not asked about.
-    pub(super) fn filled(&self, coords: &Coords, apart: &[LetterId]) -> bool {
+    pub(super) fn filled(&mut self, coords: &Coords, apart: &[LetterId]) -> bool {
         let bound = self.bound;
-        let open = |l: &LetterId| coords[*l as usize].is_none() && !apart.contains(l);
-        let given = |l: &LetterId| bound.operands.iter().any(|o| o.holds(*l));
-        let parts =
-            bound.outputs.iter().flat_map(|o| &o.dims).filter_map(|d| if let DimExpr::Sum(p) = d { Some(p) } else { None });
-        bound.copies && parts.flatten().any(|part| part.letters().iter().any(|l| open(l) && !given(l)))
+        let fill = self.fill.get_or_insert_with(|| fill(bound));
+        fill.iter().any(|l| coords[*l as usize].is_none() && !apart.contains(l))
     }
 
     /// The operands that give an element where these letters are apart.

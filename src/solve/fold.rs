@@ -212,8 +212,8 @@ fn windows(
             bound.letters[*l as usize].item == item && (name(*l) == computed || formula.names().contains(&name(*l)))
         };
         let k = weight.iter().copied().find(here)?;
-        let slides = input.iter().filter_map(|d| if let DimExpr::Letter(l) = d { Some(*l) } else { None });
-        let s = slides.filter(here).next().filter(|_| here(t))?;
+        let mut slides = input.iter().filter_map(|d| if let DimExpr::Letter(l) = d { Some(*l) } else { None });
+        let s = slides.find(here).filter(|_| here(t))?;
         let (size, places, extent) = (count(*t)?, count(k)?, count(s)?);
         // One of the input's and the result's positions is computed from the other.
         let (from, from_size, to_size) = if name(s) == computed { (*t, size, extent) } else { (s, extent, size) };
@@ -232,7 +232,7 @@ fn windows(
     }
     // Letters of the weight that are in neither have to be those of the windows.
     let other = |l: &LetterId| *l != letter && !made.contains(l) && !out.iter().any(|w| w.k == *l);
-    (!weight.iter().any(|l| other(l))).then_some(out)
+    (!weight.iter().any(other)).then_some(out)
 }
 
 /// Names in a `window:` formula: letters are positions, and a list stands for its item of the same dimension.

@@ -13,7 +13,7 @@ import zoo
 
 C1, C2, C3, L, BN = nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm2d
 IMG = (2, 3, 8, 8)
-MADE, FOLDED, KEPT = {}, [], []
+MADE, FOLDED, KEPT, OTHER = {}, [], [], []
 
 
 def case(kind, shape=IMG, dynamic=None, **layers):
@@ -184,7 +184,7 @@ def zero_to_half(self, x):
     return self.out(torch.sigmoid(self.a(x)))
 
 
-@case(FOLDED, shape=(4, 6), a=lambda: L(6, 10), w=nets.P(10, 4), b=nets.P(4), out=lambda: L(4, 4))
+@case(OTHER, shape=(4, 6), a=lambda: L(6, 10), w=nets.P(10, 4), b=nets.P(4), out=lambda: L(4, 4))
 def addmm(self, x):
     return self.out(torch.addmm(self.b, torch.sigmoid(self.a(x)), self.w))
 
@@ -282,5 +282,5 @@ def build(name):
 
 
 LISTS = {"folded": FOLDED, "kept": KEPT, "fuzz": [f"fuzz/{k}" for k in range(60)]}
-LISTS["all"] = FOLDED + KEPT
+LISTS["all"] = FOLDED + KEPT + OTHER
 DYNAMIC = {f"lossless/{n}": made[3] for n, made in MADE.items() if made[3]}
