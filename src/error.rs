@@ -48,4 +48,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Report(#[from] ReportError),
+    /// Running with libtorch.
+    #[cfg(feature = "torch")]
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Torch(#[from] crate::torch::TorchError),
 }

@@ -22,7 +22,8 @@ use std::path::Path;
 pub use error::Error;
 pub use settings::{OnUnknown, Outputs, Progress, Settings};
 
-use axis::{Propagation, propagate};
+use axis::{Propagation, derive, propagate};
+use format::torchscript::Input;
 use load::Model;
 use model::Graph;
 use plan::Plan;
@@ -30,12 +31,16 @@ use report::Summary;
 use rule::RuleSet;
 use solve::{Masks, Policy, Solution, SolveError};
 
-/// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay.
+/// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay;
+/// `inputs` are the sizes of what a TorchScript program is given, where its archive does not tell them.
 ///
 /// # Errors
 /// Anything wrong with the model or the rules, and names that mean nothing.
-pub fn open(model: &Path, rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
-    let model = Model::open(model)?;
+pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
+    let mut model = Model::with_inputs(model, inputs)?;
+    if !model.archive.is_sized(&model.graph)? {
+        derive(&mut model.graph, rules)?;
+    }
     let axes = propagate(&model.graph, rules, &frozen(&model.graph, freeze)?)?;
     Ok((model, axes))
 }
@@ -55,13 +60,13 @@ pub fn speedup(
     outputs.check(&[("the model that is read", model)])?;
     progress(Progress::Step("reading the program and propagating axes"));
     let file = model;
-    let (model, axes) = open(file, rules, &settings.freeze)?;
+    let (model, axes) = open(file, &settings.inputs, rules, &settings.freeze)?;
     let graph = &model.graph;
     if settings.on_unknown == OnUnknown::Error {
         refuse_unknown(graph, rules, &axes)?;
     }
     progress(Progress::Step("solving for what stays"));
-    let solve = |options: &solve::Options| solve::solve(graph, rules, &axes, masks, options, &|k| model.flags(k));
+    let solve = |options: &solve::Options| solve::solve(graph, rules, &axes, masks, options, &model);
     let solution = match solve(&settings.options) {
         Err(SolveError::Conflict { .. }) => return Err(conflicts(graph, &axes, settings, solve)?.into()),
         other => other?,
@@ -69,13 +74,21 @@ pub fn speedup(
     progress(Progress::Step("planning the edits"));
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
     let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
-    let summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
+    #[cfg_attr(not(feature = "torch"), allow(unused_mut))]
+    let mut summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
     drop(again);
     let page = || report::Page::new(file, (graph, &axes), rules, &summary, Some(&solution));
     let report = outputs.report.as_ref().map(|path| report::write_html(path, &page())).transpose()?;
     progress(Progress::Step("writing"));
     progress(Progress::Total(summary.bytes.after));
-    write(&model, small, (&axes, &solution, &plan), settings, outputs, report, progress)?;
+    let files = write(&model, small, (&axes, &solution, &plan), settings, outputs, report, progress)?;
+    #[cfg(feature = "torch")]
+    if let (Some(setup), Some(written)) = (settings.verify, files.last()) {
+        progress(Progress::Step("comparing with the masked original"));
+        let masks = plan::unified(graph, &axes, &solution, settings.options.policy).to_masks();
+        summary.verified = Some(torch::prove(&model, written.path(), &masks, rules, settings.options.lossless, setup)?);
+    }
+    format::persist_all(files)?;
     Ok(summary)
 }
 
@@ -111,6 +124,7 @@ fn check(mut small: Graph, rules: &RuleSet) -> Result<(Graph, Propagation), Erro
     Ok((small, again))
 }
 
+/// Writes all files, the small model last. They have no names yet.
 fn write(
     model: &Model,
     mut small: Graph,
@@ -119,7 +133,7 @@ fn write(
     outputs: &Outputs,
     report: Option<format::Pending>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), Error> {
+) -> Result<Vec<format::Pending>, Error> {
     let Model { archive, graph } = model;
     let masks = plan::unified(graph, axes, solution, settings.options.policy);
     let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
@@ -135,7 +149,7 @@ fn write(
         files.push(report::write_json(path, &plan::to_json(graph, plan))?);
     }
     files.push(format::write(archive, graph, &small, &payloads, &outputs.model, &mut |n| progress(Progress::Written(n)))?);
-    Ok(format::persist_all(files)?)
+    Ok(files)
 }
 
 /// The tensors that the user's names mean; a name that means none is an error.

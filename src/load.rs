@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::format::torchscript::Input;
 use crate::format::{Archive, FormatError};
 use crate::model::{DType, Graph, Role, Tensor};
-use crate::solve::{Mask, Masks, NONNEG, NONZERO};
+use crate::solve::{Data, Mask, Masks, NONNEG, NONZERO};
 
 /// A program with the file that holds its weights.
 pub struct Model {
@@ -25,10 +26,18 @@ impl Model {
     /// Opens a file. Weights are mapped, not read.
     ///
     /// # Errors
-    /// A file that is no archive of `torch.export.save`, or a damaged one.
+    /// A file that is no archive of `torch.export.save` or `torch.jit.save`, or a damaged one.
     pub fn open(path: &Path) -> Result<Model, FormatError> {
+        Model::with_inputs(path, &[])
+    }
+
+    /// Opens a file that does not record the sizes of its values, with those of its inputs.
+    ///
+    /// # Errors
+    /// As [`Model::open`], and inputs that are not the program's.
+    pub fn with_inputs(path: &Path, inputs: &[Input]) -> Result<Model, FormatError> {
         let archive = Archive::open(path)?;
-        let mut model = Model { graph: archive.graph()?, archive };
+        let mut model = Model { graph: archive.graph(inputs)?, archive };
         let lists: Vec<Option<Arc<[i64]>>> = model.graph.tensors.iter().map(|t| model.list(t)).collect();
         model.graph.tensors.iter_mut().zip(lists).for_each(|(t, list)| t.list = list);
         Ok(model)
@@ -41,23 +50,6 @@ impl Model {
             return None;
         }
         Some(self.floats(t)?.into_iter().map(|x| x as i64).collect())
-    }
-
-    /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`].
-    pub fn flags(&self, tensor: usize) -> u8 {
-        let tensor = &self.graph.tensors[tensor];
-        if tensor.updated {
-            return 0;
-        }
-        let Some(values) = self.floats(tensor) else { return 0 };
-        let mut flags = 0;
-        if values.iter().all(|x| *x >= 0.0) {
-            flags |= NONNEG;
-        }
-        if values.iter().all(|x| *x != 0.0) {
-            flags |= NONZERO;
-        }
-        flags
     }
 
     /// Masks of the zeros that are in the parameters already: of those in which a whole slice of some dimension is zero.
@@ -87,12 +79,15 @@ impl Model {
     }
 
     fn floats(&self, t: &Tensor) -> Option<Vec<f64>> {
-        if t.numel() > LARGEST {
-            return None;
-        }
-        let bytes = self.archive.storage(t.storage).ok()?;
+        let mut values = Vec::new();
+        (t.numel() <= LARGEST && self.read(t, &mut |_, x| values.push(x))).then_some(values)
+    }
+
+    /// Calls `f` with all elements of a tensor of real numbers; false if they cannot be read.
+    fn read(&self, t: &Tensor, f: &mut dyn FnMut(usize, f64)) -> bool {
+        let Ok(bytes) = self.archive.storage(t.storage) else { return false };
         let width = t.dtype.bytes();
-        let read = |at: usize| -> Option<f64> {
+        let element = |at: usize| -> Option<f64> {
             let b = bytes.get(at * width..(at + 1) * width)?;
             Some(match t.dtype {
                 DType::F32 => f32::from_le_bytes(b.try_into().ok()?).into(),
@@ -105,7 +100,31 @@ impl Model {
                 _ => return None,
             })
         };
-        (0..t.numel()).map(|n| read(place(t, n))).collect()
+        (0..t.numel()).all(|n| element(place(t, n)).map(|x| f(n, x)).is_some())
+    }
+}
+
+impl Data for Model {
+    /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`].
+    fn flags(&self, tensor: usize) -> u8 {
+        let tensor = &self.graph.tensors[tensor];
+        if tensor.updated {
+            return 0;
+        }
+        let Some(values) = self.floats(tensor) else { return 0 };
+        let mut flags = 0;
+        if values.iter().all(|x| *x >= 0.0) {
+            flags |= NONNEG;
+        }
+        if values.iter().all(|x| *x != 0.0) {
+            flags |= NONZERO;
+        }
+        flags
+    }
+
+    fn each(&self, tensor: usize, f: &mut dyn FnMut(usize, f64)) -> bool {
+        let tensor = &self.graph.tensors[tensor];
+        !tensor.updated && self.read(tensor, f)
     }
 }
 

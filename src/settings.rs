@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::format::torchscript::Input;
 use crate::plan::Statistics;
 use crate::solve::Options;
 use crate::{Error, report};
@@ -25,10 +26,15 @@ pub struct Settings {
     pub statistics: Statistics,
     /// Parameters, buffers or modules whose axes all stay.
     pub freeze: Vec<String>,
+    /// Sizes of the inputs of a TorchScript program.
+    pub inputs: Vec<Input>,
     /// What to do with unknown operators.
     pub on_unknown: OnUnknown,
     /// The file that the masks come from, for messages.
     pub masks: PathBuf,
+    /// Whether the small model is compared with the masked original before any output appears, and how that runs.
+    #[cfg(feature = "torch")]
+    pub verify: Option<crate::torch::Setup>,
 }
 
 /// Where results go.

@@ -509,3 +509,44 @@ fn zeros_in_the_weights_serve_as_masks() {
     assert_ne!(parameters(&direct), report["parameters"]["before"]);
     assert_eq!(parameters(&direct), parameters(&from_zeros));
 }
+
+/// With `--lossless` the masks stay as they are, and biases take up what removed channels held.
+#[test]
+fn lossless() {
+    let bench = Bench::new();
+    let report = bench.succeeds(&speedup(MODEL, MASKS, &["--lossless"]));
+    insta::assert_snapshot!("lossless", report.split_once("What stayed").unwrap().1);
+    let read = |name: &str| {
+        let bytes = fs::read(bench.path(name)).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.tensors().into_iter().map(|(name, t)| (name, t.shape().to_vec(), t.data().to_vec()));
+        let mut tensors: Vec<_> = tensors.collect();
+        tensors.sort();
+        tensors
+    };
+    assert_eq!(read(MASKS), read("unified.safetensors"));
+    let plan: Value = serde_json::from_slice(&fs::read(bench.path("plan.json")).unwrap()).unwrap();
+    let schema = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plan.schema.json")).unwrap();
+    let schema: Value = serde_json::from_slice(&schema).unwrap();
+    validate(&plan, &schema, &schema, "plan").unwrap();
+    assert!(plan["edits"].as_array().unwrap().iter().any(|e| e["edit"] == "fold"), "nothing was folded");
+}
+
+#[test]
+fn bias_maps_let_more_go() {
+    let bench = Bench::new();
+    let after = |more: &[&str]| {
+        let report: Value = serde_json::from_str(&bench.succeeds(&speedup(MODEL, MASKS, more))).unwrap();
+        (report["parameters"]["after"].as_u64().unwrap(), report["notes"].to_string())
+    };
+    let (default, _) = after(&["--json"]);
+    let (lossless, notes) = after(&["--json", "--lossless"]);
+    assert!(!notes.contains("is added to the result"), "{notes}");
+    let (maps, notes) = after(&["--json", "--lossless", "--bias-maps"]);
+    assert!(notes.contains("is added to the result"), "{notes}");
+    assert!(default <= maps && maps < lossless, "{default} {maps} {lossless}");
+    for more in [&["--bias-maps"][..], &["--lossless", "--on-conflict", "prune"], &["--lossless", "--statistics", "approximate"]]
+    {
+        assert_eq!(bench.run(&speedup(MODEL, MASKS, more)).status.code(), Some(2), "{more:?}");
+    }
+}

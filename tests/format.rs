@@ -283,9 +283,10 @@ fn cut(archive: &Archive) -> (Graph, Graph, Vec<Payload<'static>>) {
     let args = [("self", Arg::Tensor(before)), ("dim", Arg::Int(1)), ("index", Arg::Tensor(index))];
     let args = args.map(|(name, arg)| (name.to_owned(), arg)).into();
     let (name, target, source) = ("pick".to_owned(), "aten.index_select.default".to_owned(), Source::default());
-    small
-        .nodes
-        .insert(2, Node { name, target, args, outputs: vec![picked], source, graph: 1, origin: paring::model::Origin::New });
+    small.nodes.insert(
+        2,
+        Node { name, target, args, outputs: vec![picked], listed: false, source, graph: 1, origin: paring::model::Origin::New },
+    );
     small.tensors.push(Tensor {
         name: "pick".to_owned(),
         value: index,

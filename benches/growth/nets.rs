@@ -35,7 +35,7 @@ impl Net {
     pub fn shrink(&self, rules: &RuleSet) -> usize {
         let graph = &self.graph;
         let axes = propagate(graph, rules, &[]).expect("the rules fit");
-        let solution = solve(graph, rules, &axes, &self.masks, &Options::default(), &|_| 0).expect("the masks fit");
+        let solution = solve(graph, rules, &axes, &self.masks, &Options::default(), &()).expect("the masks fit");
         let plan = plan(graph, rules, &axes, &solution, Statistics::Exact).expect("there is a plan");
         let small = apply(graph, &axes, &solution, &plan);
         propagate(&small, rules, &[]).expect("the result is sound");

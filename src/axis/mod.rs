@@ -5,6 +5,7 @@ mod bound;
 mod chain;
 mod classes;
 mod composite;
+mod derive;
 mod error;
 mod fit;
 mod laws;
@@ -18,6 +19,7 @@ pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Gi
 pub use chain::{Chains, Link};
 pub use classes::{Axes, Mismatch, Reason};
 pub use composite::{Composite, Digit, Split};
+pub use derive::{derive, numbers};
 pub use error::{Derived, PropagateError};
 pub use layout::{evenly, sections};
 pub use propagate::{Joint, Propagation, Step, propagate};

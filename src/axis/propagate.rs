@@ -169,14 +169,20 @@ enum Tie {
     Composite,
 }
 
-enum Fitted {
+/// What was found for a node.
+pub(super) enum Fitted {
     Rule(Arc<Rule>, Sketch),
     Unknown(String),
     Nothing,
 }
 
 /// Finds the rule for a node and derives the sizes of its results.
-fn sketch(graph: &Graph, rules: &RuleSet, shapes: &mut [Option<Vec<Size>>], id: NodeId) -> Result<Fitted, PropagateError> {
+pub(super) fn sketch(
+    graph: &Graph,
+    rules: &RuleSet,
+    shapes: &mut [Option<Vec<Size>>],
+    id: NodeId,
+) -> Result<Fitted, PropagateError> {
     let node = graph.node(id);
     let operands: Vec<ValueId> = node.args.iter().flat_map(|(_, a)| a.tensors()).collect();
     let is_tensor = |v: &ValueId| graph.value(*v).scalar.is_none();

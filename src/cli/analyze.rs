@@ -51,7 +51,7 @@ impl Analyze {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let rules = self.rules.dirs.set()?;
-        let (model, axes) = paring::open(&self.model, &rules, &self.rules.freeze)?;
+        let (model, axes) = paring::open(&self.model, &self.rules.inputs, &rules, &self.rules.freeze)?;
         if let Some(path) = &self.report {
             return self.write(path, &model, &axes, &rules);
         }

@@ -46,7 +46,7 @@ impl Explain {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let rules = self.rules.dirs.set()?;
-        let (model, p) = paring::open(&self.model, &rules, &self.rules.freeze)?;
+        let (model, p) = paring::open(&self.model, &self.rules.inputs, &rules, &self.rules.freeze)?;
         let graph = &model.graph;
         let a = axis(graph, &p, &self.a)?;
         if let Some(b) = &self.b {
@@ -60,7 +60,7 @@ impl Explain {
             let file = MaskFile::open(masks)?;
             let masks = file.masks(&self.model)?;
             let options = Options { explain: Some(a.id), ..Options::default() };
-            let solution = solve(graph, &rules, &p, &masks, &options, &|k| model.flags(k)).map_err(paring::Error::from)?;
+            let solution = solve(graph, &rules, &p, &masks, &options, &model).map_err(paring::Error::from)?;
             if let Some(fates) = fates(graph, &p, &solution, &a) {
                 return self.print(&fates);
             }

@@ -6,6 +6,7 @@ use clap::Args;
 use indexmap::IndexMap;
 use miette::Result;
 use paring::format::masks::{self, read_safetensors};
+use paring::format::torchscript::Input;
 use paring::load::Model;
 use paring::rule::{RuleErrors, RuleSet};
 use paring::solve::{Mask, Masks};
@@ -26,6 +27,9 @@ pub struct Rules {
     /// Keep all channels of a parameter, buffer or module (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub freeze: Vec<String>,
+    /// The sizes of an input of a TorchScript program, such as 1x3x224x224 or 1x128:int64 (repeated for each input)
+    #[arg(long = "input", value_name = "SIZES")]
+    pub inputs: Vec<Input>,
 }
 
 impl RuleDirs {

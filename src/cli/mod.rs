@@ -1,12 +1,16 @@
 //! The command line: one file a subcommand.
 
 mod analyze;
+mod bench;
 mod completions;
 mod explain;
 mod inputs;
+mod libtorch;
 mod man;
 mod rules;
+mod run;
 mod speedup;
+mod verify;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,6 +19,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use miette::{IntoDiagnostic, JSONReportHandler, Result};
 
 use inputs::{MaskFile, RuleDirs, Rules};
+use libtorch::Libtorch;
+#[cfg(not(feature = "torch"))]
+use libtorch::no_libtorch;
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
@@ -45,6 +52,9 @@ enum Command {
     Speedup(speedup::Speedup),
     Analyze(analyze::Analyze),
     Explain(explain::Explain),
+    Verify(verify::Verify),
+    Run(run::Run),
+    Bench(bench::Bench),
     Rules(rules::Rules),
     Completions(completions::Completions),
     Man(man::Man),
@@ -57,6 +67,9 @@ pub fn main() -> ExitCode {
         Command::Speedup(args) => args.run(),
         Command::Analyze(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Verify(args) => args.run(),
+        Command::Run(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::Rules(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),

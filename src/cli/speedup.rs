@@ -50,11 +50,22 @@ pub struct Speedup {
     /// Whether means and norms over removed channels are repaired or left over fewer channels
     #[arg(long, value_enum, default_value = "exact")]
     statistics: StatisticsArg,
+    /// Add no zeros to the masks: the small model computes what the original does with the masks as they are. A channel
+    /// goes only where it is zero, or a number that a bias can take up
+    #[arg(long, conflicts_with_all = ["on_conflict", "statistics"])]
+    lossless: bool,
+    /// With --lossless: where a padded convolution reads such a number, add a tensor of the size of its result. The small
+    /// model takes no other image sizes then
+    #[arg(long, requires = "lossless")]
+    bias_maps: bool,
     #[command(flatten)]
     rules: Rules,
     /// What to do with operators that no rule describes
     #[arg(long, value_enum, default_value = "lock")]
     on_unknown: OnUnknownArg,
+    /// Before any output appears, run both models in PyTorch's own library and compare (a build with --features torch)
+    #[arg(long)]
+    verify: bool,
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
@@ -102,6 +113,10 @@ enum OnUnknownArg {
 impl Speedup {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
+        #[cfg(not(feature = "torch"))]
+        if self.verify {
+            return super::no_libtorch();
+        }
         let outputs = Outputs {
             model: self.output.clone(),
             unified_masks: self.unified_masks.clone(),
@@ -136,6 +151,8 @@ impl Speedup {
                     OnConflict::Error => Policy::Error,
                 },
                 unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
+                lossless: self.lossless,
+                bias_maps: self.bias_maps,
                 explain: None,
             },
             statistics: match self.statistics {
@@ -143,11 +160,14 @@ impl Speedup {
                 StatisticsArg::Approximate => Statistics::Approximate,
             },
             freeze: self.rules.freeze.clone(),
+            inputs: self.rules.inputs.clone(),
             masks: self.masks.clone(),
             on_unknown: match self.on_unknown {
                 OnUnknownArg::Lock => OnUnknown::Lock,
                 OnUnknownArg::Error => OnUnknown::Error,
             },
+            #[cfg(feature = "torch")]
+            verify: self.verify.then(Default::default),
         }
     }
 

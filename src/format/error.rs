@@ -46,15 +46,46 @@ pub enum FormatError {
         /// What the reader says.
         reason: String,
     },
-    /// A TorchScript archive.
-    #[error("{} is a TorchScript archive, not one of torch.export", path.display())]
+    /// The code of a TorchScript archive cannot be followed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Script(Box<super::torchscript::ScriptError>),
+    /// The sizes of a TorchScript program's inputs.
+    #[error("{}: {reason}", path.display())]
     #[diagnostic(
-        code(paring::pt2::torchscript),
-        help("export the model with torch.export.export and save it with torch.export.save")
+        code(paring::torchscript::inputs),
+        help(
+            "give the sizes of each input tensor in order: --input 1x3x224x224; with a type where it is none of floats: --input 1x128:int64"
+        )
     )]
-    TorchScript {
+    InputSizes {
         /// The file.
         path: PathBuf,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A pickle in an archive.
+    #[error("{}: {member} cannot be read: {reason}", path.display())]
+    #[diagnostic(code(paring::torchscript::pickle), help("the archive is damaged; save it again with torch.jit.save"))]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: String,
+        /// What the reader says.
+        reason: String,
+    },
+    /// A format that a program cannot be turned into.
+    #[error("{} is a TorchScript program and cannot be written as {}", from.display(), to.display())]
+    #[diagnostic(
+        code(paring::torchscript::to_pt2),
+        help("give the output a name that ends in .pt, or export the model with torch.export.export")
+    )]
+    OtherFormat {
+        /// The file that was read.
+        from: PathBuf,
+        /// The file to write.
+        to: PathBuf,
     },
     /// A layout of an older PyTorch.
     #[error("{} was written by an older torch (found {found})", path.display())]

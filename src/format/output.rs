@@ -96,6 +96,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Where it is until it gets its name.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
     /// Gives the file its name; an older file of that name is replaced.
     pub fn persist(self) -> Result<(), FormatError> {
         let Pending { file, target } = self;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Change, Plan};
+use super::{Change, Elements, Plan};
 use crate::axis::Propagation;
-use crate::model::{Arg, DType, Graph, Node, NodeId, Origin, Role, Size, Tensor, Value};
+use crate::model::{Arg, Graph, Node, NodeId, Origin, Role, Size, Tensor, Value};
 use crate::solve::Solution;
 
 /// The program after the cut. Sizes of new values are left open; propagating the result derives them and checks all others.
@@ -18,31 +18,35 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
             }
         }
     }
+    for (v, size) in &plan.numbers {
+        small.values[v.index()].scalar = Some(size.clone());
+    }
     for v in &plan.values {
         let dtype = small.value(v.like).dtype;
         small.values.push(Value { name: v.name.clone(), shape: None, dtype, scalar: None });
     }
     for (k, c) in plan.constants.iter().enumerate() {
         let value = &mut small.values[c.value.index()];
-        value.dtype = DType::I64;
-        value.shape = Some(vec![Size::from(c.data.len())]);
+        value.dtype = c.data.dtype();
+        value.shape = Some(c.shape.iter().copied().map(Size::from).collect());
         small.tensors.push(Tensor {
             name: c.name.clone(),
             value: c.value,
             role: Role::Constant,
-            dtype: DType::I64,
-            shape: vec![c.data.len()],
-            strides: vec![1],
+            dtype: c.data.dtype(),
+            shape: c.shape.clone(),
+            strides: super::data::dense(&c.shape),
             offset: 0,
             storage: usize::MAX - k, // the writer's payloads number it
             updated: false,
-            list: Some(c.data.as_slice().into()),
+            list: if let Elements::Positions(list) = &c.data { Some(list.as_slice().into()) } else { None },
         });
     }
     let mut after: HashMap<NodeId, Vec<Node>> = HashMap::new();
     let mut dropped = vec![false; graph.nodes.len()];
     for edit in &plan.edits {
         match &edit.change {
+            Change::Fold { .. } => {}
             Change::Slice { tensor, dim, keep } => small.tensors[*tensor].shape[*dim] = keep.len(),
             Change::Set { node, arg, to } => set(&mut small.nodes[node.index()], arg, to),
             Change::Become { node, target, args } => {

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::composite::Views;
+use super::numbers::Numbers;
 use super::repair::{Builder, GHOST};
 use super::want::{Outcome, Sizes, mentions, outcome, value};
-use super::{Change, Edit, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
-use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step};
+use super::{Change, Edit, Elements, Keep, NewConstant, NewNode, NewValue, Plan, PlanError};
+use crate::axis::{Bound, Call, DimExpr, Given, Joint, LetterId, Propagation, Split, Step, Want};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::rule::{RuleSet, Val, eval};
 use crate::solve::{Ghost, Solution};
@@ -35,7 +36,8 @@ pub fn plan(
     solution: &Solution,
     statistics: Statistics,
 ) -> Result<Plan, PlanError> {
-    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics };
+    let numbers = Numbers::new(graph, rules, p, solution);
+    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics, numbers };
     planner.slices();
     for step in &p.steps {
         if let Step::Bound(bound) = step {
@@ -45,7 +47,11 @@ pub fn plan(
     for joint in &p.joint {
         planner.composite(joint)?;
     }
-    Ok(planner.plan)
+    planner.folds()?;
+    let Planner { mut plan, numbers, .. } = planner;
+    numbers.freeze(graph, rules, &mut plan);
+    plan.numbers = numbers.values().collect();
+    Ok(plan)
 }
 
 /// A plan in the making.
@@ -54,12 +60,13 @@ pub(super) struct Planner<'a> {
     rules: &'a RuleSet,
     pub(super) p: &'a Propagation,
     pub(super) solution: &'a Solution<'a>,
-    plan: Plan,
+    pub(super) plan: Plan,
     statistics: Statistics,
+    numbers: Numbers,
 }
 
 impl<'a> Planner<'a> {
-    fn push(&mut self, change: Change, reason: impl Into<String>) {
+    pub(super) fn push(&mut self, change: Change, reason: impl Into<String>) {
         self.plan.edits.push(Edit { change, reason: reason.into() });
     }
 
@@ -98,8 +105,10 @@ impl<'a> Planner<'a> {
         let new = |l: LetterId| sizes.new_size(bound, l);
         let kept = |l: LetterId| self.solution.kept(self.p, bound.ids[l as usize]).map(|k| k.to_vec());
         for edit in &bound.edits {
-            let found =
-                outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, &new, &kept).map_err(|e| self.wrong(bound, e))?;
+            let found = outcome(bound, &call, edit, &self.numbers, &new, &kept).map_err(|e| self.wrong(bound, e))?;
+            if matches!(edit.want, Want::Sizes(_) | Want::Size(_)) {
+                self.numbers.settle(bound.node, &edit.arg);
+            }
             match found {
                 Outcome::Leave => {}
                 Outcome::Set(list) => {
@@ -246,7 +255,12 @@ impl<'a> Planner<'a> {
         for (k, (dim, places)) in picks.iter().enumerate() {
             let name = format!("paring_index_{}", self.plan.constants.len());
             let index = self.value(format!("c_{name}"), x);
-            self.plan.constants.push(NewConstant { name, value: index, data: places.clone() });
+            self.plan.constants.push(NewConstant {
+                name,
+                value: index,
+                shape: vec![places.len()],
+                data: Elements::Positions(places.clone()),
+            });
             let output =
                 if k + 1 == picks.len() { out } else { self.value(format!("{}_picked", self.graph.value(out).name), out) };
             let names = [("dim", Val::Size(Size::from(*dim)))];
@@ -262,8 +276,14 @@ impl<'a> Planner<'a> {
         if dims.iter().all(|id| self.solution.kept(self.p, *id).is_none()) {
             return Ok(());
         }
-        let views = Views { graph: self.graph, rules: self.rules, p: self.p, solution: self.solution };
+        let views = Views { graph: self.graph, rules: self.rules, p: self.p, solution: self.solution, numbers: &self.numbers };
         if let Some(edits) = views.edits(joint) {
+            for id in &composite.nodes {
+                if let Step::Part(_, own) = &self.p.steps[id.index()] {
+                    let sizes = own.edits.iter().filter(|e| matches!(e.want, Want::Sizes(_) | Want::Size(_)));
+                    sizes.for_each(|e| self.numbers.settle(*id, &e.arg));
+                }
+            }
             self.plan.edits.extend(edits);
             return Ok(());
         }
@@ -364,7 +384,7 @@ impl<'a> Planner<'a> {
 }
 
 /// A value of the plan, with a name that no other value has.
-fn add(graph: &Graph, plan: &mut Plan, mut value: NewValue) -> ValueId {
+pub(super) fn add(graph: &Graph, plan: &mut Plan, mut value: NewValue) -> ValueId {
     let taken =
         |plan: &Plan, name: &str| graph.values.iter().any(|v| v.name == name) || plan.values.iter().any(|v| v.name == name);
     let stem = value.name.clone();

@@ -1,6 +1,7 @@
 //! Composites after the cut: the same views with other sizes if what stays fits them, else one gather (a run) or a slice for
 //! each part (a split).
 
+use super::numbers::Numbers;
 use super::want::{Outcome, Sizes, outcome};
 use super::{Change, Edit};
 use crate::axis::{Bound, Call, Digit, DimExpr, Joint, LetterId, Propagation, Split, Step};
@@ -21,6 +22,8 @@ pub struct Views<'a> {
     pub p: &'a Propagation,
     /// What stays.
     pub solution: &'a Solution<'a>,
+    /// Numbers that change.
+    pub numbers: &'a Numbers,
 }
 
 impl Views<'_> {
@@ -92,7 +95,7 @@ impl Views<'_> {
         let node = self.graph.node(id);
         let call = Call { graph: self.graph, node, schema: self.rules.schemas().get(&node.target), shapes: &self.p.shapes };
         for edit in &bound.edits {
-            match outcome(bound, &call, &edit.arg, &edit.want, edit.from_end, new, &|_| None).ok()? {
+            match outcome(bound, &call, edit, self.numbers, new, &|_| None).ok()? {
                 Outcome::Leave => {}
                 Outcome::Set(list) => edits.extend(list.into_iter().map(|(arg, to)| Edit {
                     change: Change::Set { node: id, arg, to },

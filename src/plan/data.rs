@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Change, Keep, Plan, Unified};
+use super::{Change, Elements, Keep, Plan, Unified};
 use crate::format::{Archive, FormatError, Payload};
 use crate::model::{DType, Graph, Role, Tensor};
 use crate::solve::Link;
@@ -25,9 +25,10 @@ pub fn payloads<'a>(
     let mut cut: HashMap<usize, usize> = HashMap::new();
     let first = graph.first_names();
     let kept = slices(plan);
+    let added = added(plan);
     let touched = |k: usize| {
         let t = &graph.tensors[k];
-        small_shape(small, k) != t.shape.as_slice() || (t.role == Role::Parameter && masks.masked(k))
+        small_shape(small, k) != t.shape.as_slice() || added.contains_key(&k) || (t.role == Role::Parameter && masks.masked(k))
     };
     let touched: Vec<bool> = (0..graph.tensors.len()).map(touched).collect();
     for (k, t) in graph.tensors.iter().enumerate() {
@@ -45,7 +46,7 @@ pub fn payloads<'a>(
             None => {
                 let bytes = archive.storage(t.storage)?;
                 let places = (0..t.shape.len()).map(|d| places(kept.get(&(k, d)).copied(), t.shape[d])).collect();
-                let job = Job { tensor: t, bytes, places, masks, index: k };
+                let job = Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied() };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1
@@ -57,18 +58,31 @@ pub fn payloads<'a>(
         s.strides = dense(&s.shape);
     }
     for (c, t) in plan.constants.iter().zip(small.tensors.iter_mut().skip(graph.tensors.len())) {
-        let bytes: Vec<u8> = c.data.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let bytes = bytes(&c.data);
         out.push(Payload::Bytes(Cow::Owned(bytes)));
         t.storage = out.len() - 1;
     }
     Ok(out)
 }
 
+/// The elements of a new constant as the file has them.
+fn bytes(data: &Elements) -> Vec<u8> {
+    match data {
+        Elements::Positions(list) => list.iter().flat_map(|n| n.to_le_bytes()).collect(),
+        Elements::Numbers(dtype, list) => {
+            let mut out = vec![0; list.len() * dtype.bytes()];
+            out.chunks_exact_mut(dtype.bytes()).zip(list).for_each(|(element, x)| add_to(element, *dtype, *x));
+            out
+        }
+    }
+}
+
 fn small_shape(small: &Graph, k: usize) -> &[usize] {
     &small.tensors[k].shape
 }
 
-fn dense(shape: &[usize]) -> Vec<usize> {
+/// Strides of a dense tensor.
+pub(super) fn dense(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for d in (0..shape.len().saturating_sub(1)).rev() {
         strides[d] = strides[d + 1] * shape[d + 1].max(1);
@@ -110,6 +124,13 @@ fn slices(plan: &Plan) -> HashMap<(usize, usize), &Keep> {
     found
 }
 
+/// What is added to tensors.
+fn added(plan: &Plan) -> HashMap<usize, &[f64]> {
+    let fold = |change: &'_ Change| matches!(change, Change::Fold { .. });
+    let folds = plan.edits.iter().map(|e| &e.change).filter(|c| fold(c));
+    folds.filter_map(|c| if let Change::Fold { tensor, add } = c { Some((*tensor, add.as_slice())) } else { None }).collect()
+}
+
 fn places(found: Option<&Keep>, size: usize) -> Places {
     let wide = |list: &Vec<u32>| list.iter().map(|p| *p as usize).collect();
     match found {
@@ -126,6 +147,8 @@ struct Job<'a> {
     places: Vec<Places>,
     masks: &'a Unified<'a>,
     index: usize,
+    /// What is added to each element before the cut.
+    add: Option<&'a [f64]>,
 }
 
 impl Job<'_> {
@@ -154,6 +177,18 @@ impl Job<'_> {
                         mask_element(element, t.dtype);
                     }
                 }
+            }
+        }
+        if let Some(add) = self.add {
+            let bytes: Vec<u8> = add.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let mut cut = Vec::with_capacity(elements * 8);
+            Strided { bytes: &bytes, strides: &dense(&t.shape), width: 8, places: &self.places, whole: &whole }.gather(
+                &mut Vec::new(),
+                0,
+                &mut cut,
+            );
+            for (element, x) in out.chunks_exact_mut(width).zip(cut.as_chunks::<8>().0) {
+                add_to(element, t.dtype, f64::from_le_bytes(*x));
             }
         }
         out
@@ -248,6 +283,29 @@ fn mask_element(element: &mut [u8], dtype: DType) {
     element.copy_from_slice(&result.to_le_bytes()[..element.len()]);
 }
 
+/// Adds a number to an element of a floating point type, in double precision.
+fn add_to(element: &mut [u8], dtype: DType, x: f64) {
+    match (dtype, &mut *element) {
+        (DType::F64, [a, b, c, d, e, f, g, h]) => {
+            let sum = f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) + x;
+            element.copy_from_slice(&sum.to_le_bytes());
+        }
+        (DType::F32, [a, b, c, d]) => {
+            let sum = f64::from(f32::from_le_bytes([*a, *b, *c, *d])) + x;
+            element.copy_from_slice(&(sum as f32).to_le_bytes());
+        }
+        (DType::F16, [a, b]) => {
+            let sum = f64::from(half::f16::from_le_bytes([*a, *b])) + x;
+            element.copy_from_slice(&half::f16::from_f64(sum).to_le_bytes());
+        }
+        (DType::BF16, [a, b]) => {
+            let sum = f64::from(half::bf16::from_le_bytes([*a, *b])) + x;
+            element.copy_from_slice(&half::bf16::from_f64(sum).to_le_bytes());
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +332,23 @@ mod tests {
         let link = Link { at: 0, div: 2, outer: 2 };
         let places = vec![Places::Same(vec![0, 3]), Places::By(link, vec![vec![0, 1], vec![3, 5]])];
         assert_eq!(gathered(&[4, 6], &[6, 1], 1, places), [0, 1, 21, 23]);
+    }
+
+    #[test]
+    fn numbers_are_added_in_double_precision() {
+        let added = |dtype: DType, bytes: &[u8], x: f64| {
+            let mut element = bytes.to_vec();
+            add_to(&mut element, dtype, x);
+            element
+        };
+        assert_eq!(added(DType::F64, &1.5f64.to_le_bytes(), 0.1), 1.6f64.to_le_bytes());
+        assert_eq!(added(DType::F32, &1.5f32.to_le_bytes(), 0.1), 1.6f32.to_le_bytes());
+        assert_eq!(added(DType::F16, &half::f16::from_f64(1.5).to_le_bytes(), 0.25), half::f16::from_f64(1.75).to_le_bytes());
+        assert_eq!(added(DType::BF16, &half::bf16::from_f64(1.5).to_le_bytes(), 0.5), half::bf16::from_f64(2.0).to_le_bytes());
+        assert_eq!(
+            bytes(&Elements::Numbers(DType::F32, vec![2.0, -1.0])),
+            [2.0f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat()
+        );
     }
 
     #[test]

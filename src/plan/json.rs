@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Keep, NewNode, Plan};
+use super::{Change, Elements, Keep, NewNode, Plan};
 use crate::model::{Arg, Graph, NodeId, ValueId};
 
 /// Version of the form below.
@@ -33,6 +33,7 @@ pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
                         Keep::By { link, lists } => slice(json!(lists), json!({"dim": link.at, "div": link.div, "outer": link.outer})),
                     }
                 }
+                Change::Fold { tensor, add } => json!({"edit": "fold", "tensor": graph.tensors[*tensor].name, "add": add}),
                 Change::Set { node: id, arg: name_of_arg, to } => {
                     let old = graph.node(*id).arg(name_of_arg).map_or(Value::Null, |a| arg(a, &name));
                     json!({"edit": "set", "node": node(*id), "arg": name_of_arg, "old": old, "new": arg(to, &name)})
@@ -55,9 +56,19 @@ pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
             value
         })
         .collect();
-    let constants: Vec<Value> =
-        plan.constants.iter().map(|c| json!({"name": c.name, "value": name(c.value), "data": c.data})).collect();
+    let constants: Vec<Value> = plan
+        .constants
+        .iter()
+        .map(|c| json!({"name": c.name, "value": name(c.value), "sizes": c.shape, "data": elements(&c.data)}))
+        .collect();
     json!({"version": VERSION, "edits": edits, "constants": constants})
+}
+
+fn elements(data: &Elements) -> Value {
+    match data {
+        Elements::Positions(list) => json!(list),
+        Elements::Numbers(_, list) => json!(list),
+    }
 }
 
 fn arg(a: &Arg, name: &impl Fn(ValueId) -> String) -> Value {

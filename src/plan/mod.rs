@@ -5,8 +5,10 @@ mod build;
 mod composite;
 mod data;
 mod error;
+mod fold;
 mod ghost;
 mod json;
+mod numbers;
 mod repair;
 mod unified;
 mod want;
@@ -18,7 +20,7 @@ pub use error::PlanError;
 pub use json::to_json;
 pub use unified::{Unified, unified};
 
-use crate::model::{Arg, NodeId, ValueId};
+use crate::model::{Arg, DType, NodeId, Size, ValueId};
 use crate::solve::Link;
 
 /// Ordered edits of a program and its weights.
@@ -32,6 +34,10 @@ pub struct Plan {
     pub constants: Vec<NewConstant>,
     /// Statistics that were left approximate, by node.
     pub approximate: Vec<NodeId>,
+    /// Numbers computed from sizes that become others by themselves.
+    pub numbers: Vec<(ValueId, Size)>,
+    /// Nodes to whose results a constant is added, and that.
+    pub maps: Vec<(NodeId, ValueId)>,
 }
 
 /// One change and its reason.
@@ -54,6 +60,13 @@ pub enum Change {
         dim: usize,
         /// The kept positions.
         keep: Keep,
+    },
+    /// Add numbers to a stored tensor of one dimension: what removed positions added.
+    Fold {
+        /// Index into the program's tensors.
+        tensor: usize,
+        /// What is added, by position before the cut.
+        add: Vec<f64>,
     },
     /// Give an argument another value.
     Set {
@@ -145,13 +158,47 @@ pub struct NewValue {
     pub like: ValueId,
 }
 
-/// A constant that the plan adds: a list of positions.
+/// A constant that the plan adds.
 #[derive(Clone, Debug)]
 pub struct NewConstant {
     /// Its name in the state.
     pub name: String,
     /// Its value in the graph.
     pub value: ValueId,
-    /// Its elements (64-bit integers).
-    pub data: Vec<i64>,
+    /// Its sizes.
+    pub shape: Vec<usize>,
+    /// Its elements, row-major.
+    pub data: Elements,
+}
+
+/// The elements of a new constant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Elements {
+    /// Positions (64-bit integers).
+    Positions(Vec<i64>),
+    /// Numbers, and their element type in the file.
+    Numbers(DType, Vec<f64>),
+}
+
+impl Elements {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Elements::Positions(list) => list.len(),
+            Elements::Numbers(_, list) => list.len(),
+        }
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Elements::Positions(_) => DType::I64,
+            Elements::Numbers(dtype, _) => *dtype,
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
-use crate::solve::{Policy, Solution};
+use crate::solve::{Mask, Masks, Policy, Solution};
 
-/// The mask of one parameter after solving: an element is kept if its positions are and the given mask keeps it.
+/// The mask of one parameter after solving: an element is kept if its positions are and the given mask keeps it. Where the
+/// given masks alone count, it is the given one.
 pub struct Unified<'a> {
     graph: &'a Graph,
     p: &'a Propagation,
@@ -18,11 +19,17 @@ pub fn unified<'a>(graph: &'a Graph, p: &'a Propagation, solution: &'a Solution<
 }
 
 impl Unified<'_> {
+    /// All masks in memory.
+    pub fn to_masks(&self) -> Masks<'static> {
+        let mask = |k: usize| Mask { shape: self.graph.tensors[k].shape.clone(), keep: self.mask(k).into() };
+        self.tensors().into_iter().map(|k| (self.graph.tensors[k].name.clone(), mask(k))).collect()
+    }
+
     /// Indices of the tensors that have one: parameters that lose positions, or that a mask was given for.
     pub fn tensors(&self) -> Vec<usize> {
         let has = |k: &usize| {
             let t = &self.graph.tensors[*k];
-            let cut = (0..t.shape.len()).any(|d| self.solution.dim(self.p, t.value, d).is_some());
+            let cut = !self.solution.lossless && (0..t.shape.len()).any(|d| self.solution.dim(self.p, t.value, d).is_some());
             t.role == Role::Parameter && (cut || self.given(*k).is_some())
         };
         (0..self.graph.tensors.len()).filter(has).collect()
@@ -86,6 +93,9 @@ impl Unified<'_> {
             Some(given) => given.iter().map(|b| u8::from(*b != 0)).collect(),
             None => vec![1; t.numel()],
         };
+        if self.solution.lossless {
+            return keep;
+        }
         for d in 0..t.shape.len() {
             let Some(kept) = self.solution.dim(self.p, t.value, d) else { continue };
             let inner: usize = t.shape[d + 1..].iter().product();

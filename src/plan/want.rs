@@ -1,6 +1,7 @@
 //! What an argument must become where sizes change.
 
-use crate::axis::{Bound, Call, DimExpr, LetterId, Propagation, Want};
+use super::numbers::Numbers;
+use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Propagation, Want};
 use crate::model::{Arg, Size};
 use crate::rule::{Expr, Scope, Val, eval};
 use crate::solve::{Solution, parts_value, progression, ranks};
@@ -46,21 +47,22 @@ pub enum Outcome {
 pub fn outcome(
     bound: &Bound,
     call: &Call,
-    arg: &str,
-    want: &Want,
-    from_end: bool,
+    edit: &Edit,
+    numbers: &Numbers,
     new: &dyn Fn(LetterId) -> Size,
     kept: &dyn Fn(LetterId) -> Option<Vec<bool>>,
 ) -> Result<Outcome, String> {
+    let (arg, from_end) = (edit.arg.as_str(), edit.from_end);
     let old = |l: LetterId| bound.size(l);
     let set = |arg: &str, to: Arg| Ok(Outcome::Set(vec![(arg.to_owned(), to)]));
     let given = call.node.arg(arg);
-    match want {
+    match &edit.want {
         Want::Size(d) => {
             let (before, after) = (d.size(&old), d.size(&new));
             let changed = before != after || (from_end && d_total_changes(bound, new));
             match after.as_int() {
-                _ if !changed => Ok(Outcome::Leave),
+                _ if follows(given, &after, numbers) => Ok(Outcome::Leave),
+                _ if !changed && !matches!(given, Some(Arg::Scalar(v)) if numbers.after(*v).is_some()) => Ok(Outcome::Leave),
                 Some(n) => set(arg, Arg::Int(n)),
                 None => Ok(Outcome::Symbolic),
             }
@@ -72,7 +74,7 @@ pub fn outcome(
                 _ => return Ok(Outcome::Leave),
             };
             let pairs: Vec<(Size, Size)> = dims.iter().map(|d| (d.size(&old), d.size(&new))).collect();
-            list(arg, matches!(given, Some(Arg::List(_))), items, &pairs)
+            list(arg, matches!(given, Some(Arg::List(_))), items, &pairs, numbers)
         }
         Want::Formula(formula) => {
             let before = eval(formula, &Formula { bound, call, size: &old });
@@ -83,7 +85,7 @@ pub fn outcome(
                 (Val::List(b), Val::List(a), Some(Arg::List(items))) if a.len() == b.len() && a.len() == items.len() => {
                     let sizes = |v: &Val| v.as_size().ok_or("a formula for sizes gives something else");
                     let pairs = b.iter().zip(a).map(|(b, a)| Ok((sizes(b)?, sizes(a)?))).collect::<Result<Vec<_>, &str>>()?;
-                    list(arg, true, items.clone(), &pairs)
+                    list(arg, true, items.clone(), &pairs, numbers)
                 }
                 _ => value(&after).map_or(Ok(Outcome::Symbolic), |to| set(arg, to)),
             }
@@ -127,11 +129,17 @@ fn d_total_changes(bound: &Bound, new: &dyn Fn(LetterId) -> Size) -> bool {
     (0..bound.letters.len() as LetterId).any(|l| new(l) != bound.size(l))
 }
 
-fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)]) -> Result<Outcome, String> {
+/// True for a computed number that becomes what it must by itself.
+fn follows(given: Option<&Arg>, after: &Size, numbers: &Numbers) -> bool {
+    matches!(given, Some(Arg::Scalar(v)) if numbers.after(*v) == Some(after))
+}
+
+fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)], numbers: &Numbers) -> Result<Outcome, String> {
     let mut changed = false;
     for k in 0..items.len() {
         let (before, after) = &pairs[k];
-        if before == after || items[k] == Arg::Int(-1) {
+        let moves = matches!(items[k], Arg::Scalar(v) if numbers.after(v).is_some());
+        if (before == after && !moves) || items[k] == Arg::Int(-1) || follows(Some(&items[k]), after, numbers) {
             continue;
         }
         changed = true;

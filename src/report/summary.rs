@@ -12,7 +12,7 @@ use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::RuleSet;
 use crate::rulebook::{Missing, usage};
-use crate::solve::{Given, Policy, Solution};
+use crate::solve::{Given, Hindrance, Policy, Solution};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -81,6 +81,22 @@ pub struct Summary {
     pub unknown: Vec<Note>,
     /// Statistics that were left approximate, and other things to know.
     pub notes: Vec<Note>,
+    /// What a comparison with the masked original showed, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+/// Both models were run, and are equal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// On so many inputs.
+    pub inputs: usize,
+    /// The largest relative error of any output.
+    pub relative: f64,
+    /// Median time of a forward of the original, in milliseconds.
+    pub before: f64,
+    /// That of the small model.
+    pub after: f64,
 }
 
 impl Summary {
@@ -107,6 +123,14 @@ impl Summary {
         s.unknown = unknown(graph, rules, p);
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
+        }
+        for (id, map) in &plan.maps {
+            let n = plan.constants.iter().find(|c| c.value == *map).map_or(0, |c| c.data.len());
+            let text = format!(
+                "a tensor of {} numbers is added to the result, which now has a fixed size",
+                super::table::spaced(n as u64)
+            );
+            s.notes.push(note(graph, *id, text));
         }
         for name in &solution.ignored {
             let text = "this weight is computed from other parameters (parametrizations), whose names a mask must use; its mask is ignored";
@@ -204,12 +228,16 @@ fn note(graph: &Graph, id: NodeId, text: String) -> Note {
 fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     for o in &solution.obstacles {
-        let why = if o.unproven {
-            "summed over here, and what they add is not proven to be zero"
-        } else {
-            "the operator's arguments could not say what would be left"
+        let why = match o.why {
+            Hindrance::Unproven => "summed over here, and what they add is not proven to be zero",
+            Hindrance::Constant => "summed over here, and what they add is a number that no bias can take up",
+            Hindrance::Border => {
+                "summed over here, and what they add is a number that differs at the border (--bias-maps takes it up)"
+            }
+            Hindrance::Inexpressible => "the operator's arguments could not say what would be left",
         };
-        notes.push(note(graph, o.node, format!("{}: {why}", stay(o.positions))));
+        let cost = if o.parameters > 0 { format!(" ({} parameters)", super::table::spaced(o.parameters)) } else { String::new() };
+        notes.push(note(graph, o.node, format!("{}{cost}: {why}", stay(o.positions))));
     }
     for value in &solution.last {
         let text = "masks drop all positions of a dimension; one stays, as none may be empty";

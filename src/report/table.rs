@@ -75,6 +75,17 @@ pub fn table(s: &Summary) -> String {
         let _ = writeln!(out, "  `paring rules new {op} --model MODEL` proposes a rule; pass its folder with --rules DIR");
     }
     section(&mut out, "Notes", &s.notes);
+    if let Some(v) = &s.verified {
+        let _ = writeln!(
+            out,
+            "\nVerified: equal to the masked original on {} inputs, largest relative error {:.1e}; a forward takes {:.2} ms instead of {:.2} ms ({:.2} times as fast)",
+            v.inputs,
+            v.relative,
+            v.after,
+            v.before,
+            v.before / v.after.max(1e-9)
+        );
+    }
     out
 }
 

@@ -29,8 +29,12 @@ pub struct Rule {
     pub facts: Facts,
     /// The axes whose number of positions matters for the values, and the repair.
     pub statistic: Option<Statistic>,
+    /// Where numbers at removed positions of a summed axis can be added.
+    pub fold: Option<FoldInto>,
     /// Multiply-accumulates for each element of the first output, where the default (see the guide) does not hold.
     pub macs: Option<Expr>,
+    /// The number that the operator gives, where it gives one and no tensor.
+    pub number: Option<Expr>,
     /// The call to use where the arguments cannot express the sizes after the cut.
     pub becomes: Option<Statement>,
     /// Operands that are written in place. `None`: as the schema says.
@@ -152,6 +156,8 @@ pub struct Facts {
     pub require: Option<Vec<String>>,
     /// A removed position of a summed letter contributes nothing where this is zero. Default: where any operand is.
     pub summed: Option<Expr>,
+    /// The number that the output is there, where the operands that it names are numbers.
+    pub value: Option<Expr>,
     /// Where this holds, the result is drawn at random: equal operands do not give equal results.
     pub random: Option<Expr>,
 }
@@ -165,6 +171,17 @@ pub struct Statistic {
     pub repair: Vec<Statement>,
     /// The same where what went is not zero but equal at all positions; `ghost(x)` is one position of that.
     pub uniform: Vec<Statement>,
+}
+
+/// `fold:`: the operand that is added to the output after the sum, for each position of the axis that the weight makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldInto {
+    /// The operand.
+    pub into: String,
+    /// Whether every output sums over all of the weight, as without padding.
+    pub when: Option<Expr>,
+    /// Where not: a letter that slides, and its position for those of the others.
+    pub window: Option<(String, Expr)>,
 }
 
 /// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`
@@ -312,7 +329,7 @@ eq_without_span! {
     Statement: name, op, args, condition;
     Claim: expr;
     Case: op, inputs, values, out, same, apart, locked, free;
-    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, macs, becomes, writes, views, makes, tests, drawn;
+    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, fold, macs, number, becomes, writes, views, makes, tests, drawn;
 }
 
 impl std::fmt::Display for Place {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use miette::NamedSource;
 
-use super::ast::{Body, Expr, Facts, Pick, Place, Rule, Statement, Statistic};
+use super::ast::{Body, Expr, Facts, FoldInto, Pick, Place, Rule, Statement, Statistic};
 use super::check;
 use super::error::{RuleError, closest};
 use super::formula::{parse_call, parse_formula, parse_item, parse_layout, parse_statement};
@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 28] = [
     "op",
     "rule",
     "layout",
@@ -37,9 +37,12 @@ const KEYS: [&str; 25] = [
     "summed",
     "sustain",
     "require",
+    "value",
     "random",
     "statistic",
+    "fold",
     "macs",
+    "number",
     "tests",
     "drawn",
 ];
@@ -176,7 +179,9 @@ impl Reader<'_> {
             default: IndexMap::new(),
             facts: Facts::default(),
             statistic: None,
+            fold: None,
             macs: None,
+            number: None,
             becomes: None,
             writes: None,
             views: None,
@@ -249,9 +254,12 @@ impl Reader<'_> {
             "summed" => rule.facts.summed = self.formula(value),
             "sustain" => rule.facts.sustain = Some(self.strings("sustain", value)),
             "require" => rule.facts.require = Some(self.strings("require", value)),
+            "value" => rule.facts.value = self.formula(value),
             "random" => rule.facts.random = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
+            "fold" => rule.fold = self.fold(value),
             "macs" => rule.macs = self.formula(value),
+            "number" => rule.number = self.formula(value),
             "tests" => rule.tests = self.cases(value),
             _ => self.unknown_key(key, &KEYS),
         }
@@ -383,6 +391,29 @@ impl Reader<'_> {
             self.error("entry", node.span(), message, "expected `over:`", None);
         }
         Some(out)
+    }
+
+    /// An operand, or `{ into: operand, when: condition }`.
+    fn fold(&mut self, node: &Node) -> Option<FoldInto> {
+        let Content::Map(pairs) = &node.content else {
+            self.site("fold.into".into(), node);
+            return self.text(node, "the name of an operand").map(|into| FoldInto { into, when: None, window: None });
+        };
+        let (mut into, mut when, mut window) = (None, None, None);
+        for (key, value) in pairs {
+            let name = key.text().unwrap_or("");
+            self.site(format!("fold.{name}"), value);
+            match name {
+                "into" => into = self.text(value, "the name of an operand"),
+                "when" => when = self.formula(value),
+                "window" => window = self.formulas("fold.window", value).into_iter().next(),
+                _ => self.unknown_key(key, &["into", "when", "window"]),
+            }
+        }
+        if into.is_none() {
+            self.error("entry", node.span(), "a fold names an operand".into(), "expected `into:`", None);
+        }
+        into.map(|into| FoldInto { into, when, window })
     }
 
     fn statements(&mut self, path: &str, node: &Node) -> Vec<Statement> {

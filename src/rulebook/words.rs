@@ -145,6 +145,13 @@ fn values(out: &mut String, rule: &Rule) {
         };
         let _ = writeln!(out, "  {:<12}  {text}", adjective(fact));
     }
+    if let Some(value) = &facts.value {
+        let _ = writeln!(out, "  {:<12}  `{value}`, where that is a number", "is");
+    }
+    if let Some(fold) = &rule.fold {
+        let when = fold.when.as_ref().map(|e| format!(" if `{e}`")).unwrap_or_default();
+        let _ = writeln!(out, "\nnumbers at removed positions of a summed axis go into `{}`{when}", fold.into);
+    }
     if let Some(summed) = &facts.summed {
         let _ = writeln!(out, "\na removed position of a summed axis contributes nothing {}", clause_in_words(summed, "zero"));
     }

@@ -30,6 +30,11 @@ pub struct ValueFacts {
     pub dims: Vec<Option<Rc<[u8]>>>,
     /// Flags that hold for all elements.
     pub all: u8,
+    /// For each dimension with removed positions, the number that all elements of a position are, or NaN. Empty where none
+    /// is known.
+    pub numbers: Vec<Option<Rc<[f64]>>>,
+    /// The number that all elements are.
+    pub whole: Option<f64>,
 }
 
 /// For each letter and position whether it stays; `None` where all do.
@@ -49,11 +54,28 @@ pub struct Clauses<'a> {
     pub operands: Vec<Option<&'a ValueFacts>>,
     /// Which facts a loop may be taken to keep up at the position that is asked about.
     pub assumed: u8,
+    /// Facts are about all elements; else about those alone whose other coordinates stay, as all others are masked.
+    pub whole: bool,
     /// Every element is asked about: nothing is taken for granted.
     everywhere: bool,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
+    /// The letters of parts that no operand gives, once they are asked for.
+    fill: Option<Vec<LetterId>>,
+}
+
+/// The letters of parts of a copy's dimensions that no operand has.
+fn fill(bound: &Bound) -> Vec<LetterId> {
+    if !bound.copies {
+        return Vec::new();
+    }
+    let mut given = vec![false; bound.letters.len()];
+    for operand in &bound.operands {
+        operand.dims.iter().flat_map(|d| d.letters()).chain(operand.at.iter().copied()).for_each(|l| given[l as usize] = true);
+    }
+    let sums = bound.outputs.iter().flat_map(|o| &o.dims).filter(|d| matches!(d, DimExpr::Sum(_)));
+    sums.flat_map(|d| d.letters()).filter(|l| !given[*l as usize]).collect()
 }
 
 impl<'a> Clauses<'a> {
@@ -65,7 +87,19 @@ impl<'a> Clauses<'a> {
         kept: &'a Kept,
         operands: Vec<Option<&'a ValueFacts>>,
     ) -> Clauses<'a> {
-        Clauses { bound, call, kept, frame, operands, assumed: 0, everywhere: false, tables: FxHashMap::default(), last: None }
+        Clauses {
+            bound,
+            call,
+            kept,
+            frame,
+            operands,
+            assumed: 0,
+            whole: false,
+            everywhere: false,
+            tables: FxHashMap::default(),
+            last: None,
+            fill: None,
+        }
     }
 
     /// The facts of a result at one position of one dimension.
@@ -128,30 +162,21 @@ impl<'a> Clauses<'a> {
     /// True of every operand that gives an element at these coordinates; where none does, of the fill.
     fn all(&mut self, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let relevant = self.giving(apart);
-        if relevant.is_empty() {
-            return number(self.bound.fill, kind);
+        if (relevant.is_empty() || self.filled(coords, apart)) && !number(self.bound.fill, kind) {
+            return false;
         }
-        let filled = self.is_filled(coords, apart);
-        relevant.iter().all(|k| self.operand(*k, kind, coords)) && (!filled || number(self.bound.fill, kind))
+        relevant.iter().all(|k| self.operand(*k, kind, coords))
     }
 
-    /// Whether some elements at these coordinates are given by no operand: those around it in its other dimensions.
-    fn is_filled(&self, coords: &Coords, apart: &[LetterId]) -> bool {
+    /// True if some element at these coordinates is the fill: of a padded dimension that is not asked about.
+    pub(super) fn filled(&mut self, coords: &Coords, apart: &[LetterId]) -> bool {
         let bound = self.bound;
-        let given = |l: &LetterId| bound.operands.iter().any(|o| o.holds(*l));
-        let known = |l: &LetterId| coords[*l as usize].is_some() || apart.contains(l);
-        let around = |d: &DimExpr| match d {
-            DimExpr::Sum(parts) => {
-                let letters: Vec<LetterId> = parts.iter().flat_map(DimExpr::letters).collect();
-                !letters.iter().any(known) && letters.iter().any(|l| !given(l))
-            }
-            _ => false,
-        };
-        bound.outputs.iter().flat_map(|o| &o.dims).any(around)
+        let fill = self.fill.get_or_insert_with(|| fill(bound));
+        fill.iter().any(|l| coords[*l as usize].is_none() && !apart.contains(l))
     }
 
     /// The operands that give an element where these letters are apart.
-    fn giving(&mut self, apart: &[LetterId]) -> Rc<[usize]> {
+    pub(super) fn giving(&mut self, apart: &[LetterId]) -> Rc<[usize]> {
         if let Some((_, operands)) = self.last.as_ref().filter(|(letters, _)| letters == apart) {
             return operands.clone();
         }
@@ -169,7 +194,7 @@ impl<'a> Clauses<'a> {
         operands
     }
 
-    fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
+    pub(super) fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let indexed = |name: &str, k: &Expr| if let Expr::Int(k) = k { format!("{name}[{k}]") } else { name.to_owned() };
         match clause {
             Expr::Bool(b) => *b,
@@ -264,7 +289,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// The dimensions that have a letter in common which is asked about.
-    fn twice(&self, operand: &BoundOperand, coords: &Coords) -> Option<Vec<usize>> {
+    pub(super) fn twice(&self, operand: &BoundOperand, coords: &Coords) -> Option<Vec<usize>> {
         let asked = |d: &DimExpr| d.letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect::<Vec<_>>();
         let asked: Vec<Vec<LetterId>> = operand.dims.iter().map(asked).collect();
         let among = |d: usize, l: &LetterId| (0..asked.len()).any(|e| e != d && asked[e].contains(l));
@@ -292,8 +317,8 @@ impl<'a> Clauses<'a> {
                 for (q, f) in flags.iter().enumerate() {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
-                    let here =
-                        dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
+                    let here = self.whole
+                        || dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
                     let Some(p) = place(&at) else { continue };
                     whole[p] &= f & kind != 0;
                     if here {
@@ -337,6 +362,7 @@ pub fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim:
     let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
     mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
     let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
+    clauses.whole = view.whole;
     if clauses.giving(&apart).is_empty() {
         return before;
     }

@@ -1,17 +1,21 @@
 //! From masks to what stays: votes, dead inputs, proof.
 
+mod data;
 mod dead;
 mod error;
 mod even;
 mod express;
 mod facts;
+mod fold;
 mod frame;
 mod masks;
+mod number;
 mod positions;
 mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod sums;
 mod trial;
 mod uniform;
 mod verdict;
@@ -20,24 +24,29 @@ mod votes;
 use std::rc::Rc;
 
 use egg::Id;
-use rustc_hash::FxHashMap;
+use indexmap::IndexMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use data::Data;
 pub(crate) use error::closest_names;
 pub use error::{SolveError, closest};
 pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
 pub use masks::{Given, Mask, Masks};
-pub use prove::{DataFlags, Known};
+pub use prove::Known;
 pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
+pub use sums::Folding;
 pub use trial::{Trial, trial};
 pub use uniform::{Ghost, Uniform};
 pub use verdict::Verdict;
 pub use votes::Conflict;
 
-use positions::Positions;
-use prove::{Proof, Prover};
+use fold::Fold;
+use number::Exact;
+use positions::{Positions, SetId};
+use prove::{Failure, Proof, Prover};
 use ragged::Contexts;
 use state::State;
 use votes::Votes;
@@ -67,6 +76,10 @@ pub struct Options {
     pub policy: Policy,
     /// A layer without a mask follows the others instead of voting to stay.
     pub unmasked_abstain: bool,
+    /// The small model is to equal the original with the given masks, and no further zeros.
+    pub lossless: bool,
+    /// In that case numbers may be added that differ from place to place of a result.
+    pub bias_maps: bool,
     /// An axis of which to say what was decided of each position.
     pub explain: Option<Id>,
 }
@@ -78,8 +91,23 @@ pub struct Obstacle {
     pub node: NodeId,
     /// Number of positions.
     pub positions: usize,
-    /// Nothing is proven zero there; else the arguments cannot express what would be left.
-    pub unproven: bool,
+    /// What it finds there.
+    pub why: Hindrance,
+    /// Parameters that stay with these positions, where the given masks alone count.
+    pub parameters: u64,
+}
+
+/// What stands in the way of a removal at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The positions are summed over, and nothing is proven zero there.
+    Unproven,
+    /// They are summed over and hold numbers that cannot be folded.
+    Constant,
+    /// They hold numbers that a bias map could take up.
+    Border,
+    /// The node's arguments cannot express what would be left.
+    Inexpressible,
 }
 
 /// What stays of every axis.
@@ -91,6 +119,8 @@ pub struct Solution<'a> {
     contexts: Contexts,
     /// What is equal at all removed positions though not zero.
     pub uniform: Uniform,
+    /// Numbers at removed positions, added up for the biases that take them.
+    pub folds: Vec<Folding>,
     /// Of the axis that [`Options::explain`] names.
     pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
@@ -107,6 +137,8 @@ pub struct Solution<'a> {
     pub uneven: Vec<(Vec<String>, usize)>,
     /// How often the solver ran until the proof held.
     pub rounds: usize,
+    /// The small model equals the original with the given masks.
+    pub lossless: bool,
 }
 
 impl Solution<'_> {
@@ -151,7 +183,7 @@ pub fn solve<'a>(
     p: &Propagation,
     masks: &'a Masks<'a>,
     options: &Options,
-    data: DataFlags,
+    data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
     let (mut given, ignored) = masks::given(graph, masks)?;
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
@@ -168,10 +200,16 @@ pub fn solve<'a>(
         let t = &graph.tensors[k];
         let parameter = t.role == Role::Parameter;
         // What is written to is something else in the next call.
-        let all = if parameter || p.aliases.written(t.value) { 0 } else { data(k) };
+        let all = if parameter || p.aliases.written(t.value) { 0 } else { data.flags(k) };
         Known { removed: if parameter { ZERO | FINITE | NONNEG } else { FINITE }, all }
     };
-    let Settled { uniform, last, obstacles, rounds, kept, .. } = settle(graph, rules, p, &mut state, &votes, &known);
+    let exact = options.lossless.then(|| Exact::new(graph, p, &given, data, options.bias_maps));
+    let settled = settle(graph, rules, p, &mut state, &votes, &known, exact.as_ref());
+    drop(exact);
+    let Settled { uniform, folds, last, mut obstacles, costs, rounds, kept, .. } = settled;
+    if options.lossless {
+        cost(graph, p, &state, &costs, &mut obstacles);
+    }
     let conflicts = votes.conflicts(graph, &state);
     let contexts = positions.contexts.clone();
     let uneven = votes.uneven(graph, &state);
@@ -181,6 +219,7 @@ pub fn solve<'a>(
         kept,
         contexts,
         uniform,
+        folds,
         verdicts,
         makes: roles.makes,
         ignored,
@@ -189,20 +228,23 @@ pub fn solve<'a>(
         last,
         uneven,
         rounds,
+        lossless: options.lossless,
     })
 }
 
 /// What stays once everything that goes was shown to be right.
 struct Settled {
     uniform: Uniform,
+    folds: Vec<Folding>,
     facts: Vec<ValueFacts>,
     last: Vec<ValueId>,
     obstacles: Vec<Obstacle>,
+    costs: Costs,
     rounds: usize,
     kept: FxHashMap<Id, Option<Rc<[bool]>>>,
 }
 
-/// Makes positions stay until that is so.
+/// Makes positions stay until that is so. With `exact`, only the given masks make a parameter zero.
 fn settle(
     graph: &Graph,
     rules: &RuleSet,
@@ -210,22 +252,28 @@ fn settle(
     state: &mut State,
     votes: &Votes,
     known: &dyn Fn(usize) -> Known,
+    exact: Option<&Exact>,
 ) -> Settled {
     let mut last = Vec::new();
     let mut obstacles: Vec<Obstacle> = Vec::new();
+    let mut costs = Costs::default();
     let mut rounds = 0;
-    let (uniform, facts) = loop {
+    let (uniform, folds, facts) = loop {
         rounds += 1;
         at_least_one(graph, p, state, votes, &mut last);
         even::even_out(state, votes);
-        let Proof { mut failures, uniform, facts } = Prover::run(graph, rules, p, state, known);
+        let Proof { mut failures, uniform, folds, facts } = Prover::run(graph, rules, p, state, known, exact);
         failures.extend(express::inexpressible(graph, p, state));
         if failures.is_empty() {
-            break (uniform, facts);
+            let folds = exact.map_or_else(Vec::new, |exact| folded(p, state, exact, &folds, &mut failures));
+            if failures.is_empty() {
+                break (uniform, folds, facts);
+            }
         }
         for f in failures {
             if state.keep(f.set, f.why.clone()) {
                 note(&mut obstacles, &f.why);
+                costs.entry(f.why).or_default().push(f.set);
             }
         }
     };
@@ -238,18 +286,59 @@ fn settle(
     for context in contexts.classes().iter().filter_map(|c| contexts.of(&p.axes, *c)) {
         kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
     }
-    Settled { uniform, facts, last, obstacles, rounds, kept }
+    Settled { uniform, folds, facts, last, obstacles, costs, rounds, kept }
 }
 
-fn note(obstacles: &mut Vec<Obstacle>, why: &Why) {
-    let (node, unproven) = match why {
-        Why::Unproven(node) => (*node, true),
-        Why::Inexpressible(node) => (*node, false),
-        _ => return,
-    };
-    match obstacles.iter_mut().find(|o| o.node == node && o.unproven == unproven) {
+/// The positions that a reason keeps.
+type Costs = IndexMap<Why, Vec<SetId>>;
+
+/// The sums of what is folded. What cannot be added up stays.
+fn folded(p: &Propagation, state: &State, exact: &Exact, folds: &[Fold], failures: &mut Vec<Failure>) -> Vec<Folding> {
+    let mut out = Vec::new();
+    for fold in folds {
+        let kept = |id: Id| state.kept(id).map(Into::into);
+        match fold.add_up(p, exact, &kept) {
+            Some(folding) => out.push(folding),
+            None => failures.extend(fold.failures(p, state)),
+        }
+    }
+    out
+}
+
+/// What stands in the way at a node, for the reasons that name one.
+fn hindrance(why: &Why) -> Option<(NodeId, Hindrance)> {
+    match why {
+        Why::Unproven(node) => Some((*node, Hindrance::Unproven)),
+        Why::Constant { node, map } => Some((*node, if *map { Hindrance::Border } else { Hindrance::Constant })),
+        Why::Inexpressible(node) => Some((*node, Hindrance::Inexpressible)),
+        _ => None,
+    }
+}
+
+fn note(obstacles: &mut Vec<Obstacle>, reason: &Why) {
+    let Some((node, why)) = hindrance(reason) else { return };
+    match obstacles.iter_mut().find(|o| o.node == node && o.why == why) {
         Some(o) => o.positions += 1,
-        None => obstacles.push(Obstacle { node, positions: 1, unproven }),
+        None => obstacles.push(Obstacle { node, why, positions: 1, parameters: 0 }),
+    }
+}
+
+/// Counts the parameters that each obstacle keeps: of every parameter with one of its positions, what lies there.
+fn cost(graph: &Graph, p: &Propagation, state: &State, costs: &Costs, obstacles: &mut [Obstacle]) {
+    let first = graph.first_names();
+    let kept = |id: Id, n: usize| state.kept(id).map_or(n, |k| k.iter().filter(|k| **k).count());
+    for (why, sets) in costs {
+        let Some((node, why)) = hindrance(why) else { continue };
+        let Some(obstacle) = obstacles.iter_mut().find(|o| o.node == node && o.why == why) else { continue };
+        let sets: FxHashSet<SetId> = sets.iter().copied().collect();
+        for (_, t) in graph.tensors.iter().enumerate().filter(|(k, t)| t.role == Role::Parameter && first[*k] == *k) {
+            let Some(ids) = &p.dims[t.value.index()] else { continue };
+            let sizes: Vec<usize> = ids.iter().zip(&t.shape).map(|(id, n)| kept(*id, *n).min(*n)).collect();
+            let here = |id: &Id| state.of(*id).map_or(0, |list| list.iter().filter(|s| sets.contains(s)).count());
+            // What would be left without these positions, against what is left.
+            let without: usize = ids.iter().zip(&sizes).map(|(id, n)| n.saturating_sub(here(id))).product();
+            obstacle.parameters += (sizes.iter().product::<usize>() - without) as u64;
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use egg::Id;
 use rustc_hash::FxHashMap;
 
 use super::facts::{Clauses, FINITE, Kept, NONNEG, NONZERO, ORDINARY, ValueFacts, ZERO, through_view};
+use super::fold::{Fold, Folded};
 use super::frame::Frame;
+use super::number::{Exact, of_number};
 use super::positions::SetId;
 use super::state::{State, Why};
 use super::uniform::Uniform;
@@ -63,9 +65,6 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Flags that hold for all elements of a stored tensor that is no parameter, read from its data.
-pub type DataFlags<'a> = &'a dyn Fn(usize) -> u8;
-
 /// What is known of a stored tensor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
@@ -75,39 +74,46 @@ pub struct Known {
     pub all: u8,
 }
 
-/// What a proof finds.
-pub struct Proof {
-    /// What has to stay after all.
-    pub failures: Vec<Failure>,
-    /// What is uniform.
-    pub uniform: Uniform,
-    /// The facts of all values.
-    pub facts: Vec<ValueFacts>,
-}
-
 /// Walks the graph and returns what has to stay.
 pub struct Prover<'a> {
-    graph: &'a Graph,
+    pub(super) graph: &'a Graph,
     rules: &'a RuleSet,
-    p: &'a Propagation,
+    pub(super) p: &'a Propagation,
     snapshot: Snapshot<'a>,
     state: &'a State<'a>,
-    facts: Vec<ValueFacts>,
+    pub(super) facts: Vec<ValueFacts>,
     views: FxHashMap<ValueId, Vec<NodeId>>,
     failures: Vec<Failure>,
     /// At removed positions, what a loop does not keep up of what was assumed at its start.
     withdrawn: FxHashMap<SetId, u8>,
     uniform: Uniform,
+    /// What there is to know where the given masks alone count.
+    pub(super) exact: Option<&'a Exact<'a>>,
+    pub(super) folds: Vec<Fold>,
+}
+
+/// What a proof rests on or fails at.
+pub struct Proof {
+    /// What has to stay.
+    pub failures: Vec<Failure>,
+    /// What is uniform.
+    pub uniform: Uniform,
+    /// Numbers at removed positions that have to be added to a bias.
+    pub folds: Vec<Fold>,
+    /// The facts of all values.
+    pub facts: Vec<ValueFacts>,
 }
 
 impl<'a> Prover<'a> {
-    /// Proves, or finds where the proof fails. `known` tells of each stored tensor what to start with.
+    /// Proves, or finds where the proof fails. With `exact`, only the given masks make a parameter zero. `known` tells
+    /// of each stored tensor what to start with.
     pub fn run(
         graph: &'a Graph,
         rules: &'a RuleSet,
         p: &'a Propagation,
         state: &'a State<'a>,
         known: &dyn Fn(usize) -> Known,
+        exact: Option<&'a Exact<'a>>,
     ) -> Proof {
         let mut withdrawn: FxHashMap<SetId, u8> = FxHashMap::default();
         loop {
@@ -115,13 +121,16 @@ impl<'a> Prover<'a> {
             let facts = vec![ValueFacts::default(); graph.values.len()];
             let snapshot = Snapshot::new(state);
             let (views, failures, uniform) = (FxHashMap::default(), Vec::new(), Uniform::default());
-            let mut prover = Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform };
+            let folds = Vec::new();
+            let mut prover =
+                Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform, exact, folds };
             prover.sources(known);
             for bound in p.bounds() {
                 prover.node(bound);
             }
             if prover.withdrawn == before {
-                return Proof { failures: prover.failures, uniform: prover.uniform, facts: prover.facts };
+                let Prover { failures, uniform, folds, facts, .. } = prover;
+                return Proof { failures, uniform, folds, facts };
             }
             withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
@@ -131,18 +140,38 @@ impl<'a> Prover<'a> {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             let Some(ids) = &self.p.dims[t.value.index()] else { continue };
             let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
+            if let Some(exact) = self.exact {
+                let links: Vec<_> = (0..ids.len()).map(|d| self.state.positions.contexts.dim(&self.p.axes, ids, d)).collect();
+                let mut facts = exact.source(k, &kept, &links);
+                facts.all = if !exact.fixed[k] || kept.iter().all(Option::is_none) { 0 } else { known(k).all };
+                self.facts[t.value.index()] = facts;
+                continue;
+            }
             if kept.iter().all(Option::is_none) {
                 continue;
             }
             let Known { removed, all } = known(k);
             let flags = |k: Rc<[bool]>| k.iter().map(|kept| if *kept { ORDINARY } else { removed }).collect();
-            self.facts[t.value.index()] = ValueFacts { dims: kept.into_iter().map(|k| k.map(flags)).collect(), all };
+            self.facts[t.value.index()] =
+                ValueFacts { dims: kept.into_iter().map(|k| k.map(flags)).collect(), all, ..ValueFacts::default() };
         }
     }
 
     fn operands(&self, bound: &Bound) -> Vec<Option<&ValueFacts>> {
         let of = |g: &Given| if let Given::Tensor(v) = g { Some(&self.facts[v.index()]) } else { None };
         bound.operands.iter().map(|o| of(&o.given)).collect()
+    }
+
+    pub(super) fn clauses<'b>(
+        &'b self,
+        bound: &'b Bound,
+        call: &'b Call<'b>,
+        frame: &'b Frame<'b>,
+        kept: &'b Kept,
+    ) -> Clauses<'b> {
+        let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+        clauses.whole = self.exact.is_some();
+        clauses
     }
 
     fn node(&mut self, bound: &'a Bound) {
@@ -179,7 +208,7 @@ impl<'a> Prover<'a> {
     }
 
     fn results(&self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) -> Vec<(ValueId, ValueFacts)> {
-        let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+        let mut clauses = self.clauses(bound, call, frame, kept);
         let all = clauses.everywhere();
         let mut found = Vec::new();
         for (k, output) in bound.outputs.iter().enumerate() {
@@ -187,23 +216,32 @@ impl<'a> Prover<'a> {
             let ids = self.p.dims[value.index()].as_deref().unwrap_or(&[]);
             // A rule's clauses speak of the first result; of copies, and where the rule requires some facts, of all.
             let known = bound.copies || k == 0 || bound.rule.facts.require.is_some();
-            let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all: if known { all } else { 0 } };
+            let all = if known { all } else { 0 };
+            let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all, ..ValueFacts::default() };
+            // Numbers, as clauses, speak of the first result.
+            let numbered = self.exact.is_some() && (k == 0 || bound.copies);
             for (d, id) in output.dims.iter().zip(ids) {
                 let sets = self.state.of(*id);
                 let withdrawn = &self.withdrawn;
+                let mut numbers = None;
                 let flags = self.snapshot.kept(*id).map(|kept| {
                     let flags = kept.iter().enumerate().map(|(at, stays)| {
-                        if *stays {
-                            ORDINARY
-                        } else if known {
-                            clauses.output(d, at, sets.as_ref().map_or(0, |s| !withdrawn.get(&s[at]).unwrap_or(&0)))
-                        } else {
-                            0
+                        if *stays || !known {
+                            return if *stays { ORDINARY } else { 0 };
+                        }
+                        let flags = clauses.output(d, at, sets.as_ref().map_or(0, |s| !withdrawn.get(&s[at]).unwrap_or(&0)));
+                        match if numbered && flags & ZERO == 0 { clauses.output_number(d, at) } else { None } {
+                            Some(x) => {
+                                numbers.get_or_insert_with(|| vec![f64::NAN; kept.len()])[at] = x;
+                                of_number(x)
+                            }
+                            None => flags,
                         }
                     });
                     flags.collect::<Rc<[u8]>>()
                 });
                 facts.dims.push(flags);
+                facts.numbers.push(numbers.map(Into::into));
             }
             found.push((value, facts));
         }
@@ -214,7 +252,7 @@ impl<'a> Prover<'a> {
     fn sums(&mut self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) {
         let mut failed: Vec<(LetterId, usize)> = Vec::new();
         {
-            let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+            let mut clauses = self.clauses(bound, call, frame, kept);
             let summed = bound.summed();
             let both = summed.iter().chain(bound.over.iter().filter(|l| !summed.contains(l)));
             for l in both {
@@ -250,8 +288,14 @@ impl<'a> Prover<'a> {
                 ghostly = Some(l);
                 continue;
             }
+            let why = match self.fold(bound, call, frame, kept, (l, at)) {
+                Folded::Yes => continue,
+                Folded::Constant => Why::Constant { node: bound.node, map: false },
+                Folded::Border => Why::Constant { node: bound.node, map: true },
+                Folded::No => Why::Unproven(bound.node),
+            };
             if let Some(list) = self.state.of(bound.ids[l as usize]) {
-                self.failures.push(Failure { set: list[at], why: Why::Unproven(bound.node) });
+                self.failures.push(Failure { set: list[at], why });
             }
         }
     }
@@ -284,7 +328,7 @@ impl<'a> Prover<'a> {
         }
         let mut broken: Vec<(SetId, u8)> = Vec::new();
         {
-            let mut clauses = Clauses::new(bound, call, frame, kept, self.operands(bound));
+            let mut clauses = self.clauses(bound, call, frame, kept);
             for output in &bound.outputs {
                 let ids = output.value.and_then(|v| self.p.dims[v.index()].as_deref()).unwrap_or(&[]);
                 for (d, id) in output.dims.iter().zip(ids) {
@@ -310,7 +354,7 @@ impl<'a> Prover<'a> {
                 (Step::Bound(bound), true) => self.write_back(bound, child, base, &before),
                 _ => ValueFacts {
                     dims: before.dims.iter().map(|d| d.as_ref().map(|f| f.iter().map(|_| 0).collect())).collect(),
-                    all: 0,
+                    ..ValueFacts::default()
                 },
             };
             self.facts[base.index()] = after;
@@ -350,8 +394,9 @@ impl<'a> Prover<'a> {
         let (Some(operand), Some(output)) = (operand, output) else { return ValueFacts::default() };
         let view = self.facts[child.index()].clone();
         let frame = self.frame(bound);
-        let clauses = Clauses::new(bound, &call, &frame, &kept, Vec::new());
-        let mut after = ValueFacts { dims: Vec::new(), all: before.all & view.all };
+        let mut clauses = Clauses::new(bound, &call, &frame, &kept, Vec::new());
+        clauses.whole = self.exact.is_some();
+        let mut after = ValueFacts { all: before.all & view.all, ..ValueFacts::default() };
         for (d, flags) in operand.dims.iter().zip(&before.dims) {
             after.dims.push(flags.as_ref().map(|flags| {
                 let one =

@@ -10,7 +10,7 @@ use crate::axis::Axes;
 use crate::model::{NodeId, ValueId};
 
 /// Why an atom stays although it could be asked to go.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
     /// A parameter that makes the axis has no mask that drops the position: its index.
     Maker(usize),
@@ -20,6 +20,13 @@ pub enum Why {
     Last(ValueId),
     /// At this node the position is summed over, and nothing is proven zero there.
     Unproven(NodeId),
+    /// At this node the position is summed over, and holds a number other than zero that cannot be folded.
+    Constant {
+        /// The node.
+        node: NodeId,
+        /// A bias for each place of the result could take it up.
+        map: bool,
+    },
     /// The node's arguments cannot express what would be left.
     Inexpressible(NodeId),
     /// Another description of the same position stays.

@@ -48,12 +48,14 @@ pub fn trial(
     for atom in (0..positions.atom_count() as u32).filter(|a| !chosen.contains(a)) {
         state.keep_atom(atom, Why::NoMaker);
     }
-    let Settled { uniform, facts, last, obstacles, rounds, kept } = settle(graph, rules, p, &mut state, &votes, known);
+    let Settled { uniform, folds, facts, last, obstacles, rounds, kept, .. } =
+        settle(graph, rules, p, &mut state, &votes, known, None);
     let solution = Solution {
         given,
         kept,
         contexts: positions.contexts.clone(),
         uniform,
+        folds,
         verdicts: None,
         makes: roles.makes,
         ignored: Vec::new(),
@@ -62,6 +64,7 @@ pub fn trial(
         last,
         uneven: Vec::new(),
         rounds,
+        lossless: false,
     };
     Trial { solution, facts }
 }

@@ -1,5 +1,6 @@
 //! A program that libtorch holds, ready to run.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use super::{Inputs, TorchError};
 use crate::format::torchscript::{Script, to_bytes};
 use crate::format::{Archive, Payload};
 use crate::model::{DType, Graph, ValueId};
+use crate::solve::Masks;
 
 /// Where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -25,6 +27,9 @@ impl FromStr for Device {
     type Err = TorchError;
 
     fn from_str(name: &str) -> Result<Device, TorchError> {
+        if name.starts_with("cuda") {
+            load_cuda();
+        }
         let count = tch::Cuda::device_count();
         let number = match name.split_once(':') {
             Some(("cuda", n)) => n.parse().ok(),
@@ -43,6 +48,13 @@ impl FromStr for Device {
             }
         }
     }
+}
+
+/// Loads the part of libtorch for CUDA. The linker leaves it out, for nothing here calls it, and it is large; it registers itself.
+fn load_cuda() {
+    static LOADED: std::sync::OnceLock<Option<libloading::Library>> = std::sync::OnceLock::new();
+    // SAFETY: it is the library that belongs to the libtorch which runs already, and it is never unloaded.
+    LOADED.get_or_init(|| unsafe { libloading::Library::new("libtorch_cuda.so") }.ok());
 }
 
 impl std::fmt::Display for Device {
@@ -99,6 +111,11 @@ impl Setup {
             tch::set_num_threads(n as i32);
         }
     }
+}
+
+/// Threads that libtorch uses for one operator.
+pub fn threads() -> usize {
+    tch::get_num_threads().max(1) as usize
 }
 
 /// A lowered program.
@@ -159,25 +176,25 @@ impl Program {
         Ok(found)
     }
 
-    /// Multiplies a parameter by a mask of its shape: a byte an element, 0 masked.
+    /// Multiplies parameters by their masks.
     ///
     /// # Errors
-    /// A parameter that is not there, or has another shape.
-    pub fn mask(&self, masks: &[(String, Vec<i64>, Vec<u8>)]) -> Result<(), TorchError> {
+    /// A parameter that is not there, or has other sizes.
+    pub fn mask(&self, masks: &Masks<'_>) -> Result<(), TorchError> {
         let _guard = tch::no_grad_guard();
         let wrong = |name: &str, reason: String| TorchError::Mask { name: name.to_owned(), reason };
         let known = self.module.named_parameters().map_err(|e| TorchError::Load { reason: last_lines(&e.to_string()) })?;
-        for (name, shape, keep) in masks {
-            let found = known.iter().find(|(n, _)| n == name);
-            let mut parameter =
-                found.map(|(_, t)| t.shallow_clone()).ok_or_else(|| wrong(name, "no parameter has this name".into()))?;
-            if parameter.size() != *shape {
-                return Err(wrong(name, format!("it has the sizes {shape:?}, the parameter {:?}", parameter.size())));
+        let known: HashMap<&str, &Tensor> = known.iter().map(|(n, t)| (n.as_str(), t)).collect();
+        for (name, mask) in masks {
+            let parameter = known.get(name.as_str()).ok_or_else(|| wrong(name, "no parameter has this name".to_owned()))?;
+            let mut parameter = parameter.shallow_clone();
+            let shape: Vec<i64> = mask.shape.iter().map(|n| *n as i64).collect();
+            if parameter.size() != shape {
+                return Err(wrong(name, format!("its sizes are {shape:?}, the parameter's {:?}", parameter.size())));
             }
-            let keep: Vec<u8> = keep.iter().map(|k| u8::from(*k != 0)).collect();
-            let mask = Tensor::f_from_data_size(&keep, shape, Kind::Uint8).map_err(|e| wrong(name, e.to_string()))?;
-            let product = mask
-                .f_to_device(self.device.torch())
+            let keep: Vec<u8> = mask.keep.iter().map(|k| u8::from(*k != 0)).collect();
+            let product = Tensor::f_from_data_size(&keep, &shape, Kind::Uint8)
+                .and_then(|m| m.f_to_device(self.device.torch()))
                 .and_then(|m| m.f_to_kind(parameter.kind()))
                 .and_then(|m| parameter.f_mul_(&m));
             drop(product.map_err(|e| wrong(name, e.to_string()))?);

@@ -14,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 NETS = ["--zoo", os.path.join(HERE, "nets.py"), "--max-of-ideal", "9"]
 FUZZ = ["--zoo", os.path.join(HERE, "fuzz.py"), "--max-of-ideal", "9"]
 SEEDS = [f"fuzz/{n}" for n in range(1000, 1100)]
+LOSSLESS = ["--zoo", os.path.join(HERE, "lossless.py"), "--max-of-ideal", "9", "--lossless"]
 # (title, models, kinds of masks, further arguments, a row for each model)
 RUNS = [
     ("Small nets", ["@nets"], ["parity", "random", "inputs", "bn", "none"], [], True),
@@ -29,6 +30,10 @@ RUNS = [
     ("Nets with one difficulty each (tests/conformance/nets.py)", ["@all"], ["parity", "random"], NETS, False),
     ("Conditions and loops (tests/conformance/nets.py)", ["@control"], ["random", "inputs"], NETS, True),
     ("Random nets, seeds 0 to 99", ["@all"], ["parity", "random"], FUZZ, False),
+    ("Small nets, --lossless", ["@nets"], ["parity", "random"], ["--lossless"], True),
+    ("torchvision, --lossless", ["@tv-core"], ["parity", "random"], ["--lossless"], True),
+    ("torchvision, --lossless --bias-maps", ["@tv-core"], ["parity"], ["--lossless", "--extra", "--bias-maps"], True),
+    ("Nets whose masked channels hold numbers, --lossless (tests/conformance/lossless.py)", ["@all", "@fuzz"], ["parity", "random", "bn"], LOSSLESS, False),
     ("Random nets, seeds 1000 to 1099", SEEDS, ["parity", "random"], FUZZ, False),
 ]
 # Models of which the structure forbids more than the ideal's tenth above it, and why.
@@ -44,7 +49,8 @@ def oracle(a, title, models, masks, extra):
     kept = os.path.join(a.results, re.sub(r"\W+", "_", f"{title}_{masks}") + ".json")
     if not os.path.exists(kept):
         command = [sys.executable, os.path.join(HERE, "oracle.py"), "--paring", a.paring, "--cache", a.cache, "--masks", masks]
-        subprocess.run([*command, "--json", kept + ".part", *extra, *models], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        cut = extra.index("--extra") if "--extra" in extra else len(extra)  # it takes all that follows
+        subprocess.run([*command, "--json", kept + ".part", *extra[:cut], *models, *extra[cut:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.replace(kept + ".part", kept)
     return json.load(open(kept))
 

@@ -34,7 +34,7 @@ impl List {
             let list = listing(&rules);
             return if self.json { crate::cli::print_json(&list) } else { crate::cli::print(&operators(&list)) };
         };
-        let (model, axes) = paring::open(path, &rules, &[])?;
+        let (model, axes) = paring::open(path, &[], &rules, &[])?;
         let usage = usage(&model.graph, &rules, &axes);
         if self.json { crate::cli::print_json(&usage) } else { crate::cli::print(&of_model(&usage, &path.display().to_string())) }
     }

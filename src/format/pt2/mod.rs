@@ -28,7 +28,8 @@ use crate::format::zip::Members;
 use crate::model::Graph;
 use config::{Config, Folder, Storages};
 use json::Fault;
-pub use write::{Fill, Payload, copy, write};
+pub(super) use write::write;
+pub use write::{Fill, Payload};
 
 /// The version of the schema that this code knows.
 const SCHEMA_MAJOR: i64 = 8;
@@ -45,9 +46,9 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens an archive and checks that it is complete. Payloads are not read.
-    pub fn open(path: &Path) -> Result<Archive, FormatError> {
-        let members = Members::open(path)?;
+    /// Reads an archive and checks that it is complete. Payloads are not read.
+    pub(in crate::format) fn read(members: Members) -> Result<Archive, FormatError> {
+        let path = members.path();
         let prefix = prefix(&members)?;
         let model = model(&members, &prefix)?;
         let json = parse(&members, &model_path(&prefix, &model))?;
@@ -131,10 +132,6 @@ fn prefix(members: &Members) -> Result<String, FormatError> {
         return Err(FormatError::OlderTorch { path, found: found.to_owned() });
     }
     let Some(format) = members.get(&format!("{prefix}archive_format")) else {
-        let script = |name: &str| name.strip_prefix(&prefix).is_some_and(|n| n.starts_with("code/") || n == "constants.pkl");
-        if members.iter().any(|(name, _)| script(name)) {
-            return Err(FormatError::TorchScript { path });
-        }
         return Err(FormatError::NotPt2 { path, reason: format!("it has no member {prefix}archive_format") });
     };
     let format = members.content(format)?;

@@ -1,7 +1,6 @@
 //! Writes an edited program as a new archive.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -73,15 +72,6 @@ pub fn write(
         }
     }
     zip.finish()?.complete()
-}
-
-/// Copies an archive unchanged.
-pub fn copy(archive: &Archive, to: &Path) -> Result<Pending, FormatError> {
-    let mut source = File::open(archive.path()).map_err(FormatError::reading(archive.path()))?;
-    let mut output = Output::create(to)?;
-    let copied = std::io::copy(&mut source, output.file.get_mut().as_file_mut());
-    copied.map_err(|e| output.fault(e))?;
-    output.complete()
 }
 
 /// The payloads and the config of one folder.

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::classes::is_identifier;
-use super::expression::Texts;
+use super::expression::{Texts, quoted, real};
+use super::interface::Part;
 use super::write::Script;
 use crate::format::FormatError;
 use crate::model::{Arg, Graph, Node, ValueId};
@@ -19,8 +20,12 @@ pub(super) fn forward(script: &Script<'_>, readers: &[(usize, String)]) -> Resul
         return Err(refused("a part of the program", "autocast", "it runs under autocast"));
     }
     let mut writer = Writer { script, variables: HashMap::new(), taken: HashSet::new(), text: String::new() };
-    let inputs: Vec<String> = graph.inputs.iter().map(|v| writer.parameter(*v)).collect();
-    writer.text = format!("  def forward(self{}):\n", inputs.concat());
+    let inputs: Vec<String> = match script.interface {
+        None => graph.inputs.iter().map(|v| writer.parameter(*v)).collect(),
+        Some(face) => face.inputs.iter().map(|(name, part)| writer.whole_parameter(name, part)).collect(),
+    };
+    let unpacking = std::mem::take(&mut writer.text);
+    writer.text = format!("  def forward(self{}):\n{unpacking}", inputs.concat());
     let mut read: HashSet<ValueId> = graph.nodes.iter().flat_map(|n| n.args.iter().flat_map(|(_, a)| a.tensors())).collect();
     read.extend(&script.outputs);
     read.extend(graph.updates.iter().flat_map(|(at, to)| [graph.outputs.get(*at).copied().unwrap_or(*to), *to]));
@@ -81,6 +86,42 @@ impl Writer<'_> {
             _ => "Tensor",
         };
         format!(", {}: {ty}", self.variable(v))
+    }
+
+    /// A parameter that may be a tuple, which is taken apart first.
+    fn whole_parameter(&mut self, name: &str, part: &Part) -> String {
+        let name = match part {
+            Part::Tensor(n) => self.graph().inputs.get(*n).copied().map(|v| self.variable(v)),
+            _ => None,
+        }
+        .unwrap_or_else(|| self.free(name));
+        if let Part::Tuple(parts) = part {
+            let each: Vec<String> = parts.iter().enumerate().map(|(i, p)| self.inner(&name, i, p)).collect();
+            // What is inside is taken apart after it.
+            let inside = std::mem::take(&mut self.text);
+            if !each.is_empty() {
+                self.line(&format!("{}, = {name}", each.join(", ")));
+            }
+            self.text.push_str(&inside);
+        }
+        format!(", {name}: {}", part.ty())
+    }
+
+    /// The variable for an item of a tuple.
+    fn inner(&mut self, owner: &str, i: usize, part: &Part) -> String {
+        let before = std::mem::take(&mut self.text);
+        let parameter = self.whole_parameter(&format!("{owner}_{i}"), part);
+        self.text.insert_str(0, &before);
+        parameter.trim_start_matches(", ").split(':').next().unwrap_or("").to_owned()
+    }
+
+    /// A name that nothing has.
+    fn free(&mut self, wanted: &str) -> String {
+        let mut name = if is_identifier(wanted) { wanted.to_owned() } else { format!("v_{wanted}") };
+        while !self.taken.insert(name.clone()) {
+            name.push('_');
+        }
+        name
     }
 
     fn line(&mut self, text: &str) {
@@ -173,6 +214,12 @@ impl Writer<'_> {
             self.line(&format!("{done} = torch.copy_({to}, {from})"));
         }
         let outputs: Vec<String> = self.script.outputs.iter().map(|v| name(self, *v)).collect::<Result<_, _>>()?;
+        if let Some(face) = self.script.interface {
+            let tensor = |n: usize| outputs.get(n).cloned().ok_or_else(|| format!("it has no output {n}"));
+            let result = face.result.text(&tensor, real, quoted)?;
+            self.line(&format!("return {result}"));
+            return Ok(());
+        }
         match outputs.as_slice() {
             [] => self.line("return None"),
             [one] => self.line(&format!("return {one}")),

@@ -3,7 +3,11 @@
 mod classes;
 mod code;
 mod expression;
+mod interface;
 mod pickled;
+pub(super) mod read;
 mod write;
 
+pub use interface::{Interface, Part};
+pub use read::{Input, ScriptError};
 pub use write::{Script, to_bytes, write};

@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::classes::Module;
 use super::code;
+use super::interface::Interface;
 use super::pickled::Pickle;
 use crate::format::output::{Output, Pending, Target};
 use crate::format::zip::ZipWriter;
@@ -31,6 +32,8 @@ pub struct Script<'a> {
     pub double: bool,
     /// The class that a module has, by its dotted path; others get names of their own.
     pub classes: Option<&'a HashMap<String, String>>,
+    /// How callers give inputs and get results; a parameter for each input, and one tensor or a tuple, where it is not told.
+    pub interface: Option<&'a Interface>,
 }
 
 impl<'a> Script<'a> {
@@ -38,7 +41,16 @@ impl<'a> Script<'a> {
     pub fn new(graph: &'a Graph) -> Script<'a> {
         let written = |at: usize| graph.updates.iter().any(|(k, _)| *k == at);
         let outputs = graph.outputs.iter().enumerate().filter(|(at, _)| !written(*at)).map(|(_, v)| *v).collect();
-        Script { graph, outputs, nodes: graph.nodes.len(), writes_back: true, device: None, double: false, classes: None }
+        Script {
+            graph,
+            outputs,
+            nodes: graph.nodes.len(),
+            writes_back: true,
+            device: None,
+            double: false,
+            classes: None,
+            interface: None,
+        }
     }
 
     pub(super) fn nodes(&self) -> &'a [Node] {

@@ -78,6 +78,7 @@ fn words(graph: &Graph, solution: &Solution, v: &Verdict, why: &Why) -> Option<S
         Why::NoMaker => "no mask says anything of them".into(),
         Why::Last(_) => "a dimension would be left without positions".into(),
         Why::Unproven(node) => format!("they are summed over, and what they add is not proven to be zero, at {}", at(node)),
+        Why::Constant { node, .. } => format!("they are summed over and hold a number that no bias can take up, at {}", at(node)),
         Why::Inexpressible(node) => format!("no arguments could say what would be left, at {}", at(node)),
         Why::Tied => "they are the same as other positions, which stay".into(),
         Why::Uneven => "parts that must lose equally many would not (groups, heads)".into(),

@@ -167,7 +167,7 @@ impl<'a> Check<'a> {
     }
 
     /// Reports a letter that no pattern has.
-    fn letter(&mut self, name: &str, at: Range<usize>) -> bool {
+    pub(super) fn letter(&mut self, name: &str, at: Range<usize>) -> bool {
         let found = self.known.has_letter(name);
         if !found {
             let near = closest(name, self.known.letters.iter().map(|l| l.name.as_str()));

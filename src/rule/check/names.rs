@@ -75,8 +75,26 @@ impl Check<'_> {
         if let Some(random) = &rule.facts.random {
             self.names_in("random", random, &[]);
         }
+        if let Some(value) = &rule.facts.value {
+            self.names_in("value", value, &FACTS);
+        }
+        if let Some(fold) = &rule.fold {
+            if !self.known.operands.contains(&fold.into.as_str()) {
+                self.unknown_argument(&fold.into, self.sites.span("fold.into"));
+            }
+            if let Some(when) = &fold.when {
+                self.names_in("fold.when", when, &[]);
+            }
+            if let Some((letter, formula)) = &fold.window {
+                self.letter(letter, self.sites.span(&format!("fold.window.{letter}:")));
+                self.names_in(&format!("fold.window.{letter}"), formula, &[]);
+            }
+        }
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
+        }
+        if let Some(value) = &rule.number {
+            self.names_in("number", value, &[]);
         }
         for (path, map) in [("sizes", &rule.sizes), ("args", &rule.args), ("default", &rule.default)] {
             for (name, e) in map {

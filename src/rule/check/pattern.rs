@@ -49,7 +49,7 @@ impl<'a> Check<'a> {
         let rule = self.rule;
         let picked = |picks: &[Pick]| picks.iter().any(|p| matches!(p, Pick::All) || matches!(p, Pick::Letter(l) if l == name));
         let maps = [&rule.sizes, &rule.args, &rule.default];
-        let formulas = maps.iter().flat_map(|map| map.values()).chain(&rule.macs).chain(&rule.when);
+        let formulas = maps.iter().flat_map(|map| map.values()).chain(&rule.macs).chain(&rule.number).chain(&rule.when);
         picked(&rule.lock)
             || rule.statistic.as_ref().is_some_and(|s| picked(&s.over))
             || rule.sizes.contains_key(name)

@@ -24,6 +24,14 @@ pub(super) fn call(name: &str, args: Vec<Val>) -> Result<Val, EvalError> {
             let x = float(&one("sqrt", "one number", args)?)?;
             if x < 0.0 { Err(EvalError::NotReal(format!("sqrt({x:?})"))) } else { Ok(Val::Float(x.sqrt())) }
         }
+        "exp" => real("exp", args, f64::exp),
+        "log" => real("log", args, f64::ln),
+        "log1p" => real("log1p", args, f64::ln_1p),
+        "sin" => real("sin", args, f64::sin),
+        "cos" => real("cos", args, f64::cos),
+        "tanh" => real("tanh", args, f64::tanh),
+        "erf" => real("erf", args, libm::erf),
+        "sigmoid" => real("sigmoid", args, |x| 1.0 / (1.0 + (-x).exp())),
         "floor" => round(one("floor", "one number", args)?, f64::floor),
         "ceil" => round(one("ceil", "one number", args)?, f64::ceil),
         "int" => round(one("int", "one number", args)?, f64::trunc),
@@ -43,6 +51,13 @@ fn numbers(mut args: Vec<Val>) -> Vec<Val> {
 fn one(function: &'static str, takes: &'static str, args: Vec<Val>) -> Result<Val, EvalError> {
     let mut args = args.into_iter();
     args.next().filter(|_| args.len() == 0).ok_or(EvalError::Arguments { function, takes })
+}
+
+/// A function of real numbers; an error where it has no real value.
+fn real(function: &'static str, args: Vec<Val>, f: fn(f64) -> f64) -> Result<Val, EvalError> {
+    let x = float(&one(function, "one number", args)?)?;
+    let y = f(x);
+    if y.is_nan() { Err(EvalError::NotReal(format!("{function}({x:?})"))) } else { Ok(Val::Float(y)) }
 }
 
 fn extreme(function: &'static str, values: &[Val], wanted: Ordering) -> Result<Val, EvalError> {

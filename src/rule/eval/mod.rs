@@ -11,8 +11,10 @@ use crate::model::Size;
 use super::ast::{Binary, Expr, Unary};
 
 /// Names of the functions that formulas may call anywhere.
-pub const FUNCTIONS: [&str; 15] =
-    ["min", "max", "abs", "sqrt", "len", "floor", "ceil", "int", "sum", "prod", "any", "all", "range", "shape", "rank"];
+pub const FUNCTIONS: [&str; 23] = [
+    "min", "max", "abs", "sqrt", "exp", "log", "log1p", "sin", "cos", "tanh", "erf", "sigmoid", "len", "floor", "ceil", "int",
+    "sum", "prod", "any", "all", "range", "shape", "rank",
+];
 
 /// What the names of a formula stand for.
 pub trait Scope {

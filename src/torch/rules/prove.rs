@@ -8,7 +8,7 @@ use super::program::Program;
 use super::random::Random;
 use crate::axis::{Call, Propagation, propagate};
 use crate::model::{DType, Graph, ValueId};
-use crate::plan::{self, Statistics};
+use crate::plan::{self, Elements, Statistics};
 use crate::rule::{RuleSet, eval};
 use crate::solve::{FINITE, NONNEG, NONZERO, Trial, ValueFacts, ZERO, trial};
 
@@ -92,9 +92,12 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
         cut.push(array.cut(&kept[k].elements(&array.shape), kept[k].shape(&array.shape)));
     }
     cut.extend(plan.constants.iter().map(|c| Array {
-        shape: vec![c.data.len()],
-        dtype: DType::I64,
-        re: c.data.iter().map(|n| *n as f64).collect(),
+        shape: c.shape.clone(),
+        dtype: c.data.dtype(),
+        re: match &c.data {
+            Elements::Positions(list) => list.iter().map(|n| *n as f64).collect(),
+            Elements::Numbers(_, list) => list.clone(),
+        },
         im: None,
     }));
     let run = Program::load(&small, outputs.clone()).and_then(|small| small.run(&cut));

@@ -1,0 +1,140 @@
+//! A program's file, whatever its format.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use super::torchscript::{Input, read};
+use super::zip::Members;
+use super::{FormatError, Output, Payload, Pending, pt2, torchscript};
+use crate::model::Graph;
+
+/// An open file that holds a program and its weights.
+#[allow(clippy::large_enum_variant)] // there is one
+pub enum Archive {
+    /// Of `torch.export.save`.
+    Exported(pt2::Archive),
+    /// Of `torch.jit.save`.
+    Scripted(read::Archive),
+}
+
+impl Archive {
+    /// Opens a file. Payloads are not read.
+    ///
+    /// # Errors
+    /// A file that is of none of the formats, or damaged.
+    pub fn open(path: &Path) -> Result<Archive, FormatError> {
+        let members = Members::open(path)?;
+        match read::Archive::is_one(&members) {
+            true => read::Archive::read(members).map(Archive::Scripted),
+            false => pt2::Archive::read(members).map(Archive::Exported),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Archive::Exported(a) => a.path(),
+            Archive::Scripted(a) => a.path(),
+        }
+    }
+
+    /// Builds the graph. `inputs` are the sizes of what the program is given, for files that do not record them.
+    ///
+    /// # Errors
+    /// A program that cannot be understood, or inputs that are not its own.
+    pub fn graph(&self, inputs: &[Input]) -> Result<Graph, FormatError> {
+        match self {
+            Archive::Exported(a) if inputs.is_empty() => a.graph(),
+            Archive::Exported(a) => Err(FormatError::InputSizes {
+                path: a.path().to_path_buf(),
+                reason: "the sizes of its inputs are recorded in it".to_owned(),
+            }),
+            Archive::Scripted(a) => a.graph(inputs),
+        }
+    }
+
+    /// True if the file records the sizes of all values; if not, those of the inputs must be known.
+    ///
+    /// # Errors
+    /// Inputs of unknown sizes.
+    pub fn is_sized(&self, graph: &Graph) -> Result<bool, FormatError> {
+        match self {
+            Archive::Exported(_) => Ok(true),
+            Archive::Scripted(a) => a.check_sizes(graph).map(|()| false),
+        }
+    }
+
+    /// How many payloads there are: the numbers in [`Tensor::storage`](crate::model::Tensor::storage).
+    pub fn storages(&self) -> usize {
+        match self {
+            Archive::Exported(a) => a.storages(),
+            Archive::Scripted(a) => a.storages(),
+        }
+    }
+
+    /// The bytes of a payload, of all the storage behind a tensor and not only of the tensor. They are borrowed from the
+    /// file where it stores them plainly.
+    ///
+    /// # Errors
+    /// A number that is none, and a payload that cannot be unpacked.
+    pub fn storage(&self, storage: usize) -> Result<Cow<'_, [u8]>, FormatError> {
+        match self {
+            Archive::Exported(a) => a.storage(storage),
+            Archive::Scripted(a) => a.storage(storage),
+        }
+    }
+
+    /// Lets go of the memory that a payload takes after its bytes were read. They can be read again.
+    pub fn release(&self, storage: usize) {
+        match self {
+            Archive::Exported(a) => a.release(storage),
+            Archive::Scripted(a) => a.release(storage),
+        }
+    }
+}
+
+/// Writes `small`, which is `original` after edits, in the format that the name of `to` ends in.
+///
+/// # Errors
+/// What the format cannot express, and files that cannot be written.
+pub fn write(
+    archive: &Archive,
+    original: &Graph,
+    small: &Graph,
+    payloads: &[Payload<'_>],
+    to: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Pending, FormatError> {
+    let script = is_script(to);
+    match archive {
+        Archive::Exported(a) if !script => pt2::write(a, original, small, payloads, to, progress),
+        Archive::Exported(_) => {
+            torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress)
+        }
+        Archive::Scripted(a) if script => {
+            let (classes, interface) = (a.classes(), a.interface()?);
+            let (classes, interface) = (Some(&classes), Some(&interface));
+            let script = torchscript::Script { classes, interface, ..torchscript::Script::new(small) };
+            torchscript::write(&script, payloads, &|n| archive.storage(n), to, progress)
+        }
+        Archive::Scripted(a) => Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: to.to_path_buf() }),
+    }
+}
+
+/// Whether a file's name is that of a TorchScript archive.
+pub fn is_script(path: &Path) -> bool {
+    let end = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    matches!(end.as_deref(), Some("pt" | "pth" | "ts" | "torchscript"))
+}
+
+/// Copies a program's file unchanged.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub fn copy(archive: &Archive, to: &Path) -> Result<Pending, FormatError> {
+    let mut source = std::fs::File::open(archive.path()).map_err(FormatError::reading(archive.path()))?;
+    let mut output = Output::create(to)?;
+    let copied = std::io::copy(&mut source, output.file.get_mut().as_file_mut());
+    copied.map_err(|e| output.fault(e))?;
+    output.complete()
+}

@@ -1,0 +1,112 @@
+//! Numbers that a program computes from sizes, when those change: they follow where they are meant as sizes, and stay what
+//! they were everywhere else.
+
+use std::collections::HashSet;
+
+use super::{Change, Edit, Plan};
+use crate::axis::{Propagation, numbers};
+use crate::model::{Arg, Graph, NodeId, Size, ValueId};
+use crate::rule::RuleSet;
+use crate::solve::Solution;
+
+/// What becomes of computed numbers.
+#[derive(Default)]
+pub struct Numbers {
+    /// Before and after, by value, of those that change.
+    changed: Vec<Option<(Size, Size)>>,
+    /// Arguments whose every item was compared with what it must become.
+    settled: HashSet<(NodeId, String)>,
+}
+
+impl Numbers {
+    /// Computes the numbers of a program before and after the cut.
+    pub fn new(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution) -> Numbers {
+        if graph.nodes.iter().all(|n| n.outputs.iter().all(|v| graph.value(*v).scalar.is_none())) {
+            return Numbers::default();
+        }
+        let mut shapes = p.shapes.clone();
+        for (v, shape) in shapes.iter_mut().enumerate() {
+            let (Some(shape), Some(dims)) = (shape, &p.dims[v]) else { continue };
+            for (size, id) in shape.iter_mut().zip(dims) {
+                if let Some(n) = solution.size(p, *id) {
+                    *size = Size::from(n);
+                }
+            }
+        }
+        let (before, after) = (numbers(graph, rules, &p.shapes), numbers(graph, rules, &shapes));
+        let pairs = before.into_iter().zip(after).map(|(b, a)| b.zip(a).filter(|(b, a)| a != b));
+        Numbers { changed: pairs.collect(), settled: HashSet::new() }
+    }
+
+    /// The number that a value has after the cut, if it is another one.
+    pub fn after(&self, v: ValueId) -> Option<&Size> {
+        self.changed.get(v.index())?.as_ref().map(|(_, after)| after)
+    }
+
+    /// An argument was compared with what it must become, and changed where it must.
+    pub fn settle(&mut self, node: NodeId, arg: &str) {
+        if self.changed.iter().any(Option::is_some) {
+            self.settled.insert((node, arg.to_owned()));
+        }
+    }
+
+    /// The numbers that a plan leaves to change.
+    pub fn values(&self) -> impl Iterator<Item = (ValueId, Size)> {
+        let known = self.changed.iter().enumerate().filter_map(|(v, pair)| Some((v, pair.as_ref()?)));
+        known.map(|(v, (_, after))| (ValueId(v as u32), after.clone()))
+    }
+
+    /// Writes the old number wherever one that changes is no size that changes along.
+    pub fn freeze(&self, graph: &Graph, rules: &RuleSet, plan: &mut Plan) {
+        if self.changed.iter().all(Option::is_none) {
+            return;
+        }
+        for edit in &mut plan.edits {
+            match &mut edit.change {
+                Change::Set { node, arg, to } if !self.settled.contains(&(*node, arg.clone())) => self.old(to),
+                Change::Become { args, .. } => args.iter_mut().for_each(|(_, a)| self.old(a)),
+                Change::Insert { nodes, .. } => nodes.iter_mut().flat_map(|n| &mut n.args).for_each(|(_, a)| self.old(a)),
+                _ => {}
+            }
+        }
+        let stated: HashSet<(NodeId, String)> = plan.edits.iter().filter_map(stated).collect();
+        for id in graph.node_ids() {
+            let node = graph.node(id);
+            if rules.for_target(&node.target).iter().any(|r| r.number.is_some()) {
+                continue; // it is computed anew
+            }
+            for (arg, given) in &node.args {
+                let key = (id, arg.clone());
+                let mut to = given.clone();
+                self.old(&mut to);
+                if to != *given && !self.settled.contains(&key) && !stated.contains(&key) {
+                    let change = Change::Set { node: id, arg: arg.clone(), to };
+                    let reason = "it was computed from a size that changed, and must stay what it was".to_owned();
+                    plan.edits.push(Edit { change, reason });
+                }
+            }
+        }
+    }
+
+    /// Puts old numbers in the place of those that change.
+    fn old(&self, arg: &mut Arg) {
+        match arg {
+            Arg::Scalar(v) => {
+                if let Some(Some((before, _))) = self.changed.get(v.index())
+                    && let Some(n) = before.as_int()
+                {
+                    *arg = Arg::Int(n);
+                }
+            }
+            Arg::List(items) => items.iter_mut().for_each(|a| self.old(a)),
+            _ => {}
+        }
+    }
+}
+
+fn stated(edit: &Edit) -> Option<(NodeId, String)> {
+    match &edit.change {
+        Change::Set { node, arg, .. } => Some((*node, arg.clone())),
+        _ => None,
+    }
+}

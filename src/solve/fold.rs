@@ -1,0 +1,317 @@
+//! Folding: a removed position that holds a number adds that number times a weight to every result, and a bias can do so
+//! instead.
+
+use std::rc::Rc;
+
+use super::facts::{Clauses, Kept, ZERO};
+use super::frame::Frame;
+use super::number::Exact;
+use super::prove::Prover;
+use super::ragged::Link;
+use egg::Id;
+
+use crate::axis::{Bound, Call, DimExpr, Given, LetterId, Propagation};
+use crate::model::{Arg, Graph, NodeId, Size, ValueId};
+use crate::rule::{FoldInto, Scope, Val, eval};
+
+/// Whether a removed position can be folded.
+pub enum Folded {
+    /// It can, and the proof relies on that.
+    Yes,
+    /// It holds a number, but nothing can take that up.
+    Constant,
+    /// It holds a number that a bias for each place of the result could take up.
+    Border,
+    /// It holds no number.
+    No,
+}
+
+/// A sum over an axis some of whose removed positions hold numbers.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    pub(super) node: NodeId,
+    pub(super) letter: LetterId,
+    pub(super) site: Site,
+    /// By position of the input's dimension: its number, or NaN.
+    pub(super) numbers: Rc<[f64]>,
+}
+
+/// Where the parts of a sum stand.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// The input's dimension that has the axis, in terms of letters.
+    pub(super) input: Factors,
+    /// The letter that tells the outer position of the axis, where it has a context.
+    pub(super) link: Option<Link<LetterId>>,
+    /// The weight: a stored tensor, for each of its dimensions the letters.
+    pub(super) tensor: usize,
+    pub(super) weight: Vec<Factors>,
+    /// The result's dimension that the weight makes.
+    pub(super) made: Factors,
+    /// The axis of that dimension.
+    pub(super) axis: Id,
+    /// The argument that takes the sum up.
+    pub(super) into: String,
+    /// The stored tensor that is there now.
+    pub(super) bias: Option<usize>,
+    /// Where results sum over some of the weight only, as at a padded border.
+    pub(super) windows: Vec<Window>,
+}
+
+/// One dimension over which a window slides.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    /// The letter of the window in the weight.
+    pub(super) k: LetterId,
+    /// Number of places of the window.
+    pub(super) places: usize,
+    /// For each position of the result and place of the window whether it lies on the input.
+    pub(super) inside: Vec<bool>,
+    /// Number of positions of the result.
+    pub(super) size: usize,
+}
+
+/// A dimension as a product of letters, each with its step.
+pub(super) type Factors = Vec<(LetterId, usize)>;
+
+impl Prover<'_> {
+    /// Tries to fold a removed position of a summed axis.
+    pub(super) fn fold(
+        &mut self,
+        bound: &Bound,
+        call: &Call,
+        frame: &Frame,
+        kept: &Kept,
+        (letter, at): (LetterId, usize),
+    ) -> Folded {
+        let Some(exact) = self.exact else { return Folded::No };
+        let mut clauses = self.clauses(bound, call, frame, kept);
+        let coords = frame.at(letter, at);
+        let holders: Vec<usize> = (0..bound.operands.len()).filter(|k| bound.operands[*k].holds(letter)).collect();
+        let known = |clauses: &mut Clauses| holders.iter().any(|k| clauses.number(*k, &coords).is_some());
+        let Some((site, numbers)) = self.site(exact, bound, call, frame, letter) else {
+            return if known(&mut clauses) { Folded::Constant } else { Folded::No };
+        };
+        // Every element that the position stands for: where the other letters of the dimension stay.
+        let number = |p: usize| numbers.get(p).is_some_and(|x| x.is_finite());
+        let dim = site.input.iter().map(|(l, _)| *l).collect::<Vec<_>>();
+        let all = if let [_] = dim[..] {
+            number(at)
+        } else {
+            let dim = DimExpr::Product(dim.into_iter().map(DimExpr::Letter).collect());
+            let mut here = frame.nowhere();
+            let stays = |(l, c): (usize, &Option<u32>)| match (&kept[l], c) {
+                (Some(k), Some(c)) if l != letter as usize => k[*c as usize],
+                _ => true,
+            };
+            (0..dim.len(frame.letters)).all(|p| {
+                here.fill(None);
+                frame.decode(&dim, p, &mut here);
+                here[letter as usize] != Some(at as u32) || !here.iter().enumerate().all(stays) || number(p)
+            })
+        };
+        if !all {
+            return if known(&mut clauses) { Folded::Constant } else { Folded::No };
+        }
+        if !site.windows.is_empty() && !exact.maps {
+            return Folded::Border;
+        }
+        if !self.folds.iter().any(|f| f.node == bound.node && f.letter == letter) {
+            if self.folds.iter().any(|f| f.node == bound.node) {
+                return Folded::Constant;
+            }
+            self.folds.push(Fold { node: bound.node, letter, site, numbers });
+        }
+        Folded::Yes
+    }
+
+    /// The parts of a sum over a letter, if the rule says where numbers go and all is stored that it takes.
+    fn site(&self, exact: &Exact, bound: &Bound, call: &Call, frame: &Frame, letter: LetterId) -> Option<(Site, Rc<[f64]>)> {
+        let (graph, p) = (self.graph, self.p);
+        let fold = bound.rule.fold.as_ref()?;
+        let whole = fold.when.as_ref().is_none_or(|e| eval(e, call).is_ok_and(|v| v.truthy()));
+        let [output] = bound.outputs.as_slice() else { return None };
+        if (!whole && fold.window.is_none()) || call.node.graph != 0 || !bound.summed().contains(&letter) {
+            return None;
+        }
+        let mut with = bound.operands.iter().filter(|o| o.holds(letter));
+        let (Some(first), Some(second), None) = (with.next(), with.next(), with.next()) else { return None };
+        let (Given::Tensor(x), Given::Tensor(w)) = (first.given, second.given) else { return None };
+        let (input, value, weight, (tensor, order)) = match (stored(graph, p, exact, w), stored(graph, p, exact, x)) {
+            (Some(found), _) => (first, x, second, found),
+            (None, Some(found)) => (second, w, first, found),
+            _ => return None,
+        };
+        let mut dims = (0..input.dims.len()).filter(|d| input.dims[*d].letters().contains(&letter));
+        let (Some(dim), None) = (dims.next(), dims.next()) else { return None };
+        let factors = |d: &DimExpr| factors(bound, d);
+        let mut at = vec![Factors::new(); weight.dims.len()];
+        for (d, place) in weight.dims.iter().zip(&order) {
+            at[*place] = factors(d)?;
+        }
+        let all: Vec<LetterId> = at.iter().flatten().map(|(l, _)| *l).collect();
+        let result = output.dims.iter().flat_map(DimExpr::letters).collect::<Vec<_>>();
+        let made: Vec<LetterId> = all.iter().copied().filter(|l| result.contains(l)).collect();
+        let is_made = |d: &DimExpr| {
+            let letters = d.letters();
+            !letters.is_empty() && letters.len() == made.len() && letters.iter().all(|l| made.contains(l))
+        };
+        let place = output.dims.iter().position(is_made)?;
+        let made = &output.dims[place];
+        let input_factors = factors(&input.dims[dim])?;
+        if !input_factors.iter().all(|(l, _)| *l == letter || made.letters().contains(l))
+            || input.at.iter().chain(&weight.at).next().is_some()
+        {
+            return None;
+        }
+        let bias = match bound.operands.iter().find(|o| o.arg == fold.into) {
+            None => None,
+            Some(o) => match o.given {
+                Given::Number(x) if x == 0.0 && matches!(call.node.arg(&fold.into), None | Some(Arg::None)) => None,
+                Given::Tensor(v) if o.dims.as_slice() == std::slice::from_ref(made) => {
+                    Some(exact.tensor(v).filter(|k| exact.fixed[*k] && graph.tensors[*k].dtype.is_float())?)
+                }
+                _ => return None,
+            },
+        };
+        // What depends on an outer position has it beside itself in each dimension.
+        let told = |d: &DimExpr| d.letters().iter().all(|l| frame.links[*l as usize].is_none_or(|k| d.letters().contains(&k.at)));
+        let link = frame.links[letter as usize];
+        if !told(&input.dims[dim]) || !told(made) || link.is_some_and(|k| !all.contains(&k.at)) {
+            return None;
+        }
+        let axis = *p.dims[output.value?.index()].as_ref()?.get(place)?;
+        let after = (made.letters(), &output.dims[place + 1..]);
+        let windows =
+            if whole { Vec::new() } else { windows(bound, call, fold, (letter, &input.dims, &all), (&after.0, after.1))? };
+        let made = factors(made)?;
+        let size = input.dims[dim].len(&bound.letters);
+        let numbers = numbers(&self.facts[value.index()], dim, size)?;
+        let into = fold.into.clone();
+        let site = Site { input: input_factors, link, tensor, weight: at, made, axis, into, bias, windows };
+        Some((site, numbers))
+    }
+}
+
+/// The windows of a sum: each letter `k` of the weight that the result lacks, with the letters of its dimension in the
+/// input and in the result.
+fn windows(
+    bound: &Bound,
+    call: &Call,
+    fold: &FoldInto,
+    (letter, input, weight): (LetterId, &[DimExpr], &[LetterId]),
+    (made, results): (&[LetterId], &[DimExpr]),
+) -> Option<Vec<Window>> {
+    let (computed, formula) = fold.window.as_ref()?;
+    let count = |l: LetterId| bound.size(l).as_int().and_then(|n| usize::try_from(n).ok());
+    let mut out = Vec::new();
+    for (item, result) in results.iter().enumerate() {
+        let DimExpr::Letter(t) = result else { return None };
+        let name = |l: LetterId| bound.letters[l as usize].name.as_str();
+        let here = |l: &LetterId| {
+            bound.letters[*l as usize].item == item && (name(*l) == computed || formula.names().contains(&name(*l)))
+        };
+        let k = weight.iter().copied().find(here)?;
+        let mut slides = input.iter().filter_map(|d| if let DimExpr::Letter(l) = d { Some(*l) } else { None });
+        let s = slides.find(here).filter(|_| here(t))?;
+        let (size, places, extent) = (count(*t)?, count(k)?, count(s)?);
+        // One of the input's and the result's positions is computed from the other.
+        let (from, from_size, to_size) = if name(s) == computed { (*t, size, extent) } else { (s, extent, size) };
+        let mut inside = vec![false; size * places];
+        for a in 0..from_size {
+            for place in 0..places {
+                let names = Places { call, item, at: [(name(from), a), (name(k), place)] };
+                let b = eval(formula, &names).ok()?.as_int()?;
+                if let Some(b) = usize::try_from(b).ok().filter(|b| *b < to_size) {
+                    let position = if from == *t { a } else { b };
+                    inside[position * places + place] = true;
+                }
+            }
+        }
+        out.push(Window { k, places, inside, size });
+    }
+    // Letters of the weight that are in neither have to be those of the windows.
+    let other = |l: &LetterId| *l != letter && !made.contains(l) && !out.iter().any(|w| w.k == *l);
+    (!weight.iter().any(other)).then_some(out)
+}
+
+/// Names in a `window:` formula: letters are positions, and a list stands for its item of the same dimension.
+struct Places<'a> {
+    call: &'a Call<'a>,
+    item: usize,
+    at: [(&'a str, usize); 2],
+}
+
+impl Scope for Places<'_> {
+    fn get(&self, name: &str) -> Option<Val> {
+        if let Some((_, at)) = self.at.iter().find(|(n, _)| *n == name) {
+            return Some(Val::from(*at));
+        }
+        match self.call.val(name)? {
+            Val::List(items) => items.get(self.item).or(items.first().filter(|_| items.len() == 1)).cloned(),
+            one => Some(one),
+        }
+    }
+
+    fn spread(&self, _: &str) -> Option<Vec<Size>> {
+        None
+    }
+}
+
+/// The numbers at the positions of a dimension; zeros are numbers.
+fn numbers(facts: &super::facts::ValueFacts, dim: usize, size: usize) -> Option<Rc<[f64]>> {
+    let flags = facts.dims.get(dim).and_then(Option::as_ref).filter(|f| f.len() == size)?;
+    let known = facts.numbers.get(dim).and_then(Option::as_ref);
+    let at = |(p, f): (usize, &u8)| match known.and_then(|n| n.get(p)) {
+        _ if f & ZERO != 0 => 0.0,
+        Some(x) => *x,
+        None => facts.whole.unwrap_or(f64::NAN),
+    };
+    Some(flags.iter().enumerate().map(at).collect())
+}
+
+/// A dimension as a product of letters.
+fn factors(bound: &Bound, dim: &DimExpr) -> Option<Factors> {
+    let parts: Vec<LetterId> = match dim {
+        DimExpr::One => Vec::new(),
+        DimExpr::Letter(l) => vec![*l],
+        DimExpr::Product(parts) => {
+            let letter = |p: &DimExpr| if let DimExpr::Letter(l) = p { Some(*l) } else { None };
+            parts.iter().map(letter).collect::<Option<_>>()?
+        }
+        DimExpr::Sum(_) | DimExpr::Pick(..) => return None,
+    };
+    let mut out = Factors::new();
+    for (k, l) in parts.iter().enumerate() {
+        out.push((*l, parts[k + 1..].iter().map(|l| bound.letters[*l as usize].len()).product()));
+    }
+    Some(out)
+}
+
+/// The stored tensor that a value is, or is a copy of in another order: for each of the value's dimensions the tensor's.
+fn stored(graph: &Graph, p: &Propagation, exact: &Exact, mut value: ValueId) -> Option<(usize, Vec<usize>)> {
+    let mut order: Option<Vec<usize>> = None;
+    for _ in 0..8 {
+        if let Some(k) = exact.tensor(value) {
+            let own = || (0..graph.tensors[k].shape.len()).collect();
+            return exact.fixed[k].then(|| (k, order.unwrap_or_else(own)));
+        }
+        let maker = graph.node_ids().find(|n| graph.node(*n).outputs.contains(&value))?;
+        let bound = p.bound_at(maker).filter(|b| b.copies && !p.aliases.written(value))?;
+        let ([output], [operand]) = (bound.outputs.as_slice(), bound.operands.as_slice()) else { return None };
+        let letter = |d: &DimExpr| if let DimExpr::Letter(l) = d { Some(*l) } else { None };
+        let own: Vec<LetterId> = operand.dims.iter().map(letter).collect::<Option<_>>()?;
+        let place = |d: &DimExpr| letter(d).and_then(|l| own.iter().position(|o| *o == l));
+        let step: Vec<usize> = output.dims.iter().map(place).collect::<Option<_>>()?;
+        if step.len() != own.len() || output.value != Some(value) {
+            return None;
+        }
+        order = Some(match order {
+            None => step,
+            Some(order) => order.into_iter().map(|d| step[d]).collect(),
+        });
+        let Given::Tensor(from) = operand.given else { return None };
+        value = from;
+    }
+    None
+}
