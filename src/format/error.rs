@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
+use super::pickle::PickleError;
+
 /// Why a file could not be read or written.
 #[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
@@ -230,6 +232,26 @@ pub enum FormatError {
         /// The file.
         path: PathBuf,
         /// What the reader says.
+        reason: String,
+    },
+    /// A pickle that cannot be read.
+    #[error("cannot read the pickle in {}", path.display())]
+    #[diagnostic(code(paring::pickle::unreadable))]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        #[diagnostic_source]
+        source: PickleError,
+    },
+    /// A tensor of a pickle whose data are not there.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(code(paring::pickle::tensor), help("the file is damaged; save it again with torch.save"))]
+    BadTensor {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
         reason: String,
     },
     /// A mask of a type that cannot be a mask.

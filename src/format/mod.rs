@@ -1,4 +1,4 @@
-//! Files: archives of `torch.export.save`, and masks.
+//! Files: archives of `torch.export.save`, pickles, and masks.
 //!
 //! [`Archive`] opens a `.pt2` file without reading its weights and gives the [`Graph`](crate::model::Graph) in it;
 //! [`write`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files.
@@ -6,6 +6,7 @@
 mod error;
 pub mod masks;
 mod output;
+pub mod pickle;
 mod pt2;
 mod zip;
 
