@@ -87,9 +87,11 @@ impl Model {
     }
 
     fn floats(&self, t: &Tensor) -> Option<Vec<f64>> {
-        if t.numel() > LARGEST {
-            return None;
-        }
+        if t.numel() > LARGEST { None } else { self.elements(t) }
+    }
+
+    /// All elements of a stored tensor, row-major; `None` for types that are no numbers here, and where data are missing.
+    pub fn elements(&self, t: &Tensor) -> Option<Vec<f64>> {
         let bytes = self.archive.storage(t.storage).ok()?;
         let width = t.dtype.bytes();
         let read = |at: usize| -> Option<f64> {

@@ -13,6 +13,7 @@ mod ragged;
 mod roles;
 mod state;
 mod uniform;
+mod units;
 mod verdict;
 mod votes;
 
@@ -31,6 +32,7 @@ pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
 pub use uniform::{Ghost, Uniform};
+pub use units::{DimUnits, UnitGroup, Units};
 pub use verdict::Verdict;
 pub use votes::Conflict;
 
