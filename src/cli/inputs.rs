@@ -6,6 +6,7 @@ use clap::Args;
 use miette::Result;
 use paring::format::masks::{self, Stored};
 use paring::load::Model;
+use paring::prune::masks_of_yaml;
 use paring::rule::{RuleErrors, RuleSet};
 use paring::solve::{Mask, Masks};
 
@@ -38,6 +39,8 @@ impl RuleDirs {
 pub enum MaskFile {
     /// A file of safetensors or of `torch.save`.
     Stored(Stored),
+    /// A YAML file: its path and its text.
+    Yaml(PathBuf, String),
     /// What is zero in the weights already.
     Zeros,
 }
@@ -45,6 +48,9 @@ pub enum MaskFile {
 impl MaskFile {
     /// Opens a file; `zeros` is none.
     pub fn open(path: &Path) -> Result<MaskFile> {
+        if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            return Ok(MaskFile::Yaml(path.to_path_buf(), paring::format::read_text(path)?));
+        }
         if path.as_os_str() == "zeros" { Ok(MaskFile::Zeros) } else { Ok(MaskFile::Stored(masks::read(path)?)) }
     }
 
@@ -52,6 +58,9 @@ impl MaskFile {
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
         let (files, graph) = match self {
             MaskFile::Zeros => return Ok(Model::open(model)?.zeros()?),
+            MaskFile::Yaml(path, text) => {
+                return Ok(masks_of_yaml(path, text, &Model::open(model)?).map_err(|e| *e)?);
+            }
             MaskFile::Stored(Stored::Safetensors(files)) => (files, None),
             MaskFile::Stored(Stored::Saved(saved)) => {
                 for name in &saved.ignored {

@@ -5,6 +5,7 @@ mod completions;
 mod explain;
 mod inputs;
 mod man;
+mod prune;
 mod rules;
 mod speedup;
 
@@ -43,6 +44,8 @@ enum Form {
 #[derive(Subcommand)]
 enum Command {
     Speedup(speedup::Speedup),
+    Prune(prune::Prune),
+    Masks(prune::Masks),
     Analyze(analyze::Analyze),
     Explain(explain::Explain),
     Rules(rules::Rules),
@@ -55,6 +58,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
+        Command::Prune(args) => args.run(),
+        Command::Masks(args) => args.run(),
         Command::Analyze(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Rules(args) => args.run(),

@@ -258,7 +258,9 @@ pub enum FormatError {
     #[error("{}: `{place}` is of {class}, which is neither a tensor nor a plain container", path.display())]
     #[diagnostic(
         code(paring::masks::object),
-        help("nothing in the file is executed; save only the masks: torch.save({{module: {{\"weight\": mask}}}}, path), or the model's state_dict()")
+        help(
+            "nothing in the file is executed; save only the masks: torch.save({{module: {{\"weight\": mask}}}}, path), or the model's state_dict()"
+        )
     )]
     Object {
         /// The file.
@@ -272,7 +274,9 @@ pub enum FormatError {
     #[error("{} holds no masks: {reason}", path.display())]
     #[diagnostic(
         code(paring::masks::none_in_pickle),
-        help("masks are {{module: {{\"weight\": mask}}}} as NNI saves them, a state_dict with `*_mask` entries, or {{parameter: mask}}")
+        help(
+            "masks are {{module: {{\"weight\": mask}}}} as NNI saves them, a state_dict with `*_mask` entries, or {{parameter: mask}}"
+        )
     )]
     NoMasks {
         /// The file.

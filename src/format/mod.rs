@@ -14,3 +14,11 @@ pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};
 pub use pt2::{Archive, Fill, Payload, copy, write};
+
+/// A text file's content.
+///
+/// # Errors
+/// A file that cannot be read, or is no UTF-8.
+pub fn read_text(path: &std::path::Path) -> Result<String, FormatError> {
+    std::fs::read_to_string(path).map_err(FormatError::reading(path))
+}

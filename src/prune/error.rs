@@ -9,7 +9,10 @@ use thiserror::Error;
 pub enum PruneError {
     /// A pattern that matches nothing.
     #[error("`--exclude {pattern}` matches no parameter or module")]
-    #[diagnostic(code(paring::prune::exclude), help("`*` stands for any text without a dot, `**` for any text, `?` for one character"))]
+    #[diagnostic(
+        code(paring::prune::exclude),
+        help("`*` stands for any text without a dot, `**` for any text, `?` for one character")
+    )]
     Exclude {
         /// The pattern.
         pattern: String,
@@ -27,7 +30,10 @@ pub enum PruneError {
     },
     /// A weight whose numbers cannot be read.
     #[error("the weight `{name}` cannot be read")]
-    #[diagnostic(code(paring::prune::weight), help("its data are missing, or its element type is none to compute with; exclude it"))]
+    #[diagnostic(
+        code(paring::prune::weight),
+        help("its data are missing, or its element type is none to compute with; exclude it")
+    )]
     Weight {
         /// The weight.
         name: String,

@@ -35,7 +35,14 @@ mod tests {
 
     #[test]
     fn patterns() {
-        let yes = [("layer*.conv?", "layer1.conv2"), ("**", "a.b.c"), ("**.conv1", "layer1.0.conv1"), ("a", "a"), ("*.*", "a.b"), ("**x", "x")];
+        let yes = [
+            ("layer*.conv?", "layer1.conv2"),
+            ("**", "a.b.c"),
+            ("**.conv1", "layer1.0.conv1"),
+            ("a", "a"),
+            ("*.*", "a.b"),
+            ("**x", "x"),
+        ];
         let no = [("layer*", "layer1.conv"), ("a?", "a."), ("a", "ab"), ("", "a"), ("**.x", "x"), ("*", "a.b")];
         yes.iter().for_each(|(p, n)| assert!(matches(p, n), "{p} {n}"));
         no.iter().for_each(|(p, n)| assert!(!matches(p, n), "{p} {n}"));

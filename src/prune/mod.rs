@@ -5,11 +5,13 @@
 
 mod choose;
 mod error;
+mod file;
 mod glob;
 mod score;
 
 use choose::{Ordered, choose};
 pub use error::PruneError;
+pub use file::{FileError, masks as masks_of_yaml};
 
 use crate::Error;
 use crate::axis::{Propagation, propagate};
