@@ -53,6 +53,8 @@ def same(a, b):
 def files(paring, folder):
     torch.manual_seed(0)
     model, x = torchvision.models.resnet18(num_classes=10), torch.randn(2, 3, 64, 64)
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        nn.init.normal_(norm.bias)  # else they are zeros in the weights too
     plain = folder / "plain.pt2"
     export(model, x, plain)
     pruned = copy.deepcopy(model)
