@@ -144,9 +144,12 @@ impl Places {
     }
 }
 
+/// Ranges of channels, each with its place in the file.
+type Placed = Vec<(Range<usize>, Range<usize>)>;
+
 enum Which {
-    Drop(Vec<(Range<usize>, Range<usize>)>),
-    Keep(Vec<(Range<usize>, Range<usize>)>),
+    Drop(Placed),
+    Keep(Placed),
     Ratio(f64),
 }
 
@@ -209,7 +212,7 @@ impl Wish {
 }
 
 /// Items such as 3 and 5-9, each with its place.
-fn ranges(value: &Value, places: &mut Places, at: &Range<usize>) -> Result<Vec<(Range<usize>, Range<usize>)>, Fault> {
+fn ranges(value: &Value, places: &mut Places, at: &Range<usize>) -> Result<Placed, Fault> {
     let Value::Sequence(items) = value else {
         return Err(Fault::new("channels are a list: [0, 3, 5-9]", at.clone()));
     };
