@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::axis::PropagateError;
 use crate::format::FormatError;
 use crate::plan::PlanError;
+use crate::prune::PruneError;
 use crate::report::ReportError;
 use crate::rule::RuleErrors;
 use crate::solve::SolveError;
@@ -29,6 +30,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Solve(#[from] SolveError),
+    /// Choosing what to prune.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Prune(#[from] PruneError),
     /// Planning.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -9,6 +9,7 @@ pub mod format;
 pub mod load;
 pub mod model;
 pub mod plan;
+pub mod prune;
 pub mod report;
 pub mod rule;
 pub mod rulebook;

@@ -79,8 +79,13 @@ impl Model {
     }
 
     fn floats(&self, t: &Tensor) -> Option<Vec<f64>> {
-        let mut values = Vec::new();
-        (t.numel() <= LARGEST && self.read(t, &mut |_, x| values.push(x))).then_some(values)
+        if t.numel() > LARGEST { None } else { self.elements(t) }
+    }
+
+    /// All elements of a stored tensor, row-major; `None` for types that are no numbers here, and where data are missing.
+    pub fn elements(&self, t: &Tensor) -> Option<Vec<f64>> {
+        let mut values = Vec::with_capacity(t.numel());
+        self.read(t, &mut |_, x| values.push(x)).then_some(values)
     }
 
     /// Calls `f` with all elements of a tensor of real numbers; false if they cannot be read.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indexmap::IndexMap;
 use miette::Result;
-use paring::format::masks::{self, read_safetensors};
+use paring::format::masks::{self, Stored};
 use paring::format::torchscript::Input;
 use paring::load::Model;
+use paring::prune::masks_of_yaml;
 use paring::rule::{RuleErrors, RuleSet};
 use paring::solve::{Mask, Masks};
 
@@ -41,24 +41,45 @@ impl RuleDirs {
 
 /// Where masks come from.
 pub enum MaskFile {
-    /// A file, mapped.
-    Stored(IndexMap<String, masks::Mask>),
+    /// A file of safetensors or of `torch.save`.
+    Stored(Stored),
+    /// A YAML file: its path and its text.
+    Yaml(PathBuf, String),
     /// What is zero in the weights already.
     Zeros,
 }
 
 impl MaskFile {
-    /// Opens a safetensors file; `zeros` is none.
+    /// Opens a file; `zeros` is none.
     pub fn open(path: &Path) -> Result<MaskFile> {
-        if path.as_os_str() == "zeros" { Ok(MaskFile::Zeros) } else { Ok(MaskFile::Stored(read_safetensors(path)?)) }
+        if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            return Ok(MaskFile::Yaml(path.to_path_buf(), paring::format::read_text(path)?));
+        }
+        if path.as_os_str() == "zeros" { Ok(MaskFile::Zeros) } else { Ok(MaskFile::Stored(masks::read(path)?)) }
     }
 
     /// The masks for a model, which is only opened where they are in it.
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
-        let MaskFile::Stored(files) = self else { return Ok(Model::open(model)?.zeros()?) };
+        let (files, graph) = match self {
+            MaskFile::Zeros => return Ok(Model::open(model)?.zeros()?),
+            MaskFile::Yaml(path, text) => {
+                return Ok(masks_of_yaml(path, text, &Model::open(model)?).map_err(|e| *e)?);
+            }
+            MaskFile::Stored(Stored::Safetensors(files)) => (files, None),
+            MaskFile::Stored(Stored::Saved(saved)) => {
+                for name in &saved.ignored {
+                    eprintln!("note: the mask `{name}` is of a layer's input or output, and ignored: Paring works out its own");
+                }
+                (&saved.masks, Some(Model::open(model)?.graph))
+            }
+        };
         let mut all = Masks::new();
         for (name, mask) in files {
-            all.insert(name.clone(), Mask { shape: mask.shape.clone(), keep: mask.keep()? });
+            // A model exported while torch.nn.utils.prune is active calls its weights so.
+            let has = |name: &str| graph.as_ref().is_none_or(|g| g.tensors.iter().any(|t| t.name == name));
+            let original = format!("{name}_orig");
+            let name = if !has(name) && has(&original) { original } else { name.clone() };
+            all.insert(name, Mask { shape: mask.shape.clone(), keep: mask.keep()? });
         }
         Ok(all)
     }

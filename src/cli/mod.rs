@@ -7,6 +7,7 @@ mod explain;
 mod inputs;
 mod libtorch;
 mod man;
+mod prune;
 mod rules;
 mod run;
 mod speedup;
@@ -50,6 +51,8 @@ enum Form {
 #[derive(Subcommand)]
 enum Command {
     Speedup(speedup::Speedup),
+    Prune(prune::Prune),
+    Masks(prune::Masks),
     Analyze(analyze::Analyze),
     Explain(explain::Explain),
     Verify(verify::Verify),
@@ -65,6 +68,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
+        Command::Prune(args) => args.run(),
+        Command::Masks(args) => args.run(),
         Command::Analyze(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Verify(args) => args.run(),

@@ -19,14 +19,16 @@ use super::{MaskFile, Rules};
 /// to make no difference stays, and the report says why.
 ///
 /// Masks are a safetensors file: a tensor for each parameter name, of the parameter's shape or one number for each output
-/// channel; zero means masked. `--masks zeros` takes what is zero in the weights already.
+/// channel; zero means masked. A file of torch.save does as well: NNI's masks, a state_dict with the `*_mask` entries of
+/// torch.nn.utils.prune, or masks by parameter; nothing in it is executed. `--masks zeros` takes what is zero in the weights
+/// already.
 ///
 /// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Args)]
 pub struct Speedup {
     /// The program, as torch.export.save writes it
     model: PathBuf,
-    /// The masks, a safetensors file; or `zeros`: what is zero in the weights already
+    /// The masks, a file of safetensors or of torch.save; or `zeros`: what is zero in the weights already
     #[arg(long, value_name = "FILE")]
     masks: PathBuf,
     /// Where to write the small program

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
+use super::pickle::PickleError;
+
 /// Why a file could not be read or written.
 #[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
@@ -62,17 +64,6 @@ pub enum FormatError {
         /// The file.
         path: PathBuf,
         /// What is wrong with them.
-        reason: String,
-    },
-    /// A pickle in an archive.
-    #[error("{}: {member} cannot be read: {reason}", path.display())]
-    #[diagnostic(code(paring::torchscript::pickle), help("the archive is damaged; save it again with torch.jit.save"))]
-    Pickle {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: String,
-        /// What the reader says.
         reason: String,
     },
     /// A format that a program cannot be turned into.
@@ -275,6 +266,56 @@ pub enum FormatError {
         /// The file.
         path: PathBuf,
         /// What the reader says.
+        reason: String,
+    },
+    /// A pickle that cannot be read.
+    #[error("cannot read the pickle in {}", path.display())]
+    #[diagnostic(code(paring::pickle::unreadable))]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        #[diagnostic_source]
+        source: PickleError,
+    },
+    /// A tensor of a pickle whose data are not there.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(code(paring::pickle::tensor), help("the file is damaged; save it again with torch.save"))]
+    BadTensor {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pickle with more than tensors and plain containers.
+    #[error("{}: `{place}` is of {class}, which is neither a tensor nor a plain container", path.display())]
+    #[diagnostic(
+        code(paring::masks::object),
+        help(
+            "nothing in the file is executed; save only the masks: torch.save({{module: {{\"weight\": mask}}}}, path), or the model's state_dict()"
+        )
+    )]
+    Object {
+        /// The file.
+        path: PathBuf,
+        /// Where it stands.
+        place: String,
+        /// Its class.
+        class: String,
+    },
+    /// A file of `torch.save` without masks.
+    #[error("{} holds no masks: {reason}", path.display())]
+    #[diagnostic(
+        code(paring::masks::none_in_pickle),
+        help(
+            "masks are {{module: {{\"weight\": mask}}}} as NNI saves them, a state_dict with `*_mask` entries, or {{parameter: mask}}"
+        )
+    )]
+    NoMasks {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
         reason: String,
     },
     /// A mask of a type that cannot be a mask.

@@ -1,4 +1,4 @@
-//! Files: archives of `torch.export.save` and of `torch.jit.save`, and masks.
+//! Files: archives of `torch.export.save` and of `torch.jit.save`, pickles, and masks.
 //!
 //! [`Archive`] opens a program's file without reading its weights and gives the [`Graph`](crate::model::Graph) in it;
 //! [`write`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files.
@@ -17,3 +17,11 @@ pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};
 pub use pt2::{Fill, Payload};
+
+/// A text file's content.
+///
+/// # Errors
+/// A file that cannot be read, or is no UTF-8.
+pub fn read_text(path: &std::path::Path) -> Result<String, FormatError> {
+    std::fs::read_to_string(path).map_err(FormatError::reading(path))
+}

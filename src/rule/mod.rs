@@ -33,6 +33,7 @@ pub use fmt::formatted;
 pub use formula::{parse_call, parse_formula, parse_layout, parse_statement};
 pub use notation::parse_pattern;
 pub use place::Offsets;
+pub(crate) use place::Scalars;
 pub use schema::{Schema, SchemaArg, SchemaReturn, Schemas};
 pub(crate) use set::base;
 pub use set::{RuleSet, yaml_files};

@@ -42,7 +42,7 @@ pub(super) struct Scalar {
 }
 
 /// The scalars of a file in order.
-pub(super) struct Scalars {
+pub(crate) struct Scalars {
     list: Vec<Scalar>,
     /// Of each `-` at the outermost level: its place, and the number of scalars before it.
     entries: Vec<(usize, usize)>,

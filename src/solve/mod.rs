@@ -18,6 +18,7 @@ mod state;
 mod sums;
 mod trial;
 mod uniform;
+mod units;
 mod verdict;
 mod votes;
 
@@ -40,6 +41,7 @@ pub use state::Why;
 pub use sums::Folding;
 pub use trial::{Trial, trial};
 pub use uniform::{Ghost, Uniform};
+pub use units::{DimUnits, UnitGroup, Units};
 pub use verdict::Verdict;
 pub use votes::Conflict;
 

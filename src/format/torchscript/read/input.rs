@@ -51,7 +51,7 @@ fn forward(pickle: &Pickle, depth: usize) -> Option<&Pickle> {
         _ if depth > 8 => None,
         Pickle::Dict(pairs) => pairs.iter().find(|(k, _)| matches!(k, Pickle::Str(s) if **s == *"forward")).map(|(_, v)| v),
         Pickle::Tuple(items) => items.first().and_then(|p| forward(p, depth + 1)),
-        Pickle::Object { state, .. } => forward(state, depth + 1),
+        Pickle::Object(o) => o.args.iter().chain(&o.state).find_map(|p| forward(p, depth + 1)),
         _ => None,
     }
 }
@@ -64,7 +64,7 @@ fn tensors(pickle: &Pickle, found: &mut Vec<Input>, depth: usize) {
         }
         Pickle::List(items) | Pickle::Tuple(items) => items.iter().for_each(|p| tensors(p, found, depth + 1)),
         Pickle::Dict(pairs) => pairs.iter().for_each(|(_, p)| tensors(p, found, depth + 1)),
-        Pickle::Object { state, .. } => tensors(state, found, depth + 1),
+        Pickle::Object(o) => o.args.iter().chain(&o.state).for_each(|p| tensors(p, found, depth + 1)),
         _ => {}
     }
 }

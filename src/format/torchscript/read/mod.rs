@@ -131,9 +131,5 @@ fn prefix(members: &Members) -> String {
 
 fn parse(members: &Members, name: &str) -> Result<pickle::Pickle, FormatError> {
     let bytes = members.content(members.need(name)?)?;
-    pickle::read(&bytes).map_err(|source| FormatError::Pickle {
-        path: members.path().to_path_buf(),
-        member: name.to_owned(),
-        reason: source.to_string(),
-    })
+    pickle::read(&bytes).map_err(|source| FormatError::Pickle { path: members.path().to_path_buf(), source })
 }

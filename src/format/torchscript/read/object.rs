@@ -97,14 +97,14 @@ impl Reader<'_> {
     }
 
     fn module(&mut self, pickle: &Pickle, path: String, depth: usize) -> Result<Option<usize>, FormatError> {
-        let Pickle::Object { class, state } = pickle else { return Ok(None) };
+        let Pickle::Object(object) = pickle else { return Ok(None) };
         if depth > DEPTH {
             return Err(self.wrong("data.pkl", "its modules nest too deep"));
         }
         let number = self.objects.modules.len();
-        let class = class.replace(' ', ".");
+        let class = object.class.to_string();
         self.objects.modules.push(Object { class, path: path.clone(), attributes: IndexMap::new() });
-        let Pickle::Dict(pairs) = &**state else {
+        let Some(Pickle::Dict(pairs)) = &object.state else {
             return Ok(Some(number));
         };
         for (key, value) in pairs.iter() {
@@ -112,7 +112,7 @@ impl Reader<'_> {
             let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
             let attribute = match value {
                 Pickle::Tensor(t) => Attribute::Tensor(self.tensor(t, "data", full, Some((number, name.to_string())))?),
-                Pickle::Object { .. } => match self.module(value, full, depth + 1)? {
+                Pickle::Object(_) => match self.module(value, full, depth + 1)? {
                     Some(n) => Attribute::Module(n),
                     None => continue,
                 },

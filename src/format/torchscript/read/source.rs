@@ -63,7 +63,7 @@ fn numbers(pickle: &Pickle) -> Vec<usize> {
         Pickle::Tuple(items) | Pickle::List(items) => {
             items.iter().filter_map(|p| if let Pickle::Int(n) = p { usize::try_from(*n).ok() } else { None }).collect()
         }
-        Pickle::Object { state, .. } => numbers(state),
+        Pickle::Object(o) => o.args.first().or(o.state.as_ref()).map_or_else(Default::default, numbers),
         _ => Vec::new(),
     }
 }

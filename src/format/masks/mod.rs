@@ -1,8 +1,12 @@
-//! Masks: safetensors files with one tensor a parameter, zero where the parameter is pruned.
+//! Masks: files with one tensor a parameter, zero where the parameter is pruned.
+//!
+//! [`read`] tells by a file's content whether it is of safetensors or of `torch.save`.
+
+mod saved;
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +20,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use super::FormatError;
 use super::output::{Output, Pending};
 
+pub use saved::{Saved, read_saved};
+
 /// One mask of a file. Its bytes stay in the file until they are asked for.
 #[derive(Clone, Debug)]
 pub struct Mask {
@@ -26,14 +32,45 @@ pub struct Mask {
     /// Its element type in the file.
     pub dtype: Dtype,
     path: PathBuf,
-    map: Arc<Mmap>,
-    range: Range<usize>,
+    data: Data,
+}
+
+/// Where the bytes of a mask are.
+#[derive(Clone, Debug)]
+enum Data {
+    Mapped(Arc<Mmap>, Range<usize>),
+    Owned(Arc<[u8]>),
+}
+
+/// Masks by name, as a file has them.
+pub enum Stored {
+    /// A safetensors file: by parameter.
+    Safetensors(IndexMap<String, Mask>),
+    /// A file of `torch.save`.
+    Saved(Saved),
+}
+
+/// The masks of a file, of whichever kind it is.
+///
+/// # Errors
+/// A file that cannot be read, or of neither kind.
+pub fn read(path: &Path) -> Result<Stored, FormatError> {
+    let mut start = [0; 16];
+    let count = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(FormatError::reading(path))?;
+    let start = &start[..count];
+    if start.starts_with(b"PK\x03\x04") || super::pickle::is_legacy(start) {
+        return Ok(Stored::Saved(read_saved(path)?));
+    }
+    Ok(Stored::Safetensors(read_safetensors(path)?))
 }
 
 impl Mask {
     /// The bytes as stored, little endian, row-major.
     pub fn bytes(&self) -> &[u8] {
-        self.map.get(self.range.clone()).unwrap_or(&[])
+        match &self.data {
+            Data::Mapped(map, range) => map.get(range.clone()).unwrap_or(&[]),
+            Data::Owned(bytes) => bytes,
+        }
     }
 
     /// One byte an element: 0 where the parameter is masked, another number where it is kept. An element is masked if it
@@ -79,7 +116,7 @@ pub fn read_safetensors(path: &Path) -> Result<IndexMap<String, Mask>, FormatErr
         let Some(info) = metadata.info(&name) else { continue };
         let range = start + info.data_offsets.0..start + info.data_offsets.1;
         let (shape, dtype) = (info.shape.clone(), info.dtype);
-        masks.insert(name.clone(), Mask { name, shape, dtype, path: path.to_path_buf(), map: map.clone(), range });
+        masks.insert(name.clone(), Mask { name, shape, dtype, path: path.to_path_buf(), data: Data::Mapped(map.clone(), range) });
     }
     Ok(masks)
 }

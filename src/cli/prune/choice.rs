@@ -1,0 +1,114 @@
+//! What `prune` and `masks` have in common: how masks are chosen.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use miette::Result;
+use paring::load::Model;
+use paring::prune::{By, Options, Pruned, Scope, Target, prune};
+use paring::rule::RuleSet;
+
+use crate::cli::Rules;
+
+/// How masks are chosen.
+#[derive(Args)]
+pub struct Choice {
+    #[command(flatten)]
+    target: Goal,
+    /// What makes a channel important; summed over all that is coupled to it, as it goes or stays as one
+    #[arg(long, value_enum, default_value = "l1")]
+    by: ByArg,
+    /// Where channels compete
+    #[arg(long, value_enum, default_value = "local")]
+    scope: ScopeArg,
+    /// Keep all output channels of parameters or modules; `*` is any text without a dot, `**` any text (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Keep at least so many channels of each axis
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_keep: usize,
+    /// Keep a multiple of so many channels of each axis that is cut, where it has as many
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    round_to: usize,
+    /// Drop whole attention heads and groups, not positions inside each
+    #[arg(long)]
+    heads: bool,
+    /// The seed of `--by random`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Goal {
+    /// Remove this share of the channels of all groups that can be pruned
+    #[arg(long, value_name = "SHARE")]
+    ratio: Option<f64>,
+    /// Remove until this share of the parameters is left
+    #[arg(long, value_name = "SHARE")]
+    params: Option<f64>,
+    /// Remove until this share of the multiply-accumulates is left
+    #[arg(long, value_name = "SHARE")]
+    macs: Option<f64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ByArg {
+    /// The sum of magnitudes
+    L1,
+    /// The root of the sum of squares
+    L2,
+    /// The gain of the norms that follow; without any as l1
+    Bn,
+    /// The sum of distances to the other channels' weights
+    Fpgm,
+    /// Chance
+    Random,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ScopeArg {
+    /// Each group loses the same share
+    Local,
+    /// The least important of all groups go, in multiples of their group's mean
+    Global,
+}
+
+impl Choice {
+    /// Chooses masks for a model.
+    pub fn pruned(&self, model: &Path, rules: &RuleSet, given: &Rules) -> Result<Pruned> {
+        let (model, axes): (Model, _) = paring::open(model, &given.inputs, rules, &given.freeze)?;
+        Ok(prune(&model, &axes, rules, &self.options())?)
+    }
+
+    fn options(&self) -> Options {
+        let Goal { ratio, params, macs } = self.target;
+        let budget = params.map(Target::Parameters).or(macs.map(Target::Macs));
+        Options {
+            target: budget.unwrap_or(Target::Ratio(ratio.unwrap_or(0.5))),
+            by: match self.by {
+                ByArg::L1 => By::L1,
+                ByArg::L2 => By::L2,
+                ByArg::Bn => By::Bn,
+                ByArg::Fpgm => By::Fpgm,
+                ByArg::Random => By::Random,
+            },
+            scope: match self.scope {
+                ScopeArg::Local => Scope::Local,
+                ScopeArg::Global => Scope::Global,
+            },
+            exclude: self.exclude.clone(),
+            min_keep: self.min_keep,
+            round_to: self.round_to.max(1),
+            heads: self.heads,
+            seed: self.seed,
+        }
+    }
+}
+
+/// What was chosen, in a line.
+pub fn line(pruned: &Pruned) -> String {
+    let Pruned { groups, positions, removed, .. } = pruned;
+    let share = 100.0 * *removed as f64 / (*positions).max(1) as f64;
+    format!("removed {removed} of the {positions} channels of {groups} groups: {share:.1} %\n")
+}

@@ -1,0 +1,101 @@
+//! `paring prune` and `paring masks`: for those who have no masks.
+
+mod choice;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::Result;
+use paring::format::{masks, persist_all};
+use paring::report::table;
+use paring::{Outputs, Settings};
+
+use super::Rules;
+use choice::{Choice, line};
+
+/// Shrink a model without masks: drop the least important channels.
+///
+/// A channel's importance is summed over everything that is coupled to it. `--ratio` is the share of the channels removed, of
+/// all groups that can be pruned; what stands in the way of the others, paring analyze says.
+///
+/// Example: paring prune resnet.pt2 -o small.pt2 --ratio 0.5 --round-to 8
+#[derive(Args)]
+pub struct Prune {
+    /// The program, as torch.export.save writes it
+    model: PathBuf,
+    /// Where to write the small program
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// Write the masks that the small model is equal to
+    #[arg(long, value_name = "FILE")]
+    unified_masks: Option<PathBuf>,
+    /// Write the edits and their reasons as JSON
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Write the report as a page for a browser
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    rules: Rules,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print the report as JSON
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+}
+
+impl Prune {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let outputs = Outputs { model: self.output, unified_masks: self.unified_masks, plan: self.plan, report: self.report };
+        outputs.check(&[("the model that is read", &self.model)])?;
+        let rules = self.rules.dirs.set()?;
+        let pruned = self.choice.pruned(&self.model, &rules, &self.rules)?;
+        let settings = Settings { freeze: self.rules.freeze, inputs: self.rules.inputs, ..Settings::default() };
+        let summary = paring::speedup(&self.model, &pruned.masks, &rules, &settings, &outputs, &mut |_| {})?;
+        if self.json {
+            return super::print_json(&summary);
+        }
+        if self.quiet { Ok(()) } else { super::print(&(table(&summary) + &line(&pruned))) }
+    }
+}
+
+/// Write masks that drop the least important channels, without cutting.
+///
+/// Takes what paring prune takes; paring speedup --masks reads the result.
+///
+/// Example: paring masks resnet.pt2 -o masks.safetensors --ratio 0.5
+#[derive(Args)]
+pub struct Masks {
+    /// The program, as torch.export.save writes it
+    model: PathBuf,
+    /// Where to write the masks, a safetensors file
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    rules: Rules,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Masks {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let outputs = Outputs { model: self.output.clone(), ..Outputs::default() };
+        outputs.check(&[("the model that is read", &self.model)])?;
+        let rules = self.rules.dirs.set()?;
+        let pruned = self.choice.pruned(&self.model, &rules, &self.rules)?;
+        let list: Vec<_> = pruned.masks.iter().map(|(name, mask)| (name.clone(), mask.shape.clone())).collect();
+        let file = masks::write_safetensors(&self.output, &list, |k| {
+            pruned.masks.get_index(k).map_or_else(Default::default, |(_, mask)| mask.keep.clone())
+        })?;
+        persist_all(vec![file])?;
+        if self.quiet { Ok(()) } else { super::print(&line(&pruned)) }
+    }
+}

@@ -1,0 +1,149 @@
+//! Masks in files of `torch.save`: NNI's, state dicts of models under `torch.nn.utils.prune`, and plain dicts.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use super::{Data, Dtype, Mask};
+use crate::format::FormatError;
+use crate::format::pickle::{self, Pickle, TensorRef};
+use crate::model::DType;
+
+/// The masks in a file of `torch.save`.
+pub struct Saved {
+    /// By parameter. Of a state dict under `torch.nn.utils.prune` the name is that without the pruning: `conv.weight`, where
+    /// the parameter may still be called `conv.weight_orig`.
+    pub masks: IndexMap<String, Mask>,
+    /// Entries that are no masks of parameters (NNI's masks of inputs and outputs), which are ignored.
+    pub ignored: Vec<String>,
+}
+
+/// Keys under which checkpoints hold a state dict.
+const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
+
+/// The masks of a file of `torch.save`.
+///
+/// # Errors
+/// A file that cannot be read, that holds anything but tensors and plain containers, or no masks.
+pub fn read_saved(path: &Path) -> Result<Saved, FormatError> {
+    let file = pickle::Saved::open(path)?;
+    plain(path, "the pickle", &file.root, &mut HashSet::new())?;
+    let mut reader = Reader { path: path.to_path_buf(), file: &file, masks: IndexMap::new(), ignored: Vec::new() };
+    reader.top(&file.root)?;
+    let Reader { masks, ignored, .. } = reader;
+    if masks.is_empty() {
+        let reason = format!("it is {}", file.root.kind());
+        return Err(FormatError::NoMasks { path: path.to_path_buf(), reason });
+    }
+    Ok(Saved { masks, ignored })
+}
+
+/// Refuses what is neither a tensor nor a plain container. Shared values are looked at once.
+fn plain(path: &Path, place: &str, value: &Pickle, seen: &mut HashSet<*const u8>) -> Result<(), FormatError> {
+    let inside = |key: &Pickle| match key {
+        Pickle::Str(key) if place == "the pickle" => key.to_string(),
+        Pickle::Str(key) => format!("{place}.{key}"),
+        _ => place.to_owned(),
+    };
+    match value {
+        Pickle::Object(object) => {
+            let (path, place, class) = (path.to_path_buf(), place.to_owned(), object.class.to_string());
+            Err(FormatError::Object { path, place, class })
+        }
+        Pickle::List(items) | Pickle::Tuple(items) if seen.insert(Rc::as_ptr(items).cast()) => {
+            items.iter().try_for_each(|item| plain(path, place, item, seen))
+        }
+        Pickle::Dict(entries) if seen.insert(Rc::as_ptr(entries).cast()) => entries.iter().try_for_each(|(k, v)| {
+            plain(path, place, k, seen)?;
+            plain(path, &inside(k), v, seen)
+        }),
+        _ => Ok(()),
+    }
+}
+
+struct Reader<'a> {
+    path: PathBuf,
+    file: &'a pickle::Saved,
+    masks: IndexMap<String, Mask>,
+    ignored: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn top(&mut self, root: &Pickle) -> Result<(), FormatError> {
+        let entries = root.as_dict().unwrap_or(&[]);
+        let pruned = |(key, value): &&(Pickle, Pickle)| {
+            key.as_str().is_some_and(|key| key.ends_with("_mask")) && matches!(value, Pickle::Tensor(_))
+        };
+        if entries.iter().any(|entry| pruned(&entry)) {
+            for (key, value) in entries.iter().filter(pruned) {
+                if let (Some(name), Pickle::Tensor(tensor)) = (key.as_str().and_then(|key| key.strip_suffix("_mask")), value) {
+                    self.add(name.to_owned(), tensor)?;
+                }
+            }
+            return Ok(());
+        }
+        if let Some(inner) = NESTED.iter().find_map(|key| root.get(key).filter(|inner| inner.as_dict().is_some())) {
+            let of_module = inner.as_dict().unwrap_or(&[]).iter().any(|(k, _)| k.as_str() == Some("weight"));
+            if !of_module {
+                return self.top(inner);
+            }
+        }
+        for (key, value) in entries {
+            let Some(name) = key.as_str() else { continue };
+            match value {
+                Pickle::Tensor(tensor) => self.add(name.to_owned(), tensor)?,
+                Pickle::Dict(parts) => self.module(name, parts)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// NNI's masks of a module.
+    fn module(&mut self, module: &str, parts: &[(Pickle, Pickle)]) -> Result<(), FormatError> {
+        for (key, value) in parts {
+            let (Some(key), Pickle::Tensor(tensor)) = (key.as_str(), value) else { continue };
+            let name = if module.is_empty() { key.to_owned() } else { format!("{module}.{key}") };
+            if key.starts_with("_input_") || key.starts_with("_output_") {
+                self.ignored.push(name);
+            } else {
+                self.add(name, tensor)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: String, tensor: &TensorRef) -> Result<(), FormatError> {
+        let Some(dtype) = dtype(tensor.dtype) else {
+            let dtype = format!("{:?}", tensor.dtype);
+            return Err(FormatError::MaskType { path: self.path.clone(), name, dtype });
+        };
+        let data = Data::Owned(self.file.bytes(tensor)?.into());
+        let mask = Mask { name: name.clone(), shape: tensor.shape.clone(), dtype, path: self.path.clone(), data };
+        self.masks.insert(name, mask);
+        Ok(())
+    }
+}
+
+/// The element type as safetensors calls it.
+fn dtype(of: DType) -> Option<Dtype> {
+    Some(match of {
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::U8 => Dtype::U8,
+        DType::I8 => Dtype::I8,
+        DType::I16 => Dtype::I16,
+        DType::I32 => Dtype::I32,
+        DType::I64 => Dtype::I64,
+        DType::U16 => Dtype::U16,
+        DType::U32 => Dtype::U32,
+        DType::U64 => Dtype::U64,
+        DType::Bool => Dtype::BOOL,
+        DType::F8 => Dtype::F8_E4M3,
+        DType::C32 | DType::C64 | DType::C128 => return None,
+    })
+}

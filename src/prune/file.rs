@@ -1,0 +1,248 @@
+//! Masks written by hand: a YAML file that says of layers which channels go.
+//!
+//!     layer1.0.conv1: { drop: [0, 3, 5-9] }
+//!     "layer2.*.conv?": { ratio: 0.5 }
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde_yaml::Value;
+use thiserror::Error;
+
+use super::glob::matches;
+use crate::load::Model;
+use crate::model::{Role, Tensor};
+use crate::rule::Scalars;
+use crate::solve::{Mask, Masks, closest, closest_names};
+
+/// Something wrong in a YAML file of masks.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{message}")]
+#[diagnostic(code(paring::masks::yaml), help("{help}"))]
+pub struct FileError {
+    message: String,
+    help: String,
+    #[source_code]
+    text: NamedSource<String>,
+    #[label("here")]
+    at: SourceSpan,
+    #[label("and here")]
+    also: Option<SourceSpan>,
+}
+
+const FORM: &str = "an entry is a layer's name or a pattern, with one of `drop: [0, 3, 5-9]`, `keep: [0-7]`, `ratio: 0.5`, and `dim: 1` where it is not 0";
+
+/// What is wrong, and where.
+struct Fault {
+    message: String,
+    help: String,
+    at: Range<usize>,
+    also: Option<Range<usize>>,
+}
+
+impl Fault {
+    fn new(message: impl Into<String>, at: Range<usize>) -> Fault {
+        Fault { message: message.into(), help: FORM.to_owned(), at, also: None }
+    }
+}
+
+/// Reads masks for a model.
+///
+/// # Errors
+/// Text that is no YAML, entries that are not as they should be, names that mean nothing, channels that are not there, and
+/// entries that speak of the same axis.
+pub fn masks(path: &Path, text: &str, model: &Model) -> Result<Masks<'static>, Box<FileError>> {
+    read(text, model).map_err(|fault| {
+        let span = |range: Range<usize>| SourceSpan::from(range.start.min(text.len())..range.end.min(text.len()));
+        Box::new(FileError {
+            message: fault.message,
+            help: fault.help,
+            text: NamedSource::new(path.display().to_string(), text.to_owned()),
+            at: span(fault.at),
+            also: fault.also.map(span),
+        })
+    })
+}
+
+fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
+    let value: Value = serde_yaml::from_str(text).map_err(|e| {
+        let at = e.location().map_or(0, |l| l.index());
+        Fault::new(format!("this is not YAML: {e}"), at..at + 1)
+    })?;
+    let Value::Mapping(entries) = value else {
+        return Err(Fault::new("a file of masks is a mapping from layers to what goes", 0..0));
+    };
+    let mut places = Places { scalars: Scalars::new(text, 0..text.len()), last: 0..0 };
+    let mut masks = Masks::new();
+    let mut seen: HashMap<(String, usize), Range<usize>> = HashMap::new();
+    for (key, value) in &entries {
+        let Value::String(pattern) = key else {
+            return Err(Fault::new("the name of a layer is a text", places.of(key)));
+        };
+        let at = places.of(key);
+        let wish = Wish::read(value, &mut places, at.clone())?;
+        for tensor in meant(pattern, model, &at)? {
+            if let Some(before) = seen.insert((tensor.name.clone(), wish.dim), at.clone()) {
+                let message = format!("two entries speak of `{}`", tensor.name);
+                return Err(Fault { also: Some(before), ..Fault::new(message, at) });
+            }
+            let drop = wish.drop(tensor, model, &at)?;
+            let mask = masks
+                .entry(tensor.name.clone())
+                .or_insert_with(|| Mask { shape: tensor.shape.clone(), keep: vec![1; tensor.numel()].into() });
+            let inner: usize = tensor.shape[wish.dim + 1..].iter().product();
+            for (n, keep) in mask.keep.to_mut().iter_mut().enumerate() {
+                *keep &= u8::from(!drop[n / inner % drop.len()]);
+            }
+        }
+    }
+    Ok(masks)
+}
+
+/// The parameters that a name or a pattern means. A layer is its weight; patterns mean only those with several dimensions.
+fn meant<'m>(pattern: &str, model: &'m Model, at: &Range<usize>) -> Result<Vec<&'m Tensor>, Fault> {
+    let parameters = || model.graph.tensors.iter().filter(|t| t.role == Role::Parameter && !t.shape.is_empty());
+    let layer = |t: &Tensor| t.name.strip_suffix(".weight").map(str::to_owned);
+    let exact = parameters().find(|t| t.name == pattern || layer(t).as_deref() == Some(pattern));
+    if let Some(tensor) = exact {
+        return Ok(vec![tensor]);
+    }
+    let fits = |t: &&Tensor| t.shape.len() > 1 && (matches(pattern, &t.name) || layer(t).is_some_and(|l| matches(pattern, &l)));
+    // A pattern for layers does not mean their other parameters.
+    let mut found: Vec<&Tensor> = parameters().filter(fits).collect();
+    if found.iter().any(|t| layer(t).is_some_and(|l| matches(pattern, &l))) {
+        found.retain(|t| layer(t).is_some_and(|l| matches(pattern, &l)));
+    }
+    if found.is_empty() {
+        let names: Vec<String> = parameters().filter_map(layer).collect();
+        let help = closest_names(&closest(pattern, names.iter().map(String::as_str)));
+        return Err(Fault { help, ..Fault::new(format!("the model has no layer `{pattern}`"), at.clone()) });
+    }
+    Ok(found)
+}
+
+/// Where the scalars of the file stand, asked for in their order.
+struct Places {
+    scalars: Scalars,
+    last: Range<usize>,
+}
+
+impl Places {
+    fn of(&mut self, value: &Value) -> Range<usize> {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(n) => n.to_string(),
+            Value::Bool(b) => b.to_string(),
+            _ => return self.last.clone(),
+        };
+        if let Some(offsets) = self.scalars.find(&text) {
+            self.last = offsets.span(0..text.len());
+        }
+        self.last.clone()
+    }
+}
+
+/// Ranges of channels, each with its place in the file.
+type Placed = Vec<(Range<usize>, Range<usize>)>;
+
+enum Which {
+    Drop(Placed),
+    Keep(Placed),
+    Ratio(f64),
+}
+
+/// What an entry says.
+struct Wish {
+    which: Which,
+    dim: usize,
+}
+
+impl Wish {
+    fn read(value: &Value, places: &mut Places, at: Range<usize>) -> Result<Wish, Fault> {
+        let Value::Mapping(fields) = value else { return Err(Fault::new("this entry does not say what goes", at)) };
+        let (mut which, mut dim) = (None, 0);
+        for (key, value) in fields {
+            let here = places.of(key);
+            let new = match key.as_str() {
+                Some("drop") => Which::Drop(ranges(value, places, &here)?),
+                Some("keep") => Which::Keep(ranges(value, places, &here)?),
+                Some("ratio") => {
+                    let place = places.of(value);
+                    let ratio = value.as_f64().filter(|r| (0.0..=1.0).contains(r));
+                    Which::Ratio(ratio.ok_or_else(|| Fault::new("a ratio is a number from 0 to 1", place))?)
+                }
+                Some("dim") => {
+                    let place = places.of(value);
+                    let n = value.as_u64().and_then(|n| usize::try_from(n).ok());
+                    dim = n.ok_or_else(|| Fault::new("a dimension is a number from 0", place))?;
+                    continue;
+                }
+                _ => return Err(Fault::new("an entry has no such field", here)),
+            };
+            if which.replace(new).is_some() {
+                return Err(Fault::new("an entry says one of `drop`, `keep` and `ratio`", here));
+            }
+        }
+        which.map(|which| Wish { which, dim }).ok_or_else(|| Fault::new("this entry does not say what goes", at))
+    }
+
+    /// For each position of the dimension whether it goes.
+    fn drop(&self, tensor: &Tensor, model: &Model, at: &Range<usize>) -> Result<Vec<bool>, Fault> {
+        let Some(n) = tensor.shape.get(self.dim).copied() else {
+            let message = format!("`{}` has {} dimensions, none is {}", tensor.name, tensor.shape.len(), self.dim);
+            return Err(Fault::new(message, at.clone()));
+        };
+        let (ranges, inside) = match &self.which {
+            Which::Drop(ranges) => (ranges, true),
+            Which::Keep(ranges) => (ranges, false),
+            Which::Ratio(ratio) => return weakest(tensor, model, self.dim, *ratio, at),
+        };
+        let mut drop = vec![!inside; n];
+        for (range, place) in ranges {
+            if range.end > n {
+                let message = format!("`{}` has {n} channels, 0 to {}", tensor.name, n.saturating_sub(1));
+                return Err(Fault::new(message, place.clone()));
+            }
+            drop[range.clone()].fill(inside);
+        }
+        Ok(drop)
+    }
+}
+
+/// Items such as 3 and 5-9, each with its place.
+fn ranges(value: &Value, places: &mut Places, at: &Range<usize>) -> Result<Placed, Fault> {
+    let Value::Sequence(items) = value else {
+        return Err(Fault::new("channels are a list: [0, 3, 5-9]", at.clone()));
+    };
+    let one = |item: &Value| {
+        let place = places.of(item);
+        let text = match item {
+            Value::Number(n) => n.to_string(),
+            Value::String(text) => text.clone(),
+            _ => String::new(),
+        };
+        let (from, to) = text.split_once('-').unwrap_or((&text, &text));
+        let ends = from.trim().parse::<usize>().ok().zip(to.trim().parse::<usize>().ok());
+        let range = ends.filter(|(a, b)| a <= b).and_then(|(a, b)| Some(a..b.checked_add(1)?));
+        range.map(|r| (r, place.clone())).ok_or_else(|| Fault::new("a channel is a number from 0, or a range such as 5-9", place))
+    };
+    items.iter().map(one).collect()
+}
+
+/// The positions with the smallest sums of magnitudes; one at least stays.
+fn weakest(tensor: &Tensor, model: &Model, dim: usize, ratio: f64, at: &Range<usize>) -> Result<Vec<bool>, Fault> {
+    let n = tensor.shape[dim];
+    let fault = || Fault::new(format!("the numbers of `{}` cannot be read", tensor.name), at.clone());
+    let values = model.elements(tensor).ok_or_else(fault)?;
+    let inner: usize = tensor.shape[dim + 1..].iter().product();
+    let mut sums = vec![0.0; n];
+    values.iter().enumerate().for_each(|(k, x)| sums[k / inner % n] += x.abs());
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|a, b| sums[*a].total_cmp(&sums[*b]).then(b.cmp(a)));
+    let mut drop = vec![false; n];
+    let count = ((n as f64 * ratio).round() as usize).min(n.saturating_sub(1));
+    order[..count].iter().for_each(|k| drop[*k] = true);
+    Ok(drop)
+}
