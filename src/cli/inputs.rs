@@ -40,18 +40,25 @@ pub enum MaskFile {
     Stored(Stored),
     /// What is zero in the weights already.
     Zeros,
+    /// What the program itself multiplies its parameters by.
+    Model,
 }
 
 impl MaskFile {
-    /// Opens a file; `zeros` is none.
+    /// Opens a file; `zeros` and `model` are none.
     pub fn open(path: &Path) -> Result<MaskFile> {
-        if path.as_os_str() == "zeros" { Ok(MaskFile::Zeros) } else { Ok(MaskFile::Stored(masks::read(path)?)) }
+        match path.to_str() {
+            Some("zeros") => Ok(MaskFile::Zeros),
+            Some("model") => Ok(MaskFile::Model),
+            _ => Ok(MaskFile::Stored(masks::read(path)?)),
+        }
     }
 
     /// The masks for a model, which is only opened where they are in it.
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
         let (files, graph) = match self {
             MaskFile::Zeros => return Ok(Model::open(model)?.zeros()?),
+            MaskFile::Model => return Ok(Model::open(model)?.active_masks(&RuleSet::builtin())?),
             MaskFile::Stored(Stored::Safetensors(files)) => (files, None),
             MaskFile::Stored(Stored::Saved(saved)) => {
                 for name in &saved.ignored {
