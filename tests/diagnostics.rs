@@ -28,6 +28,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 6] = [
             ("A mask of another shape", "cli__masks_shape"),
             ("A file that is no safetensors file", "cli__masks_text"),
             ("An empty file", "cli__masks_empty"),
+            ("`--masks model` for a model that masks nothing", "cli__masks_none_active"),
             ("A name to freeze that nothing has", "cli__freeze"),
         ],
     ),
