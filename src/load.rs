@@ -1,5 +1,7 @@
 //! Loading: a file's program, and what its buffers' values tell.
 
+mod active;
+
 use std::path::Path;
 use std::sync::Arc;
 

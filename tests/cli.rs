@@ -492,6 +492,12 @@ fn validate(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(),
 }
 
 #[test]
+fn a_model_that_masks_nothing_itself() {
+    let bench = Bench::new();
+    insta::assert_snapshot!("masks_none_active", bench.fails(&speedup(MODEL, "model", &[])));
+}
+
+#[test]
 fn zeros_in_the_weights_serve_as_masks() {
     let bench = Bench::new();
     let parameters = |json: &str| serde_json::from_str::<Value>(json).unwrap()["parameters"]["after"].clone();

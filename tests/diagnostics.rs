@@ -29,6 +29,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 6] = [
             ("A file that is no safetensors file", "cli__masks_text"),
             ("An empty file", "cli__masks_empty"),
             ("Mistakes in a YAML file", "mask_files__mask_files"),
+            ("`--masks model` for a model that masks nothing", "cli__masks_none_active"),
             ("A name to freeze that nothing has", "cli__freeze"),
         ],
     ),

@@ -47,15 +47,21 @@ pub enum MaskFile {
     Yaml(PathBuf, String),
     /// What is zero in the weights already.
     Zeros,
+    /// What the program itself multiplies its parameters by.
+    Model,
 }
 
 impl MaskFile {
-    /// Opens a file; `zeros` is none.
+    /// Opens a file; `zeros` and `model` are none.
     pub fn open(path: &Path) -> Result<MaskFile> {
         if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
             return Ok(MaskFile::Yaml(path.to_path_buf(), paring::format::read_text(path)?));
         }
-        if path.as_os_str() == "zeros" { Ok(MaskFile::Zeros) } else { Ok(MaskFile::Stored(masks::read(path)?)) }
+        match path.to_str() {
+            Some("zeros") => Ok(MaskFile::Zeros),
+            Some("model") => Ok(MaskFile::Model),
+            _ => Ok(MaskFile::Stored(masks::read(path)?)),
+        }
     }
 
     /// The masks for a model, which is only opened where they are in it.
@@ -65,6 +71,7 @@ impl MaskFile {
             MaskFile::Yaml(path, text) => {
                 return Ok(masks_of_yaml(path, text, &Model::open(model)?).map_err(|e| *e)?);
             }
+            MaskFile::Model => return Ok(Model::open(model)?.active_masks(&RuleSet::builtin())?),
             MaskFile::Stored(Stored::Safetensors(files)) => (files, None),
             MaskFile::Stored(Stored::Saved(saved)) => {
                 for name in &saved.ignored {

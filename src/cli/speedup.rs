@@ -28,7 +28,8 @@ use super::{MaskFile, Rules};
 pub struct Speedup {
     /// The program, as torch.export.save writes it
     model: PathBuf,
-    /// The masks, a file of safetensors or of torch.save; or `zeros`: what is zero in the weights already
+    /// The masks, a file of safetensors or of torch.save; or `zeros`: what is zero in the weights already; or `model`: what a
+    /// model exported while torch.nn.utils.prune is active multiplies its weights by
     #[arg(long, value_name = "FILE")]
     masks: PathBuf,
     /// Where to write the small program

@@ -30,6 +30,15 @@ pub enum SolveError {
         /// The parameter's sizes.
         parameter: Vec<usize>,
     },
+    /// The program multiplies no parameter by a mask.
+    #[error("the model masks none of its parameters itself")]
+    #[diagnostic(
+        code(paring::masks::none_active),
+        help(
+            "`--masks model` is for a model exported while torch.nn.utils.prune is active: each masked parameter is multiplied by a buffer of zeros and ones of its shape, and read nowhere else. After prune.remove, use `--masks zeros`"
+        )
+    )]
+    NoActiveMasks,
     /// Masks disagree and the policy is `error`.
     #[error("masks of coupled layers disagree on {positions} positions")]
     #[diagnostic(code(paring::masks::conflict), help("{}\nchange the masks, or choose --on-conflict keep, restore or prune", conflicts.join("\n")))]
