@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod analyze;
+mod apply;
 mod bench;
 mod completions;
 mod explain;
@@ -50,6 +51,7 @@ enum Form {
 #[derive(Subcommand)]
 enum Command {
     Speedup(speedup::Speedup),
+    Apply(apply::Apply),
     Analyze(analyze::Analyze),
     Explain(explain::Explain),
     Verify(verify::Verify),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
+        Command::Apply(args) => args.run(),
         Command::Analyze(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Verify(args) => args.run(),

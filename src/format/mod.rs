@@ -1,8 +1,10 @@
 //! Files: archives of `torch.export.save`, and masks.
 //!
 //! [`Archive`] opens a `.pt2` file without reading its weights and gives the [`Graph`](crate::model::Graph) in it;
-//! [`write`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files.
+//! [`write`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files;
+//! [`checkpoint`] reads and writes state dicts.
 
+pub mod checkpoint;
 mod error;
 pub mod masks;
 mod output;

@@ -8,6 +8,7 @@ mod error;
 mod ghost;
 mod json;
 mod repair;
+pub mod transfer;
 mod unified;
 mod want;
 
