@@ -139,11 +139,7 @@ impl Reader<'_> {
                 }
                 b'q' | b'r' => {
                     let wide = self.bytes[self.at - 1] == b'r';
-                    let n = if wide {
-                        u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| "")?)
-                    } else {
-                        self.take(1)?[0].into()
-                    };
+                    let n = if wide { u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| "")?) } else { self.take(1)?[0].into() };
                     let m = match self.stack.last() {
                         Some(Slot::Global(g)) => Memo::Global(g.clone()),
                         Some(Slot::Storage(k, d)) => Memo::Storage(k.clone(), *d),
@@ -154,11 +150,7 @@ impl Reader<'_> {
                 }
                 b'h' | b'j' => {
                     let wide = self.bytes[self.at - 1] == b'j';
-                    let n = if wide {
-                        u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| "")?)
-                    } else {
-                        self.take(1)?[0].into()
-                    };
+                    let n = if wide { u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| "")?) } else { self.take(1)?[0].into() };
                     let s = match self.memo.get(&n).ok_or("no such memo")? {
                         Memo::Global(g) => Slot::Global(g.clone()),
                         Memo::Storage(k, d) => Slot::Storage(k.clone(), *d),
@@ -236,9 +228,7 @@ impl Reader<'_> {
                 b'Q' => {
                     let p = self.pop()?;
                     let Pickle::Tuple(t) = p else { return Err("no storage") };
-                    let (Some(Pickle::Str(class)), Some(Pickle::Str(key))) = (t.get(1), t.get(2)) else {
-                        return Err("no storage");
-                    };
+                    let (Some(Pickle::Str(class)), Some(Pickle::Str(key))) = (t.get(1), t.get(2)) else { return Err("no storage") };
                     let d = match class.rsplit(' ').next().unwrap_or("") {
                         "FloatStorage" => DType::F32,
                         "DoubleStorage" => DType::F64,
