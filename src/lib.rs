@@ -147,7 +147,7 @@ fn write(
         files.push(format::masks::write_safetensors(path, &list, |k| masks.mask(tensors[k]).into())?);
     }
     if let Some(path) = &outputs.plan {
-        files.push(report::write_json(path, &plan::to_json(graph, plan))?);
+        files.push(report::write_json(path, &plan::to_json(graph, plan, &masks))?);
     }
     files.push(format::write(archive, graph, &small, &payloads, &outputs.model, &mut |n| progress(Progress::Written(n)))?);
     Ok(files)

@@ -427,7 +427,7 @@ fn plan_fits_its_schema() {
     let schema = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plan.schema.json")).unwrap();
     let schema: Value = serde_json::from_slice(&schema).unwrap();
     validate(&plan, &schema, &schema, "plan").unwrap();
-    for key in ["version", "edits", "constants"] {
+    for key in ["version", "tensors", "edits", "constants"] {
         let mut less = plan.clone();
         less.as_object_mut().unwrap().remove(key);
         assert!(validate(&less, &schema, &schema, "plan").is_err());

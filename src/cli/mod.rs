@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod analyze;
+mod apply;
 mod bench;
 mod completions;
 mod explain;
@@ -53,6 +54,7 @@ enum Command {
     Speedup(speedup::Speedup),
     Prune(prune::Prune),
     Masks(prune::Masks),
+    Apply(apply::Apply),
     Analyze(analyze::Analyze),
     Explain(explain::Explain),
     Verify(verify::Verify),
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Speedup(args) => args.run(),
         Command::Prune(args) => args.run(),
         Command::Masks(args) => args.run(),
+        Command::Apply(args) => args.run(),
         Command::Analyze(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Verify(args) => args.run(),

@@ -358,7 +358,7 @@ impl FormatError {
     }
 
     /// An error at writing `path`.
-    pub(super) fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> FormatError + use<> {
+    pub(crate) fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> FormatError + use<> {
         let path = path.to_path_buf();
         move |source| FormatError::Unwritable { path, source }
     }

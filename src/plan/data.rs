@@ -91,14 +91,14 @@ pub(super) fn dense(shape: &[usize]) -> Vec<usize> {
 }
 
 /// The kept places of one dimension of a tensor.
-enum Places {
+pub(super) enum Places {
     Same(Vec<usize>),
     /// A list for each outer position.
     By(Link<usize>, Vec<Vec<usize>>),
 }
 
 impl Places {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Places::Same(list) => list.len(),
             Places::By(_, lists) => lists.iter().map(Vec::len).max().unwrap_or(0),
@@ -140,6 +140,25 @@ fn places(found: Option<&Keep>, size: usize) -> Places {
     }
 }
 
+/// The elements of a dense tensor at the kept places.
+pub(super) fn cut(bytes: &[u8], shape: &[usize], width: usize, places: &[Places]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(places.iter().map(Places::len).product::<usize>() * width);
+    let whole = whole(shape, places);
+    Strided { bytes, strides: &dense(shape), width, places, whole: &whole }.gather(&mut Vec::new(), 0, &mut out);
+    out
+}
+
+/// For each tensor whether a given mask makes some of what stays of it zero.
+pub(super) fn zeroed(graph: &Graph, plan: &Plan, masks: &Unified) -> Vec<bool> {
+    let kept = slices(plan);
+    let some = |(k, t): (usize, &Tensor)| {
+        let Some(mask) = (t.role == Role::Parameter).then(|| masks.given_mask(k)).flatten() else { return false };
+        let places: Vec<Places> = (0..t.shape.len()).map(|d| places(kept.get(&(k, d)).copied(), t.shape[d])).collect();
+        cut(&mask, &t.shape, 1, &places).contains(&0)
+    };
+    graph.tensors.iter().enumerate().map(some).collect()
+}
+
 /// One tensor to cut.
 struct Job<'a> {
     tensor: &'a Tensor,
@@ -165,12 +184,7 @@ impl Job<'_> {
         if t.role == Role::Parameter
             && let Some(mask) = self.masks.given_mask(self.index)
         {
-            let mut keep = Vec::with_capacity(elements);
-            Strided { bytes: &mask, strides: &dense(&t.shape), width: 1, places: &self.places, whole: &whole }.gather(
-                &mut Vec::new(),
-                0,
-                &mut keep,
-            );
+            let keep = cut(&mask, &t.shape, 1, &self.places);
             if keep.contains(&0) {
                 for (element, k) in out.chunks_exact_mut(width).zip(keep) {
                     if k == 0 {
@@ -266,7 +280,7 @@ impl Strided<'_> {
 }
 
 /// Multiplies an element by zero: zero of its sign, but NaN and infinity give NaN, as they would in PyTorch.
-fn mask_element(element: &mut [u8], dtype: DType) {
+pub(super) fn mask_element(element: &mut [u8], dtype: DType) {
     let exponent: Option<(u64, u64)> = match dtype {
         DType::F64 => Some((0x7ff0_0000_0000_0000, 0x7ff8_0000_0000_0000)),
         DType::F32 => Some((0x7f80_0000, 0x7fc0_0000)),

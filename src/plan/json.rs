@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Elements, Keep, NewNode, Plan};
-use crate::model::{Arg, Graph, NodeId, ValueId};
+use super::{Change, Elements, Keep, NewNode, Plan, Unified};
+use crate::model::{Arg, Graph, NodeId, Role, Tensor, ValueId};
 
 /// Version of the form below.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
-/// The plan as JSON.
-pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
+/// The plan as JSON. `masks` tell which tensors hold further zeros.
+pub fn to_json(graph: &Graph, plan: &Plan, masks: &Unified) -> Value {
     let name = |v: ValueId| match graph.values.get(v.index()) {
         Some(value) => value.name.clone(),
         None => plan.values.get(v.index() - graph.values.len()).map(|v| v.name.clone()).unwrap_or_default(),
@@ -61,7 +61,22 @@ pub fn to_json(graph: &Graph, plan: &Plan) -> Value {
         .iter()
         .map(|c| json!({"name": c.name, "value": name(c.value), "sizes": c.shape, "data": elements(&c.data)}))
         .collect();
-    json!({"version": VERSION, "edits": edits, "constants": constants})
+    json!({"version": VERSION, "tensors": tensors(graph, plan, masks), "edits": edits, "constants": constants})
+}
+
+/// What the program stores, so that another holder of the same tensors can be recognised.
+fn tensors(graph: &Graph, plan: &Plan, masks: &Unified) -> Vec<Value> {
+    let (first, zeroed) = (graph.first_names(), super::data::zeroed(graph, plan, masks));
+    let one = |(k, t): (usize, &Tensor)| {
+        let kind = match t.role {
+            Role::Parameter => "parameter",
+            Role::Buffer => "buffer",
+            Role::Constant => "constant",
+        };
+        let same = (first[k] != k).then(|| graph.tensors[first[k]].name.as_str());
+        json!({"name": t.name, "kind": kind, "shape": t.shape, "same_as": same, "zeroed": zeroed[k]})
+    };
+    graph.tensors.iter().enumerate().map(one).collect()
 }
 
 fn elements(data: &Elements) -> Value {

@@ -10,6 +10,7 @@ mod ghost;
 mod json;
 mod numbers;
 mod repair;
+pub mod transfer;
 mod unified;
 mod want;
 

@@ -1,0 +1,107 @@
+//! `paring apply`
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+use miette::Result;
+use paring::plan::transfer::{PlanFile, Prefixes, Transferred, transfer};
+
+/// Cut a state dict by a plan.
+///
+/// `paring speedup --plan plan.json` writes the plan. The result holds the tensors of the small program under the names of the
+/// state dict, for a Python class with a smaller config. What a class must do besides (other sizes in its code, repaired means
+/// and norms) is printed.
+///
+/// Tensors that the plan does not mention are copied. Elements that a mask makes zero but that stay keep their values, unless
+/// --unified-masks is given: then the weights are those of the small program.
+///
+/// Example: paring apply plan.json --weights model.safetensors -o small.safetensors
+#[derive(Args)]
+pub struct Apply {
+    /// The plan, as `paring speedup --plan` writes it
+    plan: PathBuf,
+    /// The weights: a safetensors file, or the index (.json) of a sharded checkpoint with its shards beside it
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Where to write the small weights; of an index, a folder for shards of the same names, or an index in it
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Also make the elements zero that these masks drop, as `paring speedup --unified-masks` wrote them with the plan
+    #[arg(long, value_name = "FILE")]
+    unified_masks: Option<PathBuf>,
+    /// What the plan's names begin with and the weights' names do not, as in `model.` (found alone where only one fits)
+    #[arg(long, value_name = "PREFIX")]
+    strip_prefix: Option<String>,
+    /// What the weights' names begin with and the plan's names do not (found alone where only one fits)
+    #[arg(long, value_name = "PREFIX")]
+    add_prefix: Option<String>,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print the report as JSON
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+}
+
+impl Apply {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let plan = PlanFile::open(&self.plan)?;
+        let prefixes = Prefixes { strip: self.strip_prefix, add: self.add_prefix };
+        let done = transfer(&plan, &self.weights, self.unified_masks.as_deref(), &prefixes, &self.output)?;
+        if self.json {
+            super::print_json(&done)?;
+        } else if !self.quiet {
+            super::print(&text(&done))?;
+        }
+        Ok(())
+    }
+}
+
+fn text(done: &Transferred) -> String {
+    let mut out = String::new();
+    let mut tensors = Table::new();
+    tensors.load_style(presets::NOTHING);
+    tensors.set_header(["tensor", "sizes", "after"]);
+    tensors.add_rows(done.changed.iter().map(|c| [c.name.clone(), sizes(&c.before), sizes(&c.after)]));
+    if !done.changed.is_empty() {
+        lines(&mut out, &tensors);
+        out.push('\n');
+    }
+    let (changed, copied) = (done.changed.len(), done.copied);
+    let _ =
+        writeln!(out, "{changed} tensors cut, {copied} copied; bytes of weights {} -> {}", done.bytes_before, done.bytes_after);
+    if !done.strip_prefix.is_empty() || !done.add_prefix.is_empty() {
+        let _ = writeln!(out, "names: `{}` of the plan is `{}` in the weights", done.strip_prefix, done.add_prefix);
+    }
+    if !done.arguments.is_empty() {
+        out.push_str("\nWhere the Python class writes these sizes out, it must write the new ones:\n");
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["module", "operator", "argument", "value", "after", "times"]);
+        let row = |a: &paring::plan::transfer::Argument| {
+            [a.module.clone(), a.op.clone(), a.arg.clone(), a.old.to_string(), a.new.to_string(), a.times.to_string()]
+        };
+        table.add_rows(done.arguments.iter().map(row));
+        lines(&mut out, &table);
+    }
+    if !done.notes.is_empty() {
+        out.push_str("\nNotes:\n");
+    }
+    for note in &done.notes {
+        let _ = writeln!(out, "- {note}");
+    }
+    out
+}
+
+fn sizes(list: &[usize]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+}
+
+fn lines(out: &mut String, table: &Table) {
+    for line in table.lines() {
+        let _ = writeln!(out, "{}", line.trim_end().strip_prefix(' ').unwrap_or(&line));
+    }
+}

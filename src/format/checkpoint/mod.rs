@@ -1,0 +1,173 @@
+//! State dicts: a safetensors file, or several with an index as Hugging Face writes them.
+
+mod error;
+mod write;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+
+use indexmap::IndexMap;
+use memmap2::Mmap;
+use miette::{NamedSource, SourceSpan};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+use super::FormatError;
+pub use error::CheckpointError;
+pub use write::{Entry, write_index, write_shard};
+
+/// An open state dict. The weights are mapped.
+pub struct Checkpoint {
+    /// Its files.
+    pub shards: Vec<Shard>,
+    /// The index of several files.
+    pub index: Option<Index>,
+}
+
+/// The index of a sharded checkpoint.
+pub struct Index {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub json: Value,
+}
+
+/// One safetensors file.
+pub struct Shard {
+    /// The file.
+    pub path: PathBuf,
+    /// What the file says of itself, such as `format: pt`.
+    pub metadata: Option<HashMap<String, String>>,
+    /// Its tensors, in the order of the file.
+    pub tensors: IndexMap<String, Stored>,
+    map: Mmap,
+}
+
+/// A tensor of a file: dense, row-major, little endian.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its element type.
+    pub dtype: Dtype,
+    /// Its sizes.
+    pub shape: Vec<usize>,
+    range: Range<usize>,
+}
+
+impl Checkpoint {
+    /// Opens a safetensors file, or an index (its name ends in `.json`) with the shards beside it. Only headers are read.
+    ///
+    /// # Errors
+    /// Anything wrong with one of the files.
+    pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
+        if path.extension().is_none_or(|e| e != "json") {
+            return Ok(Checkpoint { shards: vec![Shard::open(path)?], index: None });
+        }
+        let text = fs::read_to_string(path).map_err(FormatError::reading(path))?;
+        let bad = |reason: String, span: Option<SourceSpan>| CheckpointError::BadIndex {
+            path: path.to_path_buf(),
+            reason,
+            text: NamedSource::new(path.display().to_string(), text.clone()),
+            span,
+        };
+        let json: Value = serde_json::from_str(&text).map_err(|e| bad(e.to_string(), Some(place(&text, &e))))?;
+        let Some(map) = json.get("weight_map").and_then(Value::as_object) else {
+            return Err(bad("it has no `weight_map`".to_owned(), None));
+        };
+        let mut files: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for (name, file) in map {
+            let Some(file) = file.as_str().filter(|f| is_name(f)) else {
+                return Err(bad(format!("`{name}` is in {file}, which is no file beside the index"), None));
+            };
+            files.entry(file).or_default().push(name);
+        }
+        let mut shards = Vec::new();
+        for (file, names) in files {
+            let shard = Shard::open(&path.with_file_name(file))?;
+            if let Some(name) = names.into_iter().find(|n| !shard.tensors.contains_key(*n)) {
+                let (name, shard, index) = (name.to_owned(), shard.path, path.to_path_buf());
+                return Err(CheckpointError::NotInShard { name, shard, index });
+            }
+            shards.push(shard);
+        }
+        Ok(Checkpoint { shards, index: Some(Index { path: path.to_path_buf(), json }) })
+    }
+
+    /// All tensors by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Stored)> {
+        self.shards.iter().flat_map(|s| s.tensors.iter().map(|(name, t)| (name.as_str(), t)))
+    }
+}
+
+/// True for the name of a file without a folder.
+fn is_name(file: &str) -> bool {
+    let mut parts = Path::new(file).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+}
+
+/// Where a text is not as it should be.
+pub(crate) fn place(text: &str, error: &serde_json::Error) -> SourceSpan {
+    let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let at = (line + error.column().saturating_sub(1)).min(text.len());
+    let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    SourceSpan::new(at.into(), text[at..].chars().next().map_or(0, char::len_utf8))
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Shard, CheckpointError> {
+        let file = File::open(path).map_err(FormatError::reading(path))?;
+        let bad = |reason: String| CheckpointError::NotSafetensors { path: path.to_path_buf(), reason };
+        if file.metadata().map_err(FormatError::reading(path))?.len() == 0 {
+            return Err(bad("the file is empty".to_owned()));
+        }
+        // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
+        let map = unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?;
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| bad(e.to_string()))?;
+        let start = header + size_of::<u64>();
+        let mut tensors = IndexMap::new();
+        for name in metadata.offset_keys() {
+            let Some(info) = metadata.info(&name) else { continue };
+            let range = start + info.data_offsets.0..start + info.data_offsets.1;
+            tensors.insert(name, Stored { dtype: info.dtype, shape: info.shape.clone(), range });
+        }
+        Ok(Shard { path: path.to_path_buf(), metadata: metadata.metadata().clone(), tensors, map })
+    }
+
+    /// The bytes of a tensor.
+    pub fn bytes(&self, tensor: &Stored) -> &[u8] {
+        self.map.get(tensor.range.clone()).unwrap_or(&[])
+    }
+
+    /// Lets go of the memory that a tensor takes after its bytes were read. They can be read again.
+    pub fn release(&self, tensor: &Stored) {
+        #[cfg(unix)]
+        {
+            let range = &tensor.range;
+            // SAFETY: the mapping is read-only and backed by the file, so the pages come back with the same content.
+            let advised =
+                unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+            drop(advised); // it is only advice
+        }
+        #[cfg(not(unix))]
+        let _ = tensor;
+    }
+}
+
+impl Stored {
+    /// Bytes that it takes.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// True if it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// Bytes an element takes; `None` where that is no whole number.
+    pub fn width(&self) -> Option<usize> {
+        let bits = self.dtype.bitsize();
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+}

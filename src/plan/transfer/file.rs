@@ -1,0 +1,162 @@
+//! Reading a plan that `--plan` wrote.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miette::NamedSource;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::data::Places;
+use super::super::json::VERSION;
+use super::TransferError;
+use crate::format::FormatError;
+use crate::format::checkpoint::place;
+use crate::solve::Link;
+
+/// A plan as its file has it.
+#[derive(Deserialize)]
+pub struct PlanFile {
+    version: u32,
+    pub(super) tensors: Vec<PlannedTensor>,
+    pub(super) edits: Vec<PlannedEdit>,
+    #[serde(skip)]
+    pub(super) path: PathBuf,
+}
+
+/// A tensor that the program stores.
+#[derive(Deserialize)]
+pub(super) struct PlannedTensor {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) shape: Vec<usize>,
+    pub(super) same_as: Option<String>,
+    pub(super) zeroed: bool,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    Parameter,
+    Buffer,
+    Constant,
+}
+
+/// An edit. What none of these describes is an error: weights alone may not be enough then.
+#[derive(Deserialize)]
+#[serde(tag = "edit", rename_all = "lowercase")]
+pub(super) enum PlannedEdit {
+    Slice { tensor: String, dim: usize, of: usize, by: Option<By>, keep: Vec<Kept> },
+    Set { node: PlannedNode, arg: String, old: Value, new: Value },
+    Become { node: PlannedNode, op: String, reason: Option<String> },
+    Insert { node: PlannedNode, nodes: Vec<NewOp>, reason: Option<String> },
+    Drop { node: PlannedNode },
+    Resize {},
+}
+
+#[derive(Deserialize)]
+pub(super) struct PlannedNode {
+    pub(super) name: String,
+    pub(super) op: String,
+    pub(super) module: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewOp {
+    pub(super) op: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct By {
+    dim: usize,
+    div: usize,
+    outer: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Kept {
+    One(usize),
+    List(Vec<usize>),
+}
+
+impl PlanFile {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// A file that is no plan, or one of another version.
+    pub fn open(path: &Path) -> Result<PlanFile, TransferError> {
+        let text = fs::read_to_string(path).map_err(FormatError::reading(path))?;
+        match serde_json::from_str::<PlanFile>(&text) {
+            Ok(plan) if plan.version == VERSION => Ok(PlanFile { path: path.to_path_buf(), ..plan }),
+            Ok(plan) => {
+                let reason = format!("it has version {}, and this program knows {VERSION}", plan.version);
+                let at = text.find("\"version\"").unwrap_or(0);
+                let text = NamedSource::new(path.display().to_string(), text);
+                Err(TransferError::BadPlan { path: path.to_path_buf(), reason, text, span: (at, "\"version\"".len()).into() })
+            }
+            Err(e) => {
+                let (reason, span) = (e.to_string(), place(&text, &e));
+                let text = NamedSource::new(path.display().to_string(), text);
+                Err(TransferError::BadPlan { path: path.to_path_buf(), reason, text, span })
+            }
+        }
+    }
+
+    pub(super) fn contradiction(&self, reason: String) -> TransferError {
+        TransferError::Contradiction { path: self.path.clone(), reason }
+    }
+
+    /// For each tensor that is cut, by its number, the kept places of every dimension.
+    pub(super) fn cuts(&self) -> Result<HashMap<usize, Vec<Places>>, TransferError> {
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        for (k, t) in self.tensors.iter().enumerate() {
+            if numbers.insert(&t.name, k).is_some() {
+                return Err(self.contradiction(format!("it lists `{}` twice", t.name)));
+            }
+        }
+        let mut cuts: HashMap<usize, Vec<Places>> = HashMap::new();
+        for edit in &self.edits {
+            let PlannedEdit::Slice { tensor, dim, of, by, keep } = edit else { continue };
+            let bad = |why: &str| self.contradiction(format!("dimension {dim} of `{tensor}`: {why}"));
+            let k = *numbers.get(tensor.as_str()).ok_or_else(|| bad("the list of tensors does not have it"))?;
+            let shape = &self.tensors[k].shape;
+            if shape.get(*dim) != Some(of) {
+                return Err(bad("its size is not that of the list of tensors"));
+            }
+            let places = places(keep, *by, *of, shape).map_err(|why| bad(&why))?;
+            let whole = || shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
+            cuts.entry(k).or_insert_with(whole)[*dim] = places;
+        }
+        Ok(cuts)
+    }
+}
+
+/// The kept places of a dimension, checked.
+fn places(keep: &[Kept], by: Option<By>, size: usize, shape: &[usize]) -> Result<Places, String> {
+    let ascending = |list: &[usize]| {
+        let fits = list.windows(2).all(|w| w[0] < w[1]) && list.last().is_none_or(|p| *p < size);
+        if fits { Ok(()) } else { Err("kept positions are not ascending, or there are none such".to_owned()) }
+    };
+    let Some(By { dim, div, outer }) = by else {
+        let list: Option<Vec<usize>> = keep.iter().map(|k| if let Kept::One(p) = k { Some(*p) } else { None }).collect();
+        let list = list.ok_or("there are several lists and no `by`")?;
+        ascending(&list)?;
+        return Ok(Places::Same(list));
+    };
+    let lists: Option<Vec<Vec<usize>>> =
+        keep.iter().map(|k| if let Kept::List(l) = k { Some(l.clone()) } else { None }).collect();
+    let lists = lists.ok_or("`by` wants a list for each outer position")?;
+    if dim >= shape.len() || div == 0 || outer == 0 || lists.len() != outer {
+        return Err("`by` does not fit".to_owned());
+    }
+    let most = lists.iter().map(Vec::len).max().unwrap_or(0);
+    for list in &lists {
+        ascending(list)?;
+        if !list.is_empty() && list.len() != most {
+            return Err("outer positions keep different numbers of positions".to_owned());
+        }
+    }
+    Ok(Places::By(Link { at: dim, div, outer }, lists))
+}
