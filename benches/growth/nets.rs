@@ -88,6 +88,7 @@ impl Net {
             target: target.to_owned(),
             args: args.iter().map(|(name, arg)| ((*name).to_owned(), arg.clone())).collect(),
             outputs: outputs.clone(),
+            listed: false,
             source: Source::default(),
             graph: 0,
             origin: Origin::Listed(self.graph.nodes.len()),

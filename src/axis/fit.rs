@@ -118,7 +118,7 @@ impl<'a> Fit<'a> {
         for (letter, formula) in self.rule.sizes.iter().filter(|(l, _)| self.lengths.contains_key(*l)) {
             let names = along(formula);
             let lengths = names.iter().chain([letter]).filter_map(|n| Some((n, self.lengths.get(n)?))).collect::<Vec<_>>();
-            if let Some([(a, n), (b, m)]) = lengths.array_windows().find(|[(_, n), (_, m)]| n != m) {
+            if let Some([(a, n), (b, m)]) = lengths.windows(2).find(|w| w[0].1 != w[1].1) {
                 return Err(format!("`{a}...` stands for {n} dimensions and `{b}...` for {m}"));
             }
         }

@@ -298,7 +298,7 @@ pub(super) fn mask_element(element: &mut [u8], dtype: DType) {
 }
 
 /// Adds a number to an element of a floating point type, in double precision.
-fn add_to(element: &mut [u8], dtype: DType, x: f64) {
+pub(super) fn add_to(element: &mut [u8], dtype: DType, x: f64) {
     match (dtype, &mut *element) {
         (DType::F64, [a, b, c, d, e, f, g, h]) => {
             let sum = f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) + x;

@@ -1,6 +1,7 @@
 //! State dicts that cannot be read.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
@@ -41,7 +42,7 @@ pub enum CheckpointError {
         reason: String,
         /// The text.
         #[source_code]
-        text: NamedSource<String>,
+        text: Arc<NamedSource<String>>,
         /// The place, where there is one.
         #[label("here")]
         span: Option<SourceSpan>,

@@ -68,7 +68,7 @@ impl Checkpoint {
         let bad = |reason: String, span: Option<SourceSpan>| CheckpointError::BadIndex {
             path: path.to_path_buf(),
             reason,
-            text: NamedSource::new(path.display().to_string(), text.clone()),
+            text: NamedSource::new(path.display().to_string(), text.clone()).into(),
             span,
         };
         let json: Value = serde_json::from_str(&text).map_err(|e| bad(e.to_string(), Some(place(&text, &e))))?;
@@ -168,6 +168,6 @@ impl Stored {
     /// Bytes an element takes; `None` where that is no whole number.
     pub fn width(&self) -> Option<usize> {
         let bits = self.dtype.bitsize();
-        (bits % 8 == 0).then_some(bits / 8)
+        bits.is_multiple_of(8).then_some(bits / 8)
     }
 }

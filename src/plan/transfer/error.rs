@@ -1,6 +1,7 @@
 //! Plans that do not fit a state dict.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
@@ -33,7 +34,7 @@ pub enum TransferError {
         reason: String,
         /// The text.
         #[source_code]
-        text: NamedSource<String>,
+        text: Arc<NamedSource<String>>,
         /// The place.
         #[label("here")]
         span: SourceSpan,

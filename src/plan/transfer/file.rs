@@ -48,6 +48,7 @@ pub(super) enum Kind {
 #[serde(tag = "edit", rename_all = "lowercase")]
 pub(super) enum PlannedEdit {
     Slice { tensor: String, dim: usize, of: usize, by: Option<By>, keep: Vec<Kept> },
+    Fold { tensor: String, add: Vec<f64> },
     Set { node: PlannedNode, arg: String, old: Value, new: Value },
     Become { node: PlannedNode, op: String, reason: Option<String> },
     Insert { node: PlannedNode, nodes: Vec<NewOp>, reason: Option<String> },
@@ -93,12 +94,12 @@ impl PlanFile {
             Ok(plan) => {
                 let reason = format!("it has version {}, and this program knows {VERSION}", plan.version);
                 let at = text.find("\"version\"").unwrap_or(0);
-                let text = NamedSource::new(path.display().to_string(), text);
+                let text = NamedSource::new(path.display().to_string(), text).into();
                 Err(TransferError::BadPlan { path: path.to_path_buf(), reason, text, span: (at, "\"version\"".len()).into() })
             }
             Err(e) => {
                 let (reason, span) = (e.to_string(), place(&text, &e));
-                let text = NamedSource::new(path.display().to_string(), text);
+                let text = NamedSource::new(path.display().to_string(), text).into();
                 Err(TransferError::BadPlan { path: path.to_path_buf(), reason, text, span })
             }
         }
@@ -106,6 +107,22 @@ impl PlanFile {
 
     pub(super) fn contradiction(&self, reason: String) -> TransferError {
         TransferError::Contradiction { path: self.path.clone(), reason }
+    }
+
+    /// What is added to tensors after the cut, by their numbers.
+    pub(super) fn folds(&self) -> Result<HashMap<usize, &[f64]>, TransferError> {
+        let mut folds = HashMap::new();
+        for edit in &self.edits {
+            let PlannedEdit::Fold { tensor, add } = edit else { continue };
+            let k = self.tensors.iter().position(|t| t.name == *tensor);
+            let k =
+                k.ok_or_else(|| self.contradiction(format!("it adds to `{tensor}`, which the list of tensors does not have")))?;
+            if self.tensors[k].shape != [add.len()] {
+                return Err(self.contradiction(format!("it adds {} numbers to `{tensor}`", add.len())));
+            }
+            folds.insert(k, add.as_slice());
+        }
+        Ok(folds)
     }
 
     /// For each tensor that is cut, by its number, the kept places of every dimension.

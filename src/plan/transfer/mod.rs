@@ -13,7 +13,7 @@ use safetensors::Dtype;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::data::{Places, cut, mask_element};
+use super::data::{Places, add_to, cut, mask_element};
 use crate::format::checkpoint::{Checkpoint, CheckpointError, Entry, Shard, Stored, write_index, write_shard};
 use crate::format::masks::{Mask, read_safetensors};
 use crate::format::{FormatError, Pending, persist_all};
@@ -94,7 +94,7 @@ pub fn transfer(
     output: &Path,
 ) -> Result<Transferred, TransferError> {
     let checkpoint = Checkpoint::open(weights)?;
-    let cuts = plan.cuts()?;
+    let (cuts, folds) = (plan.cuts()?, plan.folds()?);
     let cut: Vec<bool> = (0..plan.tensors.len()).map(|k| cuts.contains_key(&k)).collect();
     let renaming = Matching::new(plan, &cut, &checkpoint, weights).renaming(prefixes)?;
     let mut jobs: HashMap<String, Job> = HashMap::new();
@@ -102,8 +102,9 @@ pub fn transfer(
     let masks = masks.map(read_safetensors).transpose()?;
     for (k, t) in plan.tensors.iter().enumerate().filter(|(_, t)| t.kind != Kind::Constant) {
         let mask = t.zeroed.then(|| masks.as_ref().map(|m| mask(m, t))).flatten().transpose()?;
-        if let (Some(name), true) = (renaming.of(&t.name), cut[k] || mask.is_some()) {
-            jobs.insert(name, Job { places: cuts.get(&k).map(Vec::as_slice), mask });
+        let add = folds.get(&k).copied();
+        if let (Some(name), true) = (renaming.of(&t.name), cut[k] || mask.is_some() || add.is_some()) {
+            jobs.insert(name, Job { places: cuts.get(&k).map(Vec::as_slice), mask, add });
         }
     }
     let mut done = Transferred {
@@ -144,6 +145,8 @@ pub fn transfer(
 struct Job<'a> {
     places: Option<&'a [Places]>,
     mask: Option<&'a Mask>,
+    /// What is added to what is left.
+    add: Option<&'a [f64]>,
 }
 
 impl Job<'_> {
@@ -164,6 +167,13 @@ impl Job<'_> {
                     Some(dtype) => mask_element(element, dtype),
                     None => element.fill(0),
                 }
+            }
+        }
+        if let (Some(add), Some(dtype)) = (self.add, float(t.dtype)) {
+            let add: Vec<u8> = add.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let add = cut(&add, &t.shape, size_of::<f64>(), places);
+            for (element, x) in out.chunks_exact_mut(width.max(1)).zip(add.as_chunks().0) {
+                add_to(element, dtype, f64::from_le_bytes(*x));
             }
         }
         Ok(out)

@@ -14,7 +14,7 @@ const TRIALS: usize = 12;
 const ENOUGH: usize = 4;
 
 /// The letters, or `@dim`, whose lock seems to be idle: all trials without it agree.
-pub(super) fn idle(rules: &RuleSet, rule: &Arc<Rule>, ready: &[Box<Ready>], random: &mut Random) -> Vec<String> {
+pub(super) fn idle(rules: &RuleSet, rule: &Arc<Rule>, ready: &[Ready], random: &mut Random) -> Vec<String> {
     let mut found = Vec::new();
     for (name, open) in without(rule, ready) {
         let Some(rules) = rules.with(rule, open) else { continue };
@@ -31,7 +31,7 @@ pub(super) fn idle(rules: &RuleSet, rule: &Arc<Rule>, ready: &[Box<Ready>], rand
     found
 }
 
-fn idle_one(rules: &RuleSet, rule: &Arc<Rule>, name: &str, ready: &[Box<Ready>], random: &mut Random) -> bool {
+fn idle_one(rules: &RuleSet, rule: &Arc<Rule>, name: &str, ready: &[Ready], random: &mut Random) -> bool {
     let mut agreed = 0;
     for k in 0..TRIALS {
         let Some(before) = ready.get(k % ready.len().max(1)) else { return false };
@@ -57,7 +57,7 @@ fn idle_one(rules: &RuleSet, rule: &Arc<Rule>, name: &str, ready: &[Box<Ready>],
 }
 
 /// The rule without one of its locks, for each of them.
-fn without(rule: &Rule, ready: &[Box<Ready>]) -> Vec<(String, Rule)> {
+fn without(rule: &Rule, ready: &[Ready]) -> Vec<(String, Rule)> {
     let mut list = Vec::new();
     let with = |lock: Vec<Pick>| Rule { lock, ..rule.clone() };
     for (k, pick) in rule.lock.iter().enumerate() {

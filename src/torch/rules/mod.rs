@@ -134,7 +134,7 @@ impl Tester<'_> {
     fn run(&self, ops: &[String]) -> TestedRule {
         let mut tested = TestedRule { not_run: None, ..untested(self.rule, "") };
         let mut random = Random::new(self.seed, &self.rule.ops.join(" "));
-        let mut ready: Vec<Box<Ready>> = Vec::new();
+        let mut ready: Vec<Ready> = Vec::new();
         for case in &self.rule.tests {
             match written::example(self.rules, self.rule, case) {
                 Ok(example) => {
@@ -179,9 +179,9 @@ impl Tester<'_> {
         found
     }
 
-    fn overload(&self, schema: &Schema, ready: &mut Vec<Box<Ready>>, tested: &mut TestedRule) {
+    fn overload(&self, schema: &Schema, ready: &mut Vec<Ready>, tested: &mut TestedRule) {
         let mut draw = Draw::new(self.rule, schema, self.seed);
-        let (mut found, mut refused, mut why): (Vec<Box<Ready>>, usize, Option<String>) = (Vec::new(), 0, None);
+        let (mut found, mut refused, mut why): (Vec<Ready>, usize, Option<String>) = (Vec::new(), 0, None);
         let mut types = Types::new();
         let mut texts: Vec<String> = Vec::new();
         for _ in 0..effort::DRAWN {
@@ -191,7 +191,7 @@ impl Tester<'_> {
             let Some(example) = draw.example() else { continue };
             let text = example.text();
             let beside = example.beside();
-            let alike = |one: &&Box<Ready>| one.example.beside() == beside;
+            let alike = |one: &&Ready| one.example.beside() == beside;
             let varies = schema.args.iter().any(|a| !a.is_tensor());
             if texts.contains(&text) || varies && found.iter().filter(alike).count() >= effort::ALIKE {
                 continue;
@@ -210,7 +210,7 @@ impl Tester<'_> {
             let ints = vec![(DType::I64, Some(Ints::Below(4))); first.example.graph.tensors.len()];
             let floats = first.example.graph.tensors.iter().all(|t| t.dtype == DType::F64);
             let again = with_types(self.rules, self.rule, &first.example, ints, &mut draw.random);
-            found.extend(again.filter(|_| floats && !first.example.graph.tensors.is_empty()));
+            found.extend(again.filter(|_| floats && !first.example.graph.tensors.is_empty()).map(|one| *one));
         } else {
             let reason = why.unwrap_or_else(|| "no call that the rule describes was found".into());
             tested.skipped.push((schema.name.clone(), reason));
@@ -218,9 +218,9 @@ impl Tester<'_> {
         ready.extend(found);
     }
 
-    fn take(&self, target: &str, verdict: Verdict, ready: &mut Vec<Box<Ready>>, tested: &mut TestedRule) {
+    fn take(&self, target: &str, verdict: Verdict, ready: &mut Vec<Ready>, tested: &mut TestedRule) {
         match verdict {
-            Verdict::Ready(one) => ready.push(one),
+            Verdict::Ready(one) => ready.push(*one),
             Verdict::Unfit(why) => tested.skipped.push((target.to_owned(), why)),
             Verdict::Refused(why) => tested.skipped.push((target.to_owned(), why)),
             Verdict::Wrong(why) if tested.failures.len() < 3 => tested.failures.push(why),
