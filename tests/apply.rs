@@ -155,7 +155,7 @@ fn shards_keep_their_names() {
         );
         assert_eq!(new["metadata"]["other"], "x");
     }
-    let same = bench.command(&["apply", "plan.json"]).args(&args).arg("hf").output().unwrap();
+    let same = bench.command(&["apply", "plan.json"]).args(args).arg("hf").output().unwrap();
     assert!(String::from_utf8_lossy(&same.stderr).contains("paring::transfer::same_file"));
     assert!(read(&bench.path("hf/model-0.safetensors")).0 == shards[0]);
 }
