@@ -406,7 +406,7 @@ fn each_fault_has_its_own_error() {
     let new = Parts::new;
     let graph = |change: fn(&mut Value)| new().model(move |m| change(&mut m["graph_module"]["graph"]));
     let cases: Vec<(&str, &str, Parts)> = vec![
-        ("torchscript", "TorchScript", new().without("archive_format").set("code/__torch__.py", "")),
+        ("missing_member", "data.pkl", new().without("archive_format").set("code/__torch__.py", "")),
         ("older_torch", "older torch", new().set("data/weights/model.pt", "")),
         ("not_pt2", "archive_format", new().without("archive_format")),
         ("not_pt2", "zip9", new().set("archive_format", "zip9")),

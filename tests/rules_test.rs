@@ -103,7 +103,7 @@ fn planted_mistakes_are_found() {
 fn right_rules_pass_and_idle_locks_are_named() {
     let (status, text) = tested("- op: aten.relu\n  rule: \"self[...] -> [...]\"\n  lock: all\n");
     assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("Could say more") && text.contains("aten.relu (mine.yaml:2): ..."), "{text}");
+    assert!(text.contains("Could say more") && text.contains("aten.relu (mine.yaml:1): ..."), "{text}");
     let (status, text) = tested("- op: aten.softmax.int\n  rule: \"self[...] -> [...]\"\n  lock: ['@dim']\n");
     assert_eq!(status, Some(0), "{text}");
     assert!(!text.contains("Could say more"), "{text}");
@@ -114,5 +114,5 @@ fn right_rules_pass_and_idle_locks_are_named() {
 fn what_cannot_be_run_is_listed_with_the_reason() {
     let (status, text) = tested("- op: shop.gate\n  rule: \"x[n, c] -> [n, c]\"\n");
     assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("Not run") && text.contains("shop.gate (mine.yaml:2): PyTorch itself has no such operator"), "{text}");
+    assert!(text.contains("Not run") && text.contains("shop.gate (mine.yaml:1): PyTorch itself has no such operator"), "{text}");
 }

@@ -1,7 +1,9 @@
 //! Masks written by hand: a YAML file that says of layers which channels go.
 //!
-//!     layer1.0.conv1: { drop: [0, 3, 5-9] }
-//!     "layer2.*.conv?": { ratio: 0.5 }
+//! ```yaml
+//! layer1.0.conv1: { drop: [0, 3, 5-9] }
+//! "layer2.*.conv?": { ratio: 0.5 }
+//! ```
 
 use std::collections::HashMap;
 use std::ops::Range;
