@@ -91,8 +91,8 @@ fn what_is_wrong() {
     });
     ladder.extend(b"t.");
     let malformed = |text: &[u8]| matches!(read(text), Err(PickleError::Malformed { .. }));
-    type Case = (&'static str, &'static [u8], fn(&PickleError) -> bool);
-    let cases: [Case; 9] = [
+    type Case<'a> = (&'a str, &'a [u8], fn(&PickleError) -> bool);
+    let cases: [Case<'_>; 9] = [
         ("empty", b"", |e| matches!(e, PickleError::Truncated { at: 0 })),
         ("cut off", b"\x80\x02X\x05\x00\x00\x00ab", |e| matches!(e, PickleError::Truncated { at: 2 })),
         ("a list in itself", b"]q\x00h\x00a.", |e| *e == PickleError::Cycle),
