@@ -95,16 +95,6 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error of commands that need libtorch, in a build without it.
-#[cfg(not(feature = "torch"))]
-fn no_libtorch<T>() -> Result<T> {
-    Err(miette::miette!(
-        code = "paring::torch::not_built",
-        help = "in an environment where `python` imports torch 2.13: cargo install --path . --features torch",
-        "this build of paring has no libtorch"
-    ))
-}
-
 /// True if progress bars make sense.
 fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
