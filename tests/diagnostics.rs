@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Title of a section, and its diagnostics: what leads to each, and the name of its snapshot.
-const SECTIONS: [(&str, &[(&str, &str)]); 6] = [
+const SECTIONS: [(&str, &[(&str, &str)]); 8] = [
     (
         "Models",
         &[
@@ -18,6 +18,27 @@ const SECTIONS: [(&str, &[(&str, &str)]); 6] = [
             ("A weight that is too short", "cli__model_short_payload"),
             ("A program in a newer format", "cli__model_schema_version"),
             ("A program that is no JSON", "cli__model_malformed_json"),
+        ],
+    ),
+    (
+        "TorchScript",
+        &[
+            ("A trace without the sizes of its inputs", "torchscript__no_sizes"),
+            ("More sizes than inputs", "torchscript__too_many_sizes"),
+            ("A scripted model with a condition", "torchscript__refused_if"),
+            ("With a loop", "torchscript__refused_for"),
+            ("Code that is damaged", "torchscript__refused_syntax"),
+            ("A name that nothing defines", "torchscript__refused_undefined"),
+            ("Arguments that no overload of an operator takes", "torchscript__refused_overload"),
+            ("A `.pt2` archive is asked for", "torchscript__to_pt2"),
+        ],
+    ),
+    (
+        "libtorch",
+        &[
+            ("A device that is not there", "torch__torch_device"),
+            ("Inputs that are not there", "torch__torch_inputs_names"),
+            ("Masks of another model", "torch__torch_masks_of_another"),
         ],
     ),
     (

@@ -23,7 +23,7 @@ use super::Rules;
 /// Example: paring analyze resnet.pt2 --group layer1.0.conv2
 #[derive(Args)]
 pub struct Analyze {
-    /// The program, as torch.export.save writes it
+    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
     /// Show one group with all its members: a number, an axis such as `conv.weight[0]`, a parameter or a module
     #[arg(long, value_name = "NAME")]

@@ -24,7 +24,7 @@ use super::{MaskFile, Rules};
 /// Example: paring explain resnet.pt2 layer1.0.conv2 --masks masks.safetensors
 #[derive(Args)]
 pub struct Explain {
-    /// The program, as torch.export.save writes it
+    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
     /// An axis
     #[arg(value_name = "AXIS")]

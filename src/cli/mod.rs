@@ -27,7 +27,7 @@ use libtorch::no_libtorch;
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
-/// Paring takes a program saved by torch.export.save and pruning masks, works out which channels can really go, and writes a
+/// Paring takes a program saved by torch.export.save or torch.jit.save and pruning masks, works out which channels can really go, and writes a
 /// smaller dense program that computes the same.
 ///
 /// Example: paring speedup model.pt2 --masks masks.safetensors -o small.pt2

@@ -20,13 +20,17 @@ use super::{MaskFile, Rules};
 ///
 /// Masks are a safetensors file: a tensor for each parameter name, of the parameter's shape or one number for each output
 /// channel; zero means masked. A file of torch.save does as well: NNI's masks, a state_dict with the `*_mask` entries of
-/// torch.nn.utils.prune, or masks by parameter; nothing in it is executed. `--masks zeros` takes what is zero in the weights
-/// already.
+/// torch.nn.utils.prune, or masks by parameter; nothing in it is executed. A YAML file says by hand what goes:
+/// `layer1.0.conv1: { drop: [0, 3, 5-9] }`, `"layer2.*": { ratio: 0.5 }`. `--masks zeros` takes what is zero in the weights
+/// already, `--masks model` the masks of a model exported while torch.nn.utils.prune was active.
+///
+/// A TorchScript program (.pt) needs the sizes of its inputs, `--input 1x3x224x224`, unless it holds its traced inputs; the
+/// output is written as its name ends, .pt2 or .pt.
 ///
 /// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Args)]
 pub struct Speedup {
-    /// The program, as torch.export.save writes it
+    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
     /// The masks, a file of safetensors or of torch.save; or `zeros`: what is zero in the weights already; or `model`: what a
     /// model exported while torch.nn.utils.prune is active multiplies its weights by

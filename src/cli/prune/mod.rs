@@ -21,7 +21,7 @@ use choice::{Choice, line};
 /// Example: paring prune resnet.pt2 -o small.pt2 --ratio 0.5 --round-to 8
 #[derive(Args)]
 pub struct Prune {
-    /// The program, as torch.export.save writes it
+    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
     /// Where to write the small program
     #[arg(short, long, value_name = "FILE")]
@@ -70,7 +70,7 @@ impl Prune {
 /// Example: paring masks resnet.pt2 -o masks.safetensors --ratio 0.5
 #[derive(Args)]
 pub struct Masks {
-    /// The program, as torch.export.save writes it
+    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
     /// Where to write the masks, a safetensors file
     #[arg(short, long, value_name = "FILE")]
