@@ -1,6 +1,6 @@
 """Nets for `--lossless`: `oracle.py --lossless --zoo lossless.py @all`. A masked channel holds a number in each of them, which
 a bias takes up or which keeps the channel. FOLDED: the number can be folded, and all masked channels go. KEPT: it cannot.
-`fuzz/<seed>` are random chains of such operators, of which nothing is asked but the right result.
+`chain/<seed>` are random chains of such operators, of which nothing is asked but the right result.
 """
 import random
 
@@ -270,7 +270,7 @@ ACTS = {
 def build(name):
     torch.manual_seed(0)
     kind, _, key = name.partition("/")
-    if kind == "fuzz":
+    if kind == "chain":
         model, args = Random(int(key)), (torch.randn(2, 3, 9, 9),)
         kwargs = {}
     else:
@@ -281,6 +281,6 @@ def build(name):
     return model.eval(), args, kwargs
 
 
-LISTS = {"folded": FOLDED, "kept": KEPT, "fuzz": [f"fuzz/{k}" for k in range(60)]}
+LISTS = {"folded": FOLDED, "kept": KEPT, "chains": [f"chain/{k}" for k in range(60)]}
 LISTS["all"] = FOLDED + KEPT + OTHER
 DYNAMIC = {f"lossless/{n}": made[3] for n, made in MADE.items() if made[3]}

@@ -33,7 +33,7 @@ RUNS = [
     ("Small nets, --lossless", ["@nets"], ["parity", "random"], ["--lossless"], True),
     ("torchvision, --lossless", ["@tv-core"], ["parity", "random"], ["--lossless"], True),
     ("torchvision, --lossless --bias-maps", ["@tv-core"], ["parity"], ["--lossless", "--extra", "--bias-maps"], True),
-    ("Nets whose masked channels hold numbers, --lossless (tests/conformance/lossless.py)", ["@all", "@fuzz"], ["parity", "random", "bn"], LOSSLESS, False),
+    ("Nets whose masked channels hold numbers, --lossless (tests/conformance/lossless.py)", ["@all", "@chains"], ["parity", "random", "bn"], LOSSLESS, False),
     ("Random nets, seeds 1000 to 1099", SEEDS, ["parity", "random"], FUZZ, False),
 ]
 # Models of which the structure forbids more than the ideal's tenth above it, and why.
