@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Writes docs/models.md: what the oracle found on the models of the zoo.
 
-    tests/conformance/.venv/bin/python tests/conformance/table.py [--cache DIR] [--results DIR] [--paring FILE]
+    tests/conformance/.venv/bin/python tests/conformance/table.py [--cache DIR] [--results DIR] [--paring FILE] [--only WORDS]
 
 Runs oracle.py on each list and puts its rows into tables: parameters left, largest error, seconds of `paring speedup`. With
---results, what each run found is kept there, and a run that was made already is not made again.
+--results, what each run found is kept there, and a run that was made already is not made again. With --only, sections whose title
+has the words are made anew, and the others stay as the page has them.
 """
 
 import argparse, json, os, re, subprocess, sys
@@ -80,12 +81,19 @@ def main():
     ap.add_argument("--cache", default=os.path.join(HERE, ".cache"))
     ap.add_argument("--results", default=os.path.join(HERE, ".results"))
     ap.add_argument("--paring", default=os.path.join(ROOT, "target/release/paring"))
+    ap.add_argument("--only", help="make only sections whose title contains this")
     a = ap.parse_args()
     os.makedirs(a.results, exist_ok=True)
+    page = os.path.join(ROOT, "docs/models.md")
+    before = {part.split("\n", 1)[0]: part.rstrip().split("\n") for part in open(page).read().split("\n## ")[1:]} if a.only else {}
     out = ["# Models", "", "Made by `tests/conformance/table.py`. A cell holds the share of parameters left, the largest error against the masked",
            "original (relative, in float64), and the seconds that `paring speedup` took, on a machine that did other work too. The kinds of",
            "masks are described in `tests/conformance/oracle.py`. The ideal is every channel dimension halved."]
     for title, models, kinds, extra, each in RUNS:
+        if a.only and a.only not in title:
+            if title in before:
+                out += ["", "## " + before[title][0], *before[title][1:]]
+            continue
         tables = [{r["model"]: r for r in oracle(a, title, models, kind, extra)} for kind in kinds]
         out += ["", f"## {title}", "", "| model | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
         if each:
@@ -95,7 +103,7 @@ def main():
         above = {n: WHY[n] for t in tables for n, r in t.items() if n in WHY and r.get("of_ideal", 0) > 1.1}
         out += [""] * bool(above) + [f"- {n} is above 1.1 of the ideal: {why}." for n, why in above.items()]
         print(title, flush=True)
-    with open(os.path.join(ROOT, "docs/models.md"), "w") as f:
+    with open(page, "w") as f:
         f.write("\n".join(out) + "\n")
 
 
