@@ -3,24 +3,28 @@
 //! [`prune`] scores every [unit](crate::solve::Units) by all that is coupled to it, chooses a share, and gives masks for the
 //! parameters that make the axes. From there on everything is as with masks that somebody else made.
 
+mod budget;
 mod choose;
 mod error;
 mod file;
 mod glob;
+mod left_out;
+mod pool;
 mod score;
 
-use choose::{Ordered, choose};
 pub use error::PruneError;
 pub use file::{FileError, masks as masks_of_yaml};
+pub use left_out::LeftOut;
+
+use pool::Pool;
+use serde::Serialize;
 
 use crate::Error;
-use crate::axis::{Propagation, propagate};
+use crate::axis::Propagation;
 use crate::load::Model;
 use crate::model::{Graph, Role};
-use crate::plan;
-use crate::report::macs;
 use crate::rule::RuleSet;
-use crate::solve::{self, Mask, Masks, UnitGroup, Units};
+use crate::solve::{Masks, UnitGroup, Units, Why};
 
 /// What makes a position important.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,9 +84,22 @@ pub struct Options {
     pub seed: u64,
 }
 
+impl Target {
+    /// What is counted.
+    fn what(self) -> &'static str {
+        match self {
+            Target::Ratio(_) => "channels",
+            Target::Parameters(_) => "parameters",
+            Target::Macs(_) => "multiply-accumulates",
+        }
+    }
+}
+
 /// What was chosen.
+#[derive(Serialize)]
 pub struct Pruned {
     /// Masks for the parameters that make what goes.
+    #[serde(skip)]
     pub masks: Masks<'static>,
     /// Groups that can be pruned.
     pub groups: usize,
@@ -90,49 +107,78 @@ pub struct Pruned {
     pub positions: usize,
     /// Those that go.
     pub removed: usize,
+    /// Their share.
+    pub ratio: f64,
+    /// The share of parameters or multiply-accumulates that is left, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<f64>,
+    /// Groups of which nothing can go.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Chooses masks.
 ///
 /// # Errors
-/// Patterns that match nothing, weights that cannot be read, and models in which nothing can be pruned.
+/// Shares and patterns that mean nothing, weights that cannot be read, models in which nothing can be pruned, and budgets that
+/// cannot be met.
 pub fn prune(model: &Model, p: &Propagation, rules: &RuleSet, options: &Options) -> Result<Pruned, Error> {
-    let (Target::Ratio(share) | Target::Parameters(share) | Target::Macs(share)) = options.target;
-    if !(0.0..=1.0).contains(&share) {
-        return Err(PruneError::Share { share }.into());
+    match options.target {
+        Target::Ratio(share) if !(0.0..1.0).contains(&share) => return Err(PruneError::Ratio { share }.into()),
+        Target::Parameters(share) | Target::Macs(share) if !(share > 0.0 && share <= 1.0) => {
+            return Err(PruneError::Share { share }.into());
+        }
+        _ => {}
     }
     let graph = &model.graph;
     let units = Units::find(graph, p);
     let excluded = excluded(graph, &options.exclude)?;
     let scores = score::scores(model, p, &units, options.by, options.seed)?;
-    let wanted = |g: &&UnitGroup| {
-        let size = if options.heads { !g.inner } else { !g.outer };
-        size && g.units[0].len() > options.min_keep.max(1) && !g.makers.iter().any(|k| excluded[*k])
+    let stuck = vec![false; units.count()];
+    let mut pool = Pool { model, p, rules, units: &units, options, scores: &scores, groups: Vec::new(), stuck };
+    let mut left_out = left_out::List::new(&pool);
+    for group in units.groups.iter().filter(|g| if options.heads { !g.inner } else { !g.outer }) {
+        if group.makers.iter().any(|k| excluded[*k]) {
+            left_out.group("excluded", group);
+        } else if group.units[0].len() <= options.min_keep.max(1) {
+            left_out.group("no more channels than are to be kept", group);
+        } else {
+            pool.groups.push(group);
+        }
+    }
+    try_all(&mut pool, &mut left_out)?;
+    if pool.groups.is_empty() {
+        return Err(PruneError::Nothing.into());
+    }
+    let (dropped, left) = match options.target {
+        Target::Ratio(share) => (pool.choose(share, options)?.dropped, None),
+        Target::Parameters(goal) | Target::Macs(goal) => {
+            let (dropped, left) = budget::bisect(&pool, goal, options)?;
+            (dropped, Some(left))
+        }
     };
-    let mut groups: Vec<&UnitGroup> = units.groups.iter().filter(wanted).collect();
-    let run = Run { model, p, rules, units: &units };
-    // What does not go when half of everything should cannot be pruned: the solver knows why.
+    let (groups, positions, removed) = (pool.groups.len(), pool.positions(), dropped.len());
+    let ratio = removed as f64 / positions.max(1) as f64;
+    Ok(Pruned { masks: pool.masks(&dropped), groups, positions, removed, ratio, left, left_out: left_out.found })
+}
+
+/// Leaves out the groups of which nothing goes when half of everything should: the solver knows why.
+fn try_all(pool: &mut Pool, left_out: &mut left_out::List) -> Result<(), Error> {
+    let trial = Options { round_to: 1, scope: Scope::Local, ..pool.options.clone() };
     for _ in 0..8 {
-        let ordered: Vec<Ordered> = groups.iter().map(|g| Ordered::new(g, &scores)).collect();
-        let trial = Options { round_to: 1, scope: Scope::Local, ..options.clone() };
-        let before = groups.len();
-        let gone = run.gone(&choose(&ordered, 0.5, &trial), &groups)?;
-        groups = groups.into_iter().zip(gone).filter(|(_, gone)| *gone > 0).map(|(g, _)| g).collect();
-        if groups.len() == before {
+        let choice = pool.choose(0.5, &trial)?;
+        let mut gone = vec![false; pool.units.count()];
+        choice.dropped.iter().for_each(|u| gone[*u as usize] = true);
+        let goes = |g: &&UnitGroup| g.units.iter().flatten().any(|u| gone[*u as usize]);
+        let (some, none): (Vec<&UnitGroup>, Vec<&UnitGroup>) = pool.groups.iter().partition(|g| goes(g));
+        pool.groups = some;
+        none.iter().for_each(|g| left_out.stayed(g, &choice.stayed));
+        if none.is_empty() {
+            let for_good = |why: &Why| matches!(why, Why::Unproven(_) | Why::Inexpressible(_) | Why::Tied);
+            choice.stayed.iter().filter(|(_, why)| for_good(why)).for_each(|(u, _)| pool.stuck[*u as usize] = true);
             break;
         }
     }
-    if groups.is_empty() {
-        return Err(PruneError::Nothing.into());
-    }
-    let ordered: Vec<Ordered> = groups.iter().map(|g| Ordered::new(g, &scores)).collect();
-    let dropped = match options.target {
-        Target::Ratio(share) => choose(&ordered, share, options),
-        _ => run.bisect(&ordered, share, options)?,
-    };
-    let removed = run.gone(&dropped, &groups)?.iter().sum();
-    let positions = ordered.iter().map(Ordered::len).sum();
-    Ok(Pruned { masks: run.masks(&dropped), groups: groups.len(), positions, removed })
+    Ok(())
 }
 
 /// By tensor whether a pattern means it.
@@ -147,89 +193,4 @@ fn excluded(graph: &Graph, patterns: &[String]) -> Result<Vec<bool>, PruneError>
         found.into_iter().for_each(|k| excluded[k] = true);
     }
     Ok(excluded)
-}
-
-struct Run<'a> {
-    model: &'a Model,
-    p: &'a Propagation,
-    rules: &'a RuleSet,
-    units: &'a Units,
-}
-
-impl Run<'_> {
-    /// Masks of the parameters that make what goes.
-    fn masks(&self, dropped: &[u32]) -> Masks<'static> {
-        let graph = &self.model.graph;
-        let mut gone = vec![false; self.units.count()];
-        dropped.iter().for_each(|u| gone[*u as usize] = true);
-        let mut masks = Masks::new();
-        for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
-            let mut keep: Option<Vec<u8>> = None;
-            for d in (0..t.shape.len()).filter(|d| self.units.makes(k, *d)) {
-                let Some(of) = self.units.of(graph, self.p, k, d) else { continue };
-                let drop: Vec<bool> = of.list.iter().map(|units| units.iter().any(|u| gone[*u as usize])).collect();
-                if drop.contains(&true) {
-                    let keep = keep.get_or_insert_with(|| vec![1; t.numel()]);
-                    of.each(&t.shape, d, |n, at| keep[n] &= u8::from(!drop[at]));
-                }
-            }
-            if let Some(keep) = keep {
-                masks.insert(t.name.clone(), Mask { shape: t.shape.clone(), keep: keep.into() });
-            }
-        }
-        masks
-    }
-
-    fn solve<'m>(&self, masks: &'m Masks<'m>) -> Result<solve::Solution<'m>, Error> {
-        let (model, options) = (self.model, solve::Options::default());
-        Ok(solve::solve(&model.graph, self.rules, self.p, masks, &options, model)?)
-    }
-
-    /// How many positions of each group the solver lets go.
-    fn gone(&self, dropped: &[u32], groups: &[&UnitGroup]) -> Result<Vec<usize>, Error> {
-        let masks = self.masks(dropped);
-        let solution = self.solve(&masks)?;
-        let count = |g: &&UnitGroup| solution.kept(self.p, g.class).map_or(0, |kept| kept.iter().filter(|k| !**k).count());
-        Ok(groups.iter().map(count).collect())
-    }
-
-    /// The share of parameters or multiply-accumulates that is left.
-    fn left(&self, dropped: &[u32], target: Target) -> Result<f64, Error> {
-        let graph = &self.model.graph;
-        let masks = self.masks(dropped);
-        let solution = self.solve(&masks)?;
-        let plan = plan::plan(graph, self.rules, self.p, &solution, plan::Statistics::Exact)?;
-        let small = plan::apply(graph, self.p, &solution, &plan);
-        if let Target::Macs(_) = target {
-            let again = propagate(&small, self.rules, &[]).map_err(Error::Check)?;
-            let (after, before) = (macs(&small, self.rules, &again), macs(graph, self.rules, self.p));
-            return Ok(after as f64 / before.max(1) as f64);
-        }
-        let first = graph.first_names();
-        let count = |of: &Graph| -> usize {
-            let own = |k: &usize| first[*k] == *k && graph.tensors[*k].role == Role::Parameter;
-            (0..first.len()).filter(own).map(|k| of.tensors[k].numel()).sum()
-        };
-        Ok(count(&small) as f64 / count(graph).max(1) as f64)
-    }
-
-    /// The choice that comes closest to a budget: the more units go, the less is left.
-    fn bisect(&self, groups: &[Ordered], goal: f64, options: &Options) -> Result<Vec<u32>, Error> {
-        const CLOSE: f64 = 0.001;
-        let (mut low, mut high) = (0.0, 1.0);
-        let mut best: (f64, Vec<u32>) = (f64::INFINITY, Vec::new());
-        for _ in 0..14 {
-            let share = (low + high) / 2.0;
-            let dropped = choose(groups, share, options);
-            let left = self.left(&dropped, options.target)?;
-            if (left - goal).abs() < best.0 {
-                best = ((left - goal).abs(), dropped);
-            }
-            if best.0 < CLOSE {
-                break;
-            }
-            if left > goal { low = share } else { high = share }
-        }
-        Ok(best.1)
-    }
 }

@@ -35,8 +35,8 @@ pub fn scores(model: &Model, p: &Propagation, units: &Units, by: By, seed: u64) 
                 let size = |x: f64| if by == By::L2 { x * x } else { x.abs() };
                 of.each(&t.shape, d, |n, at| sums[at] += size(values[n]));
             }
-            // A gain a channel, as norms have: it neither makes the axis nor is summed over it.
-            let gain = by == By::Bn && t.shape.len() == 1 && !makes && !units.reads(k, d) && !t.name.ends_with("bias");
+            // A gain, as norms have.
+            let gain = by == By::Bn && units.scales(k) && !makes && !units.reads(k, d);
             for (sum, atoms) in sums.iter().zip(&of.list) {
                 for atom in *atoms {
                     scores[*atom as usize] += sum;

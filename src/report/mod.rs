@@ -16,6 +16,7 @@ use std::path::Path;
 use crate::format::{FormatError, Output, Pending};
 
 pub use analysis::{Analysis, Edge, Group, Member, MemberRole, Obstacle, Place, csv, dot, group_text, groups_text};
+pub(crate) use analysis::{obstacle, place};
 pub use conflict::{Conflicts, Finding, Outlook};
 pub use disagreement::{Disagreement, Fate, Vote, disagreements};
 pub use error::ReportError;

@@ -51,6 +51,20 @@ pub struct Rule {
     pub place: Place,
 }
 
+impl Rule {
+    /// Whether the number one stands for this operand where it is missing.
+    pub fn is_one(&self, operand: &str) -> bool {
+        let Body::Patterns(patterns) = &self.body else { return false };
+        patterns.iter().flat_map(|p| &p.operands).any(|o| o.name == operand && o.missing == Some(1.0))
+    }
+
+    /// Whether the result is zero where either of two operands is: a product.
+    pub fn is_product(&self) -> bool {
+        let name = |e: &Expr| matches!(e, Expr::Name(_));
+        matches!(&self.facts.zero, Some(Expr::Binary(Binary::Or, a, b)) if name(a) && name(b))
+    }
+}
+
 /// The two ways to state an operator's axes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {

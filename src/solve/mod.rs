@@ -141,6 +141,8 @@ pub struct Solution<'a> {
     pub rounds: usize,
     /// The small model equals the original with the given masks.
     pub lossless: bool,
+    /// By unit why it stays.
+    whys: Vec<Option<Why>>,
 }
 
 impl Solution<'_> {
@@ -167,6 +169,11 @@ impl Solution<'_> {
     pub fn dim(&self, p: &Propagation, value: ValueId, dim: usize) -> Option<Rc<[bool]>> {
         let id = *p.dims[value.index()].as_ref()?.get(dim)?;
         self.kept(p, id)
+    }
+
+    /// Why one of the [`Units`] stays; `None` if it goes.
+    pub fn why(&self, unit: u32) -> Option<&Why> {
+        self.whys.get(unit as usize).and_then(Option::as_ref)
     }
 
     /// True if nothing goes.
@@ -231,6 +238,7 @@ pub fn solve<'a>(
         uneven,
         rounds,
         lossless: options.lossless,
+        whys: state.into_whys(),
     })
 }
 

@@ -55,6 +55,37 @@ impl Roles {
         }
     }
 
+    /// For each tensor: all that it does is to scale, each position by a number. So says the rule: the number one stands for the
+    /// operand where it is missing, or the result is zero where either of two operands is.
+    pub fn scales(&self, graph: &Graph, p: &Propagation) -> Vec<bool> {
+        let mut tensor_of = vec![None; graph.values.len()];
+        graph.tensors.iter().enumerate().for_each(|(k, t)| tensor_of[t.value.index()] = Some(k));
+        let mut scales = vec![false; graph.tensors.len()];
+        for bound in p.bounds().filter(|b| b.summed().is_empty()) {
+            let operands: Vec<_> = bound.tensors().collect();
+            let varies = operands.iter().any(|(_, v)| !self.constant[v.index()]);
+            for (operand, value) in operands.into_iter().filter(|(_, v)| varies && self.constant[v.index()]) {
+                if (bound.rule.is_one(&operand.arg) || bound.rule.is_product())
+                    && let Some(k) = self.viewed(p, value, &tensor_of)
+                {
+                    scales[k] = true;
+                }
+            }
+        }
+        scales
+    }
+
+    /// The stored tensor that a value is a view of.
+    fn viewed(&self, p: &Propagation, mut value: ValueId, tensor_of: &[Option<usize>]) -> Option<usize> {
+        while tensor_of[value.index()].is_none() {
+            let bound = self.producer[value.index()].and_then(|n| p.maker(value, n)).filter(|b| b.copies)?;
+            let mut operands = bound.tensors();
+            let (Some((_, of)), None) = (operands.next(), operands.next()) else { return None };
+            value = of;
+        }
+        tensor_of[value.index()]
+    }
+
     /// The operands of a contraction that are computed from stored tensors only.
     pub fn weights<'b>(&self, bound: &'b Bound) -> Vec<(&'b BoundOperand, ValueId)> {
         let summed = bound.summed();

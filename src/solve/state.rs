@@ -93,6 +93,11 @@ impl<'a> State<'a> {
         new
     }
 
+    /// By atom why it stays.
+    pub fn into_whys(self) -> Vec<Option<Why>> {
+        self.why
+    }
+
     /// Why a position stays: a reason for each of its atoms, each once.
     pub fn why(&self, set: SetId) -> Vec<Why> {
         let mut found: Vec<Why> = Vec::new();

@@ -65,6 +65,7 @@ pub fn trial(
         uneven: Vec::new(),
         rounds,
         lossless: false,
+        whys: state.into_whys(),
     };
     Trial { solution, facts }
 }

@@ -1,6 +1,7 @@
 //! What could be removed, without asking any mask: groups of positions of which the parameters that make them decide.
 
 use egg::Id;
+use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::positions::{Atom, Positions, STAYS, SetId};
@@ -32,6 +33,7 @@ pub struct Units {
     /// By tensor and dimension: who makes the axis, and each position's units.
     positions: Positions,
     roles: Roles,
+    scales: Vec<bool>,
     first: Vec<usize>,
 }
 
@@ -39,7 +41,9 @@ impl Units {
     /// Finds the groups.
     pub fn find(graph: &Graph, p: &Propagation) -> Units {
         let positions = Positions::new(&p.axes, Contexts::find(graph, p));
-        let mut units = Units { groups: Vec::new(), positions, roles: Roles::new(graph, p), first: graph.first_names() };
+        let roles = Roles::new(graph, p);
+        let scales = roles.scales(graph, p);
+        let mut units = Units { groups: Vec::new(), positions, roles, scales, first: graph.first_names() };
         let mut makers: FxHashMap<Atom, Vec<usize>> = FxHashMap::default();
         for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
             for d in (0..t.shape.len()).filter(|d| units.makes(k, *d)) {
@@ -131,6 +135,26 @@ impl Units {
         self.roles.reads[tensor][dim]
     }
 
+    /// Whether a tensor only scales what others make, as the gain of a norm does.
+    pub fn scales(&self, tensor: usize) -> bool {
+        self.scales[tensor] && self.first[tensor] == tensor
+    }
+
+    /// The axes that parameters make and that may lose no position, with those parameters.
+    pub fn locked(&self, graph: &Graph, p: &Propagation) -> IndexMap<Id, Vec<usize>> {
+        let mut found: IndexMap<Id, Vec<usize>> = IndexMap::new();
+        for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
+            let ids = p.dims[t.value.index()].as_deref().unwrap_or(&[]);
+            for (_, id) in ids.iter().enumerate().filter(|(d, _)| self.makes(k, *d)) {
+                let class = p.axes.class(*id);
+                if self.positions.of(&p.axes, class).is_none() {
+                    found.entry(class).or_default().push(k);
+                }
+            }
+        }
+        found
+    }
+
     fn sets(&self, graph: &Graph, p: &Propagation, tensor: usize, dim: usize) -> Option<std::rc::Rc<[SetId]>> {
         let ids = p.dims[graph.tensors[tensor].value.index()].as_deref()?;
         self.positions.of(&p.axes, *ids.get(dim)?)
@@ -157,6 +181,11 @@ pub struct DimUnits<'a> {
 }
 
 impl DimUnits<'_> {
+    /// How many places of the dimension each of the listed ones is: those of a ragged one lie in each outer position.
+    pub fn outer(&self) -> usize {
+        self.link.map_or(1, |link| link.outer)
+    }
+
     /// For each element of a tensor of this shape, in order, its place in the list.
     pub fn each(&self, shape: &[usize], dim: usize, mut visit: impl FnMut(usize, usize)) {
         let step = |d: usize| shape[d + 1..].iter().product::<usize>().max(1);

@@ -1,11 +1,12 @@
 //! What `prune` and `masks` have in common: how masks are chosen.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use miette::Result;
 use paring::load::Model;
-use paring::prune::{By, Options, Pruned, Scope, Target, prune};
+use paring::prune::{By, LeftOut, Options, Pruned, Scope, Target, prune};
 use paring::rule::RuleSet;
 
 use crate::cli::Rules;
@@ -106,9 +107,17 @@ impl Choice {
     }
 }
 
-/// What was chosen, in a line.
+/// What was chosen, in a line, and a line for each reason that leaves groups out.
 pub fn line(pruned: &Pruned) -> String {
-    let Pruned { groups, positions, removed, .. } = pruned;
-    let share = 100.0 * *removed as f64 / (*positions).max(1) as f64;
-    format!("removed {removed} of the {positions} channels of {groups} groups: {share:.1} %\n")
+    let Pruned { groups, positions, removed, ratio, left_out, .. } = pruned;
+    let mut text = String::new();
+    let all: usize = left_out.iter().map(|l| l.groups).sum();
+    if all > 0 {
+        let _ = writeln!(text, "left out {all} groups:");
+    }
+    for LeftOut { why, groups, .. } in left_out {
+        let _ = writeln!(text, "  {groups} {why}");
+    }
+    let _ = writeln!(text, "removed {removed} of the {positions} channels of {groups} groups: {:.1} %", 100.0 * ratio);
+    text
 }

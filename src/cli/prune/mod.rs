@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Result;
 use paring::format::{masks, persist_all};
-use paring::report::table;
+use paring::prune::Pruned;
+use paring::report::{Summary, table};
 use paring::{Outputs, Settings};
+use serde::Serialize;
 
 use super::Rules;
 use choice::{Choice, line};
@@ -57,10 +59,18 @@ impl Prune {
         let settings = Settings { freeze: self.rules.freeze, inputs: self.rules.inputs, ..Settings::default() };
         let summary = paring::speedup(&self.model, &pruned.masks, &rules, &settings, &outputs, &mut |_| {})?;
         if self.json {
-            return super::print_json(&summary);
+            return super::print_json(&Whole { summary: &summary, pruned: &pruned });
         }
         if self.quiet { Ok(()) } else { super::print(&(table(&summary) + &line(&pruned))) }
     }
+}
+
+/// The report, and what was chosen.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    pruned: &'a Pruned,
 }
 
 /// Write masks that drop the least important channels, without cutting.
@@ -82,6 +92,9 @@ pub struct Masks {
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
+    /// Print what was chosen as JSON
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
 }
 
 impl Masks {
@@ -96,6 +109,9 @@ impl Masks {
             pruned.masks.get_index(k).map_or_else(Default::default, |(_, mask)| mask.keep.clone())
         })?;
         persist_all(vec![file])?;
+        if self.json {
+            return super::print_json(&pruned);
+        }
         if self.quiet { Ok(()) } else { super::print(&line(&pruned)) }
     }
 }
