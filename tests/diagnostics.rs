@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Title of a section, and its diagnostics: what leads to each, and the name of its snapshot.
-const SECTIONS: [(&str, &[(&str, &str)]); 8] = [
+const SECTIONS: [(&str, &[(&str, &str)]); 10] = [
     (
         "Models",
         &[
@@ -18,6 +18,23 @@ const SECTIONS: [(&str, &[(&str, &str)]); 8] = [
             ("A weight that is too short", "cli__model_short_payload"),
             ("A program in a newer format", "cli__model_schema_version"),
             ("A program that is no JSON", "cli__model_malformed_json"),
+        ],
+    ),
+    (
+        "Pruning",
+        &[
+            ("A ratio that is none", "prune__prune_ratio"),
+            ("Names that nothing has", "prune__prune_exclude"),
+            ("A budget that cannot be met", "prune__prune_budget"),
+        ],
+    ),
+    (
+        "State dicts",
+        &[
+            ("A plan for other weights", "apply__apply_missing"),
+            ("Weights of another size", "apply__apply_shape"),
+            ("A file that is no plan", "apply__apply_bad_plan"),
+            ("An index that is none", "apply__apply_bad_index"),
         ],
     ),
     (

@@ -336,11 +336,17 @@ impl<'a> Planner<'a> {
             let int = |n: i64| Val::Size(Size::int(n));
             let mut steps: Vec<(&str, Vec<(&str, Val)>)> =
                 vec![("paring.slice", vec![("dim", int(split.dim as i64)), ("start", int(start)), ("end", int(ends[*part]))])];
+            // One dimension of size one before and one after are the same, and may have another size in another call.
+            let ones = |dims: &[DimExpr]| dims.iter().filter(|d| **d == DimExpr::One).count();
+            let moves = ones(&source) == 1 && ones(&output.dims) == 1;
+            let letters =
+                |d: &DimExpr| if moves && *d == DimExpr::One { smallvec::smallvec![LetterId::MAX] } else { d.letters() };
             let mut order: Vec<LetterId> = Vec::new();
             for k in (0..source.len()).rev() {
                 let d = if k == split.dim { &parts[*part] } else { &source[k] };
-                let letters = d.letters();
+                let letters = letters(d);
                 match d {
+                    DimExpr::One if moves => {}
                     DimExpr::One => steps.push(("paring.squeeze", vec![("dim", int(k as i64))])),
                     DimExpr::Product(_) => {
                         let list = letters.iter().map(|l| size(*l).as_int().unwrap_or(-1)).map(int).collect();
@@ -350,20 +356,20 @@ impl<'a> Planner<'a> {
                 }
                 order.splice(0..0, letters);
             }
-            let wanted: Vec<LetterId> = output.dims.iter().flat_map(DimExpr::letters).collect();
+            let wanted: Vec<LetterId> = output.dims.iter().flat_map(letters).collect();
             let places: Vec<i64> = wanted.iter().filter_map(|l| order.iter().position(|o| o == l)).map(|p| p as i64).collect();
             if places.windows(2).any(|w| w[0] > w[1]) {
                 steps.push(("paring.permute", vec![("dims", Val::List(places.into_iter().map(int).collect()))]));
             }
             let mut at = wanted.len() as i64;
             for d in output.dims.iter().rev() {
-                let n = d.letters().len() as i64;
+                let n = letters(d).len() as i64;
                 at -= n;
                 if n > 1 {
                     steps.push(("paring.flatten", vec![("start", int(at)), ("end", int(at + n - 1))]));
                 }
             }
-            for k in (0..output.dims.len()).filter(|k| output.dims[*k] == DimExpr::One) {
+            for k in (0..output.dims.len()).filter(|k| !moves && output.dims[*k] == DimExpr::One) {
                 steps.push(("paring.unsqueeze", vec![("dim", int(k as i64))]));
             }
             steps.push(("paring.contiguous", vec![]));
