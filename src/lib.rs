@@ -23,7 +23,7 @@ use std::path::Path;
 pub use error::Error;
 pub use settings::{OnUnknown, Outputs, Progress, Settings};
 
-use axis::{Propagation, derive, propagate};
+use axis::{Propagation, derive, drop_unused, propagate};
 use format::torchscript::Input;
 use load::Model;
 use model::Graph;
@@ -32,13 +32,14 @@ use report::Summary;
 use rule::RuleSet;
 use solve::{Masks, Policy, Solution, SolveError};
 
-/// Opens a model and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay;
+/// Opens a model, leaves out what no output needs, and propagates its axes: what all commands begin with. `freeze` names tensors or modules whose axes stay;
 /// `inputs` are the sizes of what a TorchScript program is given, where its archive does not tell them.
 ///
 /// # Errors
 /// Anything wrong with the model or the rules, and names that mean nothing.
 pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
     let mut model = Model::with_inputs(model, inputs)?;
+    drop_unused(&mut model.graph, rules);
     if !model.archive.is_sized(&model.graph)? {
         derive(&mut model.graph, rules)?;
     }

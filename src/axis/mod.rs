@@ -13,6 +13,7 @@ mod layout;
 mod propagate;
 mod sketch;
 mod term;
+mod unused;
 
 pub use alias::Aliases;
 pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Parts, Want};
@@ -25,3 +26,4 @@ pub use layout::{evenly, sections};
 pub use propagate::{Joint, Propagation, Step, propagate};
 pub use sketch::Call;
 pub use term::Axis;
+pub use unused::drop_unused;

@@ -49,7 +49,7 @@ impl Bench {
         use paring::torch::{Program, bench};
 
         let setup = self.libtorch.setup()?;
-        setup.apply();
+        setup.apply()?;
         let models: Vec<Model> = self.models.iter().map(|m| Model::open(m)).collect::<Result<_, _>>()?;
         let programs = models.iter().map(|m| Program::new(&m.graph, &m.archive, None, &setup));
         let programs: Vec<Program> = programs.collect::<Result<_, _>>()?;

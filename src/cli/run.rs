@@ -39,7 +39,7 @@ impl Run {
 
         let model = Model::open(&self.model)?;
         let setup = self.libtorch.setup()?;
-        setup.apply();
+        setup.apply()?;
         let program = Program::new(&model.graph, &model.archive, None, &setup)?;
         let inputs = self.libtorch.inputs_for(&model.graph, &program, &setup)?;
         let outputs = program.run(&inputs)?;

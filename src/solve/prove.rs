@@ -218,8 +218,8 @@ impl<'a> Prover<'a> {
             let known = bound.copies || k == 0 || bound.rule.facts.require.is_some();
             let all = if known { all } else { 0 };
             let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all, ..ValueFacts::default() };
-            // Numbers, as clauses, speak of the first result.
-            let numbered = self.exact.is_some() && (k == 0 || bound.copies);
+            // Numbers, as clauses, speak of the first result. Whole numbers and truth values would round them.
+            let numbered = self.exact.is_some() && (k == 0 || bound.copies) && self.graph.value(value).dtype.is_float();
             for (d, id) in output.dims.iter().zip(ids) {
                 let sets = self.state.of(*id);
                 let withdrawn = &self.withdrawn;

@@ -3,12 +3,13 @@
 use egg::Id;
 use rustc_hash::FxHashSet;
 
+use super::number::Exact;
 use super::positions::Positions;
 use super::ragged::Contexts;
 use super::roles::Roles;
 use super::state::{State, Why};
 use super::votes::Votes;
-use super::{Known, Options, Settled, Solution, ValueFacts, settle};
+use super::{Data, Known, Options, Settled, Solution, ValueFacts, settle};
 use crate::axis::Propagation;
 use crate::model::Graph;
 use crate::rule::RuleSet;
@@ -22,7 +23,7 @@ pub struct Trial {
 }
 
 /// Removes positions of the axes `from`, those for which `goes` says so, as far as the rules allow. `known` tells what each
-/// stored tensor holds there.
+/// stored tensor holds there; with `data` its values do, and removed positions may hold numbers.
 pub fn trial(
     graph: &Graph,
     rules: &RuleSet,
@@ -30,6 +31,7 @@ pub fn trial(
     from: &[Id],
     goes: &mut dyn FnMut() -> bool,
     known: &dyn Fn(usize) -> Known,
+    data: Option<&dyn Data>,
 ) -> Trial {
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
@@ -48,8 +50,10 @@ pub fn trial(
     for atom in (0..positions.atom_count() as u32).filter(|a| !chosen.contains(a)) {
         state.keep_atom(atom, Why::NoMaker);
     }
-    let Settled { uniform, folds, facts, last, obstacles, rounds, kept, .. } =
-        settle(graph, rules, p, &mut state, &votes, known, None);
+    let exact = data.map(|data| Exact::new(graph, p, &given, data, true));
+    let settled = settle(graph, rules, p, &mut state, &votes, known, exact.as_ref());
+    drop(exact);
+    let Settled { uniform, folds, facts, last, obstacles, rounds, kept, .. } = settled;
     let solution = Solution {
         given,
         kept,
@@ -64,7 +68,7 @@ pub fn trial(
         last,
         uneven: Vec::new(),
         rounds,
-        lossless: false,
+        lossless: data.is_some(),
         whys: state.into_whys(),
     };
     Trial { solution, facts }

@@ -16,6 +16,20 @@ pub enum TorchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Format(#[from] FormatError),
+    /// Another libtorch than the program was built for.
+    #[error("{} is libtorch {found}, and this program was built for {wanted}", path.display())]
+    #[diagnostic(
+        code(paring::torch::version),
+        help("install torch {wanted} there again, or build beside the other one with a paring that is made for it")
+    )]
+    Version {
+        /// Its version.
+        found: String,
+        /// The one that is needed.
+        wanted: String,
+        /// The folder of the library.
+        path: PathBuf,
+    },
     /// libtorch did not take the program.
     #[error("libtorch cannot load the program: {reason}")]
     #[diagnostic(

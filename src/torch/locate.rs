@@ -46,11 +46,12 @@ pub(super) fn locate(v: &Verify<'_>, inputs: &Inputs) -> Result<Difference, Erro
         }
         return Ok(of(small, &small.nodes[ends[high].0], None, Some(why)));
     }
-    let axes = crate::axis::propagate(&v.original.graph, v.rules, &[])?;
-    let model = v.original;
+    let mut original = v.original.graph.clone();
+    crate::axis::drop_unused(&mut original, v.rules);
+    let axes = crate::axis::propagate(&original, v.rules, &[])?;
     let options = Options { lossless: v.lossless, ..Options::default() };
-    let solution = solve(&model.graph, v.rules, &axes, v.masks, &options, model)?;
-    let pairs = pairs(&model.graph, small, &axes, &solution);
+    let solution = solve(&original, v.rules, &axes, v.masks, &options, v.original)?;
+    let pairs = pairs(&original, small, &axes, &solution);
     // Any wrong value, then from ancestor to ancestor, until all that a wrong one is made from directly are right.
     let ancestry = Ancestry::new(small, &pairs);
     let mut candidates: Vec<usize> = (0..pairs.len()).collect();

@@ -6,6 +6,7 @@ mod bench;
 mod compare;
 mod error;
 mod inputs;
+mod library;
 mod locate;
 mod memory;
 mod program;

@@ -27,9 +27,7 @@ impl FromStr for Device {
     type Err = TorchError;
 
     fn from_str(name: &str) -> Result<Device, TorchError> {
-        if name.starts_with("cuda") {
-            load_cuda();
-        }
+        let loaded = if name.starts_with("cuda") { load_cuda() } else { Ok(()) };
         let count = tch::Cuda::device_count();
         let number = match name.split_once(':') {
             Some(("cuda", n)) => n.parse().ok(),
@@ -40,8 +38,9 @@ impl FromStr for Device {
             _ if name == "cpu" => Ok(Device::Cpu),
             Some(n) if (n as i64) < count => Ok(Device::Cuda(n)),
             _ => {
-                let help = match count {
-                    n if n > 0 => format!("there are cpu and cuda:0 to cuda:{}", n - 1),
+                let help = match (count, loaded) {
+                    (n, _) if n > 0 => format!("there are cpu and cuda:0 to cuda:{}", n - 1),
+                    (_, Err(why)) => format!("there is only cpu: the part of libtorch for CUDA cannot be loaded: {why}"),
                     _ => "there is only cpu: libtorch sees no CUDA device".to_owned(),
                 };
                 Err(TorchError::Device { name: name.to_owned(), help })
@@ -51,10 +50,11 @@ impl FromStr for Device {
 }
 
 /// Loads the part of libtorch for CUDA. The linker leaves it out, for nothing here calls it, and it is large; it registers itself.
-fn load_cuda() {
-    static LOADED: std::sync::OnceLock<Option<libloading::Library>> = std::sync::OnceLock::new();
+fn load_cuda() -> Result<(), String> {
+    static LOADED: std::sync::OnceLock<Result<libloading::Library, String>> = std::sync::OnceLock::new();
     // SAFETY: it is the library that belongs to the libtorch which runs already, and it is never unloaded.
-    LOADED.get_or_init(|| unsafe { libloading::Library::new("libtorch_cuda.so") }.ok());
+    let loaded = LOADED.get_or_init(|| unsafe { libloading::Library::new("libtorch_cuda.so") }.map_err(|e| e.to_string()));
+    loaded.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
 impl std::fmt::Display for Device {
@@ -105,11 +105,16 @@ pub struct Setup {
 
 impl Setup {
     /// Settings of the whole process: threads, and no optimiser between the operators, which changes roundings.
-    pub fn apply(&self) {
+    ///
+    /// # Errors
+    /// If the libtorch in this process is another version than the one that the program was built for.
+    pub fn apply(&self) -> Result<(), TorchError> {
+        super::library::check()?;
         tch::jit::set_graph_executor_optimize(false);
         if let Some(n) = self.threads {
             tch::set_num_threads(n as i32);
         }
+        Ok(())
     }
 }
 

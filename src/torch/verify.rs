@@ -106,7 +106,7 @@ impl Verdict {
 /// # Errors
 /// Models that cannot be lowered or run, inputs that do not fit. A difference is no error.
 pub fn verify(v: &Verify<'_>) -> Result<Verdict, Error> {
-    v.setup.apply();
+    v.setup.apply()?;
     let (original, small) = (&v.original.graph, &v.small.graph);
     let results = |graph: &Graph| graph.outputs.len() - graph.updates.len();
     if (original.inputs.len(), results(original)) != (small.inputs.len(), results(small)) {

@@ -47,6 +47,7 @@ impl Test {
     #[cfg(feature = "torch")]
     pub fn run(self) -> Result<()> {
         use paring::torch::rules::{chosen, test, untested, verdict, workers};
+        paring::torch::Setup::default().apply()?;
         let rules = self.rules.set()?;
         for op in &self.ops {
             paring::rulebook::find(&rules, op)?;

@@ -33,6 +33,7 @@ pub enum Payload<'a> {
 
 /// Writes `small`, which is `original` after edits, as an archive for `to`, where [`Pending::persist`] puts it.
 ///
+/// - `original` is that of the archive; nodes may be missing.
 /// - Values may have other shapes; new ones may follow the old.
 /// - A node with an `origin` may have other arguments, another target, other output values; it may be missing. A node
 ///   without one is new: it has one output and goes into the graph `node.graph` where it stands in `small.nodes`.
@@ -49,7 +50,7 @@ pub fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Pending, FormatError> {
     let (read, scopes) = read::graph(archive)?;
-    if (read.values.len(), read.nodes.len()) != (original.values.len(), original.nodes.len()) {
+    if read.values.len() != original.values.len() || read.nodes.len() < original.nodes.len() {
         return Err(FormatError::edit("the original graph is not that of the archive"));
     }
     let weights = weights(archive, original, small, payloads)?;

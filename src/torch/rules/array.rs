@@ -99,6 +99,14 @@ impl Kept {
         }
     }
 
+    /// The outer position that a place of a ragged dimension belongs to; 0 of others.
+    pub fn outer(&self, d: usize, place: &[usize]) -> usize {
+        match &self.dims[d] {
+            Some(Keep::By { link, .. }) => link.outer_of(place[link.at]),
+            _ => 0,
+        }
+    }
+
     /// For each element whether it stays.
     pub fn elements(&self, shape: &[usize]) -> Vec<bool> {
         places(shape).map(|place| (0..shape.len()).all(|d| self.stays(d, &place))).collect()

@@ -25,6 +25,8 @@ pub(super) enum Flavour {
     Wild,
     /// The same, but nothing negative.
     WildNonneg,
+    /// At each position one number, the same at all its elements.
+    Number,
 }
 
 impl Flavour {
@@ -54,7 +56,7 @@ impl Flavour {
             Flavour::Nonneg => Known { removed: FINITE | nonneg, all: 0 },
             Flavour::NonnegEverywhere => Known { removed: FINITE | nonneg, all: nonneg },
             Flavour::Positive => Known { removed: FINITE | NONZERO | nonneg, all: 0 },
-            Flavour::Wild => Known { removed: 0, all: 0 },
+            Flavour::Wild | Flavour::Number => Known { removed: 0, all: 0 },
             Flavour::WildNonneg => Known { removed: nonneg, all: 0 },
         }
     }
@@ -66,7 +68,7 @@ impl Flavour {
         match self {
             Flavour::Zero => 0.0,
             Flavour::Any => random.one(&[0.0, signed, signed, 3.0 * signed]).unwrap_or(signed),
-            Flavour::Nonzero => signed,
+            Flavour::Nonzero | Flavour::Number => signed,
             Flavour::Nonneg | Flavour::NonnegEverywhere => random.one(&[0.0, size, size]).unwrap_or(size),
             Flavour::Positive => size,
             Flavour::Wild => random.one(&[0.0, signed, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]).unwrap_or(signed),

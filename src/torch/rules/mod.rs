@@ -8,6 +8,7 @@ mod example;
 mod flavour;
 mod hints;
 mod lock;
+mod number;
 mod program;
 mod prove;
 mod random;
@@ -22,6 +23,7 @@ use crate::rule::{Rule, RuleError, RuleErrors, RuleSet, Schema, base};
 use accept::{Ready, Types, Verdict, accept, with_types};
 use draw::Draw;
 use example::{Ints, is};
+use number::prove_numbers;
 use prove::{Outcome, prove};
 use random::Random;
 
@@ -78,7 +80,9 @@ pub fn chosen<'r>(rules: &'r RuleSet, ops: &[String]) -> Vec<&'r Arc<Rule>> {
 
 /// Tests one rule: the calls of its tests, and (unless `written`) drawn ones.
 pub fn test(rules: &RuleSet, rule: &Arc<Rule>, ops: &[String], seed: u64, written: bool) -> TestedRule {
-    super::Setup { threads: Some(1), ..super::Setup::default() }.apply();
+    if let Err(e) = (super::Setup { threads: Some(1), ..super::Setup::default() }).apply() {
+        return untested(rule, &e.to_string());
+    }
     Tester { rules, rule, seed, drawn: rule.drawn && !written }.run(ops)
 }
 
@@ -241,20 +245,21 @@ impl Tester<'_> {
             if tested.failures.len() >= 3 {
                 return;
             }
-            self.trial(one, &letters, random, tested);
+            self.note(one, prove(self.rules, one, &letters, random), tested);
+            self.note(one, prove_numbers(self.rules, one, &letters, random), tested);
         }
         if self.rule.statistic.as_ref().is_some_and(|s| !s.uniform.is_empty())
             && let Some(shifted) = written::shifted(self.rules, self.rule, one)
         {
             let over = shifted.example.bound(&shifted.p).map(|b| b.over.clone()).unwrap_or_default();
             for l in over.iter().flat_map(|l| [*l; effort::ALONE]) {
-                self.trial(&shifted, &[l], random, tested);
+                self.note(&shifted, prove(self.rules, &shifted, &[l], random), tested);
             }
         }
     }
 
-    fn trial(&self, one: &Ready, letters: &[u32], random: &mut Random, tested: &mut TestedRule) {
-        match prove(self.rules, one, letters, random) {
+    fn note(&self, one: &Ready, outcome: Outcome, tested: &mut TestedRule) {
+        match outcome {
             Outcome::Agrees { removed } => tested.trials += usize::from(removed),
             Outcome::Differs(what) => {
                 let node = one.example.graph.node(one.example.node());

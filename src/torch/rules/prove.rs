@@ -10,7 +10,7 @@ use crate::axis::{Call, Propagation, propagate};
 use crate::model::{DType, Graph, ValueId};
 use crate::plan::{self, Elements, Statistics};
 use crate::rule::{RuleSet, eval};
-use crate::solve::{FINITE, NONNEG, NONZERO, Trial, ValueFacts, ZERO, trial};
+use crate::solve::{FINITE, NONNEG, NONZERO, Solution, Trial, ValueFacts, ZERO, trial};
 
 /// What a trial showed.
 pub(super) enum Outcome {
@@ -25,9 +25,14 @@ const TOLERANCE: f64 = 1e-6;
 /// The same for operators that only compute in 32.
 const TOLERANCE_32: f64 = 1e-4;
 
+/// How far numbers of a type may be apart.
+pub(super) fn tolerance(dtype: DType) -> f64 {
+    if dtype == DType::F32 { TOLERANCE_32 } else { TOLERANCE }
+}
+
 /// Removes positions of these letters of the node's rule, and compares.
 pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mut Random) -> Outcome {
-    let Ready { example, program, p } = ready;
+    let Ready { example, p, .. } = ready;
     let graph = &example.graph;
     let Some(bound) = example.bound(p) else { return Outcome::Agrees { removed: false } };
     let domain = if random.chance(0.5) { Domain::Signed } else { Domain::Unit };
@@ -44,10 +49,7 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
     };
     let ids: Vec<egg::Id> = letters.iter().map(|l| bound.ids[*l as usize]).collect();
     let share = 0.25 + 0.4 * random.unit();
-    let Trial { solution, facts } = trial(graph, rules, p, &ids, &mut || random.chance(share), &known);
-    let whole_of = |v: ValueId| -> Vec<usize> {
-        graph.shape(v).iter().map(|s| s.as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(0)).collect()
-    };
+    let Trial { solution, facts } = trial(graph, rules, p, &ids, &mut || random.chance(share), &known, None);
     let kept: Vec<Kept> = graph.tensors.iter().map(|t| Kept::new(p, &solution, t.value, &t.shape)).collect();
     // What is infinite at a place that stays in one dimension and goes in another is no matter of the rule's.
     let cut_twice = |k: &Kept| {
@@ -62,27 +64,44 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
         .enumerate()
         .map(|(k, t)| fill(&t.shape, t.dtype, example.ints[k].as_ref(), &kept[k], (flavours[k], domain), random))
         .collect();
-    let Ok(whole) = program.run(&inputs) else { return Outcome::Agrees { removed: false } };
+    let wild = flavours.iter().any(|f| f.is_wild());
+    let report = Report { example, kept: &kept, flavours: &flavours };
+    let wrong = |facts: &ValueFacts, kept: &Kept, result: &Array| wrong_fact(facts, kept, result, wild);
+    compare(rules, ready, (&solution, &facts), &inputs, &report, &wrong)
+}
+
+/// Runs the whole call and what is left of it. `wrong` finds what the facts say falsely of a result of the whole.
+pub(super) fn compare(
+    rules: &RuleSet,
+    ready: &Ready,
+    (solution, facts): (&Solution, &[ValueFacts]),
+    inputs: &[Array],
+    report: &Report,
+    wrong: &dyn Fn(&ValueFacts, &Kept, &Array) -> Option<String>,
+) -> Outcome {
+    let Ready { example, program, p } = ready;
+    let graph = &example.graph;
+    let Some(bound) = example.bound(p) else { return Outcome::Agrees { removed: false } };
+    let Ok(whole) = program.run(inputs) else { return Outcome::Agrees { removed: false } };
     let outputs = example.outputs();
     // Of results that the rule does not describe, nothing is said.
     let outputs = outputs.into_iter().take(bound.outputs.len()).collect::<Vec<_>>();
-    let of_outputs: Vec<Kept> = outputs.iter().map(|v| Kept::new(p, &solution, *v, &whole_of(*v))).collect();
-    let report = Report { example, kept: &kept, flavours: &flavours };
+    let of_outputs: Vec<Kept> = outputs.iter().map(|v| Kept::new(p, solution, *v, &sizes(graph, *v))).collect();
     for ((v, kept), result) in outputs.iter().zip(&of_outputs).zip(&whole) {
-        let wild = flavours.iter().any(|f| f.is_wild());
-        if let Some(wrong) = wrong_fact(&facts[v.index()], kept, result, wild) {
+        if let Some(wrong) = wrong(&facts[v.index()], kept, result) {
             return Outcome::Differs(format!("{}{wrong} in `{}`", report.removed(), graph.value(*v).name));
         }
     }
+    let kept = report.kept;
     let removed = kept.iter().chain(&of_outputs).any(|k| !k.is_all());
     if !removed || drawn_at_random(rules, example, p) {
         return Outcome::Agrees { removed };
     }
-    let plan = match plan::plan(graph, rules, p, &solution, Statistics::Exact) {
+    let plan = match plan::plan(graph, rules, p, solution, Statistics::Exact) {
         Ok(plan) => plan,
         Err(e) => return Outcome::Differs(format!("{}{e}", report.removed())),
     };
-    let small = plan::apply(graph, p, &solution, &plan);
+    let small = plan::apply(graph, p, solution, &plan);
     let rewritten = || if plan.edits.is_empty() { String::new() } else { call_text(&small) };
     if let Err(e) = propagate(&small, rules, &[]) {
         return Outcome::Differs(format!("{}the call becomes {}, where {e}", report.removed(), rewritten()));
@@ -119,6 +138,11 @@ pub(super) fn prove(rules: &RuleSet, ready: &Ready, letters: &[u32], random: &mu
     Outcome::Agrees { removed: true }
 }
 
+/// The sizes of a value; 0 where one is not known.
+fn sizes(graph: &Graph, v: ValueId) -> Vec<usize> {
+    graph.shape(v).iter().map(|s| s.as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(0)).collect()
+}
+
 /// True where the rule says that its results are drawn at random.
 fn drawn_at_random(rules: &RuleSet, example: &Example, p: &Propagation) -> bool {
     let (graph, Some(bound)) = (&example.graph, example.bound(p)) else { return false };
@@ -131,7 +155,7 @@ fn difference(expected: &Array, found: &Array) -> Option<String> {
     if expected.shape != found.shape {
         return Some(format!("should have the sizes {:?}, and has {:?}", expected.shape, found.shape));
     }
-    let tolerance = if expected.dtype == DType::F32 { TOLERANCE_32 } else { TOLERANCE };
+    let tolerance = tolerance(expected.dtype);
     let largest =
         expected.re.iter().chain(expected.im.iter().flatten()).filter(|x| x.is_finite()).fold(0f64, |m, x| m.max(x.abs()));
     let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest.max(1e-3);
@@ -176,11 +200,7 @@ fn wrong_fact(facts: &ValueFacts, kept: &Kept, result: &Array, wild: bool) -> Op
             if (0..place.len()).any(|other| other != d && !kept.stays(other, &place)) {
                 continue; // the facts speak of what stays in the other dimensions
             }
-            let outer = match &kept.dims[d] {
-                Some(plan::Keep::By { link, .. }) => link.outer_of(place[link.at]),
-                _ => 0,
-            };
-            let flags = flags.get(outer * result.shape[d] + place[d]).copied().unwrap_or(0);
+            let flags = flags.get(kept.outer(d, &place) * result.shape[d] + place[d]).copied().unwrap_or(0);
             if let Some((name, x)) = wrong(flags, at) {
                 return Some(format!(
                     "`{name}:` holds at position {} of dimension {d} by the rule, but {x:.6} stands at {place:?}",
@@ -193,10 +213,10 @@ fn wrong_fact(facts: &ValueFacts, kept: &Kept, result: &Array, wild: bool) -> Op
 }
 
 /// What was removed, for messages.
-struct Report<'a> {
-    example: &'a Example,
-    kept: &'a [Kept],
-    flavours: &'a [Flavour],
+pub(super) struct Report<'a> {
+    pub example: &'a Example,
+    pub kept: &'a [Kept],
+    pub flavours: &'a [Flavour],
 }
 
 impl Report<'_> {
@@ -221,6 +241,7 @@ impl Report<'_> {
                     Flavour::Nonneg | Flavour::NonnegEverywhere => "not negative there",
                     Flavour::Positive => "positive there",
                     Flavour::Wild | Flavour::WildNonneg => "infinite there",
+                    Flavour::Number => "one number there",
                 };
                 list.push(format!("`{}[{d}]` without {gone} ({held})", t.name));
             }
