@@ -23,7 +23,7 @@ use std::path::Path;
 pub use error::Error;
 pub use settings::{OnUnknown, Outputs, Progress, Settings};
 
-use axis::{Propagation, derive, drop_unused, propagate};
+use axis::{Propagation, derive, drop_unused, propagate, still_described};
 use format::torchscript::Input;
 use load::Model;
 use model::Graph;
@@ -75,7 +75,7 @@ pub fn speedup(
     };
     progress(Progress::Step("planning the edits"));
     let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
-    let (small, again) = check(plan::apply(graph, &axes, &solution, &plan), rules)?;
+    let (small, again) = check((graph, &axes), plan::apply(graph, &axes, &solution, &plan), rules)?;
     #[cfg_attr(not(feature = "torch"), allow(unused_mut))]
     let mut summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
     drop(again);
@@ -116,8 +116,9 @@ fn refuse_unknown(graph: &Graph, rules: &RuleSet, axes: &Propagation) -> Result<
 }
 
 /// Propagates the axes of the small graph, which checks every size, and fills in those of new values.
-fn check(mut small: Graph, rules: &RuleSet) -> Result<(Graph, Propagation), Error> {
+fn check(original: (&Graph, &Propagation), mut small: Graph, rules: &RuleSet) -> Result<(Graph, Propagation), Error> {
     let again = propagate(&small, rules, &[]).map_err(Error::Check)?;
+    still_described(original, (&small, &again)).map_err(Error::Check)?;
     for (value, shape) in small.values.iter_mut().zip(&again.shapes) {
         if value.shape.is_none() && value.scalar.is_none() {
             value.shape.clone_from(shape);

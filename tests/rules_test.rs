@@ -20,7 +20,7 @@ fn tested(yaml: &str) -> (Option<i32>, String) {
 /// A mistake: what it is, the entry, and what the message must mention.
 type Planted = (&'static str, &'static str, &'static [&'static str]);
 
-const PLANTED: [Planted; 17] = [
+const PLANTED: [Planted; 24] = [
     (
         "letters paired wrongly",
         "- op: aten.mm\n  rule: \"self[n, k], mat2[m, k] -> [n, m]\"\n  zero: self | mat2\n",
@@ -81,6 +81,41 @@ const PLANTED: [Planted; 17] = [
         &["aten.avg_pool1d.default", "the sizes"],
     ),
     ("cat at another dimension", "- op: aten.cat\n  layout: cat(tensors, 0)\n", &["aten.cat.default"]),
+    (
+        "a wrong pairing in one of several alternatives",
+        "- op: aten.matmul\n  rule:\n    - \"self[k], other[k] -> []\"\n    - \"self[b..., k], other[k] -> [b...]\"\n    - \"self[k], other[b..., n, k] -> [b..., n]\"\n    - \"self[b~..., m, k], other[b~..., k, n] -> [b..., m, n]\"\n  zero: self | other\n",
+        &["aten.matmul.default"],
+    ),
+    (
+        "a rule that forgets an argument which changes the meaning",
+        "- op: aten.convolution\n  rule: \"input[n?, (g i), s...], weight[(g o), i, k...], bias?[(g o)] -> [n?, (g o), t...]\"\n  sizes: { g: groups, t: \"(s + 2*padding - dilation*(k - 1) - 1) // stride + 1\" }\n  lock: [s, k, t]\n  args: { groups: g }\n  zero: (input | weight) & bias\n",
+        &["aten.convolution.default"],
+    ),
+    (
+        "the smaller for the larger",
+        "- op: aten.fmax\n  rule: \"self[...], other[...] -> [...]\"\n  value: min(self, other)\n  zero: self & other\n",
+        &["aten.fmax.default", "by `value:`"],
+    ),
+    (
+        "a number where there is none",
+        "- op: aten.avg_pool1d\n  when: not ceil_mode\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l + 2*padding[0] - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n  value: self\n  zero: self\n",
+        &["aten.avg_pool1d.default", "by `value:`"],
+    ),
+    (
+        "a number that one factor changes",
+        "- op: aten.linear\n  rule: \"input[b..., i], weight[o, i], bias?[o] -> [b..., o]\"\n  value: bias\n  zero: (input | weight) & bias\n",
+        &["aten.linear.default", "by `value:`"],
+    ),
+    (
+        "a fold where the result is scaled",
+        "- op: aten.addmm\n  rule: \"self[m~], mat1[n, k], mat2[k, m] -> [n, m]\"\n  zero: self & (mat1 | mat2)\n  fold: self\n",
+        &["aten.addmm.default", "one number there"],
+    ),
+    (
+        "a fold that is not the same at a border",
+        "- op: aten.conv1d.default\n  rule: \"input[n?, (g i), s], weight[(g o), i, k], bias?[(g o)] -> [n?, (g o), t]\"\n  sizes: { g: groups, t: \"(s + 2*padding[0] - dilation[0]*(k - 1) - 1) // stride[0] + 1\" }\n  lock: [s, k, t]\n  args: { groups: g }\n  zero: (input | weight) & bias\n  fold: bias\n",
+        &["aten.conv1d.default", "one number there"],
+    ),
     (
         "zero where a bias is added",
         "- op: aten.bilinear\n  rule: \"input1[b..., i], input2[b..., j], weight[o, i, j], bias?[o] -> [b..., o]\"\n  zero: weight | bias\n",

@@ -36,6 +36,17 @@ pub enum PropagateError {
         /// The value.
         value: String,
     },
+    /// After a cut a rule no longer fits a node that it described before.
+    #[error("no rule describes `{node}` ({op}) after the cut: {why}")]
+    #[diagnostic(code(paring::rule::no_longer), help("the rule does not say how an argument of the operator is rewritten"))]
+    NoLonger {
+        /// The node.
+        node: String,
+        /// The operator.
+        op: String,
+        /// What does not fit.
+        why: String,
+    },
     /// The sizes of a result are neither recorded nor derivable.
     #[error("the sizes of the results of `{node}` ({op}) are unknown: {why}")]
     #[diagnostic(code(paring::model::unsized_result), help("write a rule for the operator (docs/writing-rules.md)"))]

@@ -23,7 +23,7 @@ pub use composite::{Composite, Digit, Split};
 pub use derive::{derive, numbers};
 pub use error::{Derived, PropagateError};
 pub use layout::{evenly, sections};
-pub use propagate::{Joint, Propagation, Step, propagate};
+pub use propagate::{Joint, Propagation, Step, propagate, still_described};
 pub use sketch::Call;
 pub use term::Axis;
 pub use unused::drop_unused;

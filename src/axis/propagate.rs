@@ -11,9 +11,10 @@ use super::error::PropagateError;
 use super::fit::fit;
 use super::layout::layout;
 use super::sketch::{Call, Sketch, dim};
-use crate::model::{Graph, NodeId, Size, ValueId};
+use crate::model::{Graph, Node, NodeId, Size, ValueId};
 use crate::rule::{Body, Pick, Rule, RuleSet, Val, eval};
 use egg::Id;
+use rustc_hash::FxHashSet;
 
 /// What became of a node.
 #[derive(Clone, Debug)]
@@ -86,6 +87,27 @@ impl Propagation {
     pub fn inside(&self, value: ValueId, node: NodeId) -> bool {
         matches!(&self.steps[node.index()], Step::Part(j, _) if !self.joint[*j].composite.results.contains(&value))
     }
+}
+
+/// Checks that rules describe all nodes of an edited graph that they described before.
+///
+/// # Errors
+/// The first that they do not.
+pub fn still_described(
+    (graph, before): (&Graph, &Propagation),
+    (small, after): (&Graph, &Propagation),
+) -> Result<(), PropagateError> {
+    let described = |(_, step): &(&Node, &Step)| matches!(step, Step::Bound(_) | Step::Part(..));
+    let place = |node: &Node| (node.graph, node.name.clone(), node.outputs.first().copied());
+    let known: FxHashSet<_> = graph.nodes.iter().zip(&before.steps).filter(described).map(|(n, _)| place(n)).collect();
+    for (node, step) in small.nodes.iter().zip(&after.steps) {
+        if let Step::Unknown(why) = step
+            && known.contains(&place(node))
+        {
+            return Err(PropagateError::NoLonger { node: node.name.clone(), op: node.target.clone(), why: why.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Propagates the axes of a graph. `frozen` names parameters or buffers whose axes all stay.

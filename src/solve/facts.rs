@@ -162,10 +162,17 @@ impl<'a> Clauses<'a> {
     /// True of every operand that gives an element at these coordinates; where none does, of the fill.
     fn all(&mut self, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let relevant = self.giving(apart);
-        if (relevant.is_empty() || self.filled(coords, apart)) && !number(self.bound.fill, kind) {
+        if (relevant.is_empty() || self.filled(coords, apart)) && !self.fill_is(kind) {
             return false;
         }
         relevant.iter().all(|k| self.operand(*k, kind, coords))
+    }
+
+    /// The fact of the fill; of whole numbers, 0.5 is 0.
+    fn fill_is(&self, kind: u8) -> bool {
+        let out = self.bound.outputs.first().and_then(|o| o.value);
+        let float = out.is_some_and(|v| self.call.graph.value(v).dtype.is_float());
+        number(self.bound.fill, kind) && (kind != NONZERO || float || self.bound.fill.abs() >= 1.0)
     }
 
     /// True if some element at these coordinates is the fill: of a padded dimension that is not asked about.

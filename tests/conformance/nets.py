@@ -220,6 +220,11 @@ def narrow(self, x):
     return self.out(self.b(y.narrow(1, 2, 8)) + y.narrow(1, 4, 8))
 
 
+@net(IMG, a=c(3, 12), b=c(12, 8), out=c(8, 4))
+def narrow_whole(self, x):
+    return self.out(F.relu(self.b(torch.narrow(F.relu(self.a(x)), 1, 0, 12))))
+
+
 @net(TOK, q=l(12, 24), out=l(8, 5))
 def unbind(self, x):
     a, b, d = self.q(x).view(2, 6, 3, 8).unbind(2)

@@ -182,13 +182,18 @@ pub(super) fn narrow(args: &Args) -> Result<Sketch, String> {
         return Err(format!("positions {lo} to {} of {total}", lo + len));
     }
     let mut sketch = between(args, at, lo, lo + len)?;
-    if (lo, len) != (0, total) {
-        let first = shape.len() as LetterId;
-        let edits = [(2, first, start < 0), (3, first + 1, false)];
-        for (k, letter, from_end) in edits {
-            if let Some(arg) = args.name(k) {
-                sketch.edits.push(Edit { arg: arg.into(), want: Want::Size(DimExpr::Letter(letter)), from_end });
-            }
+    let first = shape.len() as LetterId;
+    let whole = (lo, len) == (0, total);
+    let edits = match whole {
+        true => vec![(3, at as LetterId, false)],
+        false => vec![(2, first, start < 0), (3, first + 1, false)],
+    };
+    if whole && start < 0 {
+        sketch.locked.push(at as LetterId); // it would have to be counted anew
+    }
+    for (k, letter, from_end) in edits {
+        if let Some(arg) = args.name(k) {
+            sketch.edits.push(Edit { arg: arg.into(), want: Want::Size(DimExpr::Letter(letter)), from_end });
         }
     }
     Ok(sketch)

@@ -11,8 +11,8 @@ use crate::cli::RuleDirs;
 ///
 /// Each rule is tried on small random tensors: the operator is run by libtorch on all of them, and on what is left when
 /// positions are removed that the rule lets go, with the arguments rewritten as it says; the results must agree. What its
-/// clauses (`zero`, `finite`, ...) say of removed positions is checked on the numbers, and so are the sizes that it derives and
-/// the repairs of its statistics. Calls are drawn from the rule's notation and the operator's schema, and taken from its
+/// clauses (`zero`, `finite`, ...) say of removed positions is checked on the numbers, and so are the sizes that it derives, the
+/// repairs of its statistics, and the numbers that `value` and `fold` give under --lossless. Calls are drawn from the rule's notation and the operator's schema, and taken from its
 /// `tests:`. Locks without which everything agrees as well are listed: such a rule could say more. Without operators or
 /// --rules, all built-in rules are tested. Ends with 1 if a rule is wrong.
 ///
@@ -95,6 +95,9 @@ fn text(rules: &[paring::torch::rules::TestedRule]) -> String {
     section("Could say more: without these locks everything agrees as well", idle);
     let idle = rules.iter().filter_map(|r| Some(format!("{}: {}", name(r), r.not_run.as_ref()?))).collect();
     section("Not run", idle);
+    let idle =
+        rules.iter().flat_map(|r| r.idle.iter().map(|(op, at, why)| format!("{} alternative {at} for {op}: {why}", name(r))));
+    section("Alternatives of which no call was run", idle.collect());
     let dead = rules.iter().filter(|r| r.skipped.iter().any(|(what, _)| what == "drawn calls")).map(&name).collect();
     section("Only their tests were run, for libtorch dies of a drawn call", dead);
     let run = rules.iter().filter(|r| r.cases > 0).count();

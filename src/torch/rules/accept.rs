@@ -74,6 +74,9 @@ fn take(rules: &RuleSet, rule: &Arc<Rule>, mut example: Example, program: Progra
         example.graph.values[value.index()].dtype = dtype;
         example.ints[k] = ints;
     }
+    if found.results.first().is_some_and(|r| r.shape.contains(&0)) {
+        return Verdict::Refused("its result is empty".into());
+    }
     let outputs = example.outputs();
     if outputs.len() != found.results.len() {
         return Verdict::Wrong(format!("libtorch gives {} results, the rule {}", found.results.len(), outputs.len()));

@@ -35,14 +35,20 @@ impl<'a> Draw<'a> {
         Draw { rule, schema, hints: Hints::new(rule), random: Random::new(seed, &schema.name) }
     }
 
-    /// An example, which the rule may or may not be for; `None` where an argument cannot be drawn.
-    pub fn example(&mut self) -> Option<Example> {
+    /// How many alternatives the rule has.
+    pub fn alternatives(&self) -> usize {
+        if let Body::Patterns(patterns) = &self.rule.body { patterns.len() } else { 1 }
+    }
+
+    /// An example of one alternative, which the rule may or may not be for; `None` where an argument cannot be drawn. With
+    /// `equal`, all letters have one size: then libtorch also takes calls that the rule pairs wrongly.
+    pub fn example(&mut self, alternative: usize, equal: bool) -> Option<Example> {
         let mut example = Example::new();
         let mut drawn = Drawn::default();
-        match &self.rule.body {
+        let rule = self.rule;
+        match &rule.body {
             Body::Patterns(patterns) => {
-                let pattern = self.random.one(patterns)?;
-                self.operands(&pattern, &mut drawn, &mut example)?;
+                self.operands(patterns.get(alternative)?, equal, &mut drawn, &mut example)?;
                 self.inverse(&mut drawn);
             }
             Body::Layout(_) => self.tensors(&mut drawn, &mut example),
@@ -66,8 +72,8 @@ impl<'a> Draw<'a> {
     }
 
     /// Tensors as a pattern has them.
-    fn operands(&mut self, pattern: &Pattern, drawn: &mut Drawn, example: &mut Example) -> Option<()> {
-        let equal = self.random.chance(0.35).then(|| 2 + self.random.below(3));
+    fn operands(&mut self, pattern: &Pattern, equal: bool, drawn: &mut Drawn, example: &mut Example) -> Option<()> {
+        let equal = equal.then(|| 2 + self.random.below(3));
         let optional = self.random.chance(0.6);
         let all = pattern.operands.iter().flat_map(|o| &o.dims).chain(pattern.outputs.iter().flatten());
         let rank = pattern.operands.first().and_then(|o| self.hints.ranks.get(&o.name)).cloned();
@@ -258,7 +264,7 @@ impl<'a> Draw<'a> {
             None => (arg.ty.trim_end_matches('?'), None),
         };
         let fits = |a: &Arg| match a {
-            Arg::Int(_) => matches!(base, "int" | "SymInt" | "Scalar" | "float") && list.is_none(),
+            Arg::Int(n) => (matches!(base, "int" | "SymInt" | "Scalar") || base == "float" && *n >= 0) && list.is_none(),
             Arg::Float(_) => matches!(base, "float" | "Scalar") && list.is_none(),
             Arg::Bool(_) => base == "bool" && list.is_none(),
             Arg::Str(_) => base == "str",

@@ -30,6 +30,18 @@ pub(super) enum Flavour {
 }
 
 impl Flavour {
+    /// All but numbers.
+    pub const ALL: [Flavour; 8] = [
+        Flavour::Zero,
+        Flavour::Nonzero,
+        Flavour::Any,
+        Flavour::Positive,
+        Flavour::Wild,
+        Flavour::Nonneg,
+        Flavour::NonnegEverywhere,
+        Flavour::WildNonneg,
+    ];
+
     /// One of them, mostly zeros.
     pub fn draw(random: &mut Random) -> Flavour {
         use Flavour::*;

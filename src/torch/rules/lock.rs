@@ -9,9 +9,9 @@ use crate::model::Size;
 use crate::rule::{Pick, Rule, RuleSet};
 
 /// Trials of each lock.
-const TRIALS: usize = 12;
+const TRIALS: usize = 36;
 /// So many of them must have removed something.
-const ENOUGH: usize = 4;
+const ENOUGH: usize = 12;
 
 /// The letters, or `@dim`, whose lock seems to be idle: all trials without it agree.
 pub(super) fn idle(rules: &RuleSet, rule: &Arc<Rule>, ready: &[Ready], random: &mut Random) -> Vec<String> {
@@ -40,7 +40,7 @@ fn idle_one(rules: &RuleSet, rule: &Arc<Rule>, name: &str, ready: &[Ready], rand
         example.graph.values.iter_mut().filter(|v| v.name.starts_with("out")).for_each(|v| v.shape = None::<Vec<Size>>);
         let mut types: super::accept::Types = types;
         let Verdict::Ready(open) = accept(rules, rule, example, &mut types, random) else { return false };
-        let Some(bound) = open.example.bound(&open.p) else { return false };
+        let Some(bound) = open.example.bound(&open.p).filter(|b| !b.outputs.is_empty()) else { return false };
         let locked_before = before.example.bound(&before.p).map(|b| b.locked.clone()).unwrap_or_default();
         let letters: Vec<u32> = locked_before
             .into_iter()

@@ -48,20 +48,35 @@ pub struct TestedRule {
     pub not_run: Option<String>,
     /// Operators and overloads of the entry that were not run, and why.
     pub skipped: Vec<(String, String)>,
+    /// Alternatives of `rule:` (from 1) of which no call of an operator was run, and why.
+    pub idle: Vec<(String, usize, String)>,
     /// What is wrong.
     pub failures: Vec<String>,
 }
 
+/// What became of the calls of one alternative.
+#[derive(Clone, Default)]
+struct Tried {
+    found: usize,
+    refused: usize,
+    /// Why the first was refused.
+    why: Option<String>,
+}
+
 /// How much is tried.
 mod effort {
-    /// Examples drawn for one overload.
-    pub const DRAWN: usize = 150;
+    /// Examples drawn for one alternative of one overload.
+    pub const DRAWN: usize = 300;
     /// Of these, what libtorch may refuse.
-    pub const REFUSED: usize = 40;
-    /// Examples run of one overload.
+    pub const REFUSED: usize = 120;
+    /// Examples run of one overload, over all alternatives.
     pub const CASES: usize = 6;
+    /// Examples run of each alternative, at least.
+    pub const LEAST: usize = 3;
     /// Of these, with the same arguments beside the tensors.
     pub const ALIKE: usize = 2;
+    /// Fewer examples than these are tried three times as often.
+    pub const FEW: usize = 6;
     /// Trials of each letter alone, in each example.
     pub const ALONE: usize = 2;
     /// Trials of all letters together.
@@ -97,6 +112,7 @@ pub fn untested(rule: &Rule, why: &str) -> TestedRule {
         could_say_more: Vec::new(),
         not_run: Some(why.to_owned()),
         skipped: Vec::new(),
+        idle: Vec::new(),
         failures: Vec::new(),
     }
 }
@@ -153,8 +169,10 @@ impl Tester<'_> {
             self.overload(schema, &mut ready, &mut tested);
         }
         tested.cases = ready.len();
+        // Where there are few calls, each is tried more often.
+        let times = if ready.len() < effort::FEW { 3 } else { 1 };
         for one in &ready {
-            self.trials(one, &mut random, &mut tested);
+            (0..times).for_each(|_| self.trials(one, &mut random, &mut tested));
         }
         if tested.failures.is_empty() && self.drawn {
             tested.could_say_more = lock::idle(self.rules, self.rule, &ready, &mut random);
@@ -185,26 +203,34 @@ impl Tester<'_> {
 
     fn overload(&self, schema: &Schema, ready: &mut Vec<Ready>, tested: &mut TestedRule) {
         let mut draw = Draw::new(self.rule, schema, self.seed);
-        let (mut found, mut refused, mut why): (Vec<Ready>, usize, Option<String>) = (Vec::new(), 0, None);
+        let alternatives = draw.alternatives();
+        let mut found: Vec<Ready> = Vec::new();
+        let mut tried = vec![Tried::default(); alternatives];
+        let cases = (effort::CASES / alternatives).max(effort::LEAST);
         let mut types = Types::new();
         let mut texts: Vec<String> = Vec::new();
-        for _ in 0..effort::DRAWN {
-            if found.len() >= effort::CASES || refused >= effort::REFUSED {
-                break;
+        for k in 0..effort::DRAWN * alternatives {
+            let (at, equal) = (k % alternatives, k / alternatives % 3 == 1);
+            if tried[at].found >= cases || tried[at].refused >= effort::REFUSED {
+                continue;
             }
-            let Some(example) = draw.example() else { continue };
+            let Some(example) = draw.example(at, equal) else { continue };
             let text = example.text();
             let beside = example.beside();
             let alike = |one: &&Ready| one.example.beside() == beside;
             let varies = schema.args.iter().any(|a| !a.is_tensor());
-            if texts.contains(&text) || varies && found.iter().filter(alike).count() >= effort::ALIKE {
+            if texts.contains(&text) || varies && found.iter().filter(alike).count() >= effort::ALIKE * alternatives {
                 continue;
             }
             let mut random = Random::new(draw.random.below(usize::MAX) as u64, &schema.name);
             let verdict = accept(self.rules, self.rule, example, &mut types, &mut random);
-            if let Verdict::Refused(reason) = &verdict {
-                refused += 1;
-                why.get_or_insert(reason.clone());
+            match &verdict {
+                Verdict::Refused(reason) => {
+                    tried[at].refused += 1;
+                    tried[at].why.get_or_insert(reason.clone());
+                }
+                Verdict::Ready(_) | Verdict::Wrong(_) => tried[at].found += 1,
+                Verdict::Unfit(_) => {}
             }
             texts.push(text);
             self.take(&schema.name, verdict, &mut found, tested);
@@ -215,9 +241,15 @@ impl Tester<'_> {
             let floats = first.example.graph.tensors.iter().all(|t| t.dtype == DType::F64);
             let again = with_types(self.rules, self.rule, &first.example, ints, &mut draw.random);
             found.extend(again.filter(|_| floats && !first.example.graph.tensors.is_empty()).map(|one| *one));
-        } else {
-            let reason = why.unwrap_or_else(|| "no call that the rule describes was found".into());
-            tested.skipped.push((schema.name.clone(), reason));
+        }
+        let some = !found.is_empty();
+        for (at, tried) in tried.into_iter().enumerate().filter(|(_, t)| t.found == 0) {
+            let reason = tried.why.unwrap_or_else(|| "no call that the rule describes was found".into());
+            match (some, at) {
+                (true, at) => tested.idle.push((schema.name.clone(), at + 1, reason)),
+                (false, 0) => tested.skipped.push((schema.name.clone(), reason)),
+                (false, _) => {}
+            }
         }
         ready.extend(found);
     }

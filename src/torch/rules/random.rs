@@ -1,13 +1,13 @@
 //! Numbers that look random and are the same for the same seed, on every machine.
 
-/// A generator (splitmix64).
-pub(super) struct Random(u64);
+/// A generator (splitmix64), and a counter of turns.
+pub(super) struct Random(u64, usize);
 
 impl Random {
     /// For a seed and a name, so that a rule is tested alike whatever else is tested.
     pub fn new(seed: u64, name: &str) -> Random {
         let mix = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
-        Random(name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, mix))
+        Random(name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, mix), 0)
     }
 
     fn next(&mut self) -> u64 {
@@ -16,6 +16,12 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// How often this was asked before.
+    pub fn turn(&mut self) -> usize {
+        self.1 += 1;
+        self.1 - 1
     }
 
     /// Below `n`; 0 if that is 0.
