@@ -97,9 +97,9 @@ const PLANTED: [Planted; 24] = [
         &["aten.fmax.default", "by `value:`"],
     ),
     (
-        "a number where there is none",
-        "- op: aten.avg_pool1d\n  when: not ceil_mode\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l + 2*padding[0] - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n  value: self\n  zero: self\n",
-        &["aten.avg_pool1d.default", "by `value:`"],
+        "a number for one sign only",
+        "- op: aten.leaky_relu\n  rule: \"self[...] -> [...]\"\n  value: max(self, 0)\n  zero: self\n",
+        &["aten.leaky_relu.default", "stands at"],
     ),
     (
         "a number that one factor changes",

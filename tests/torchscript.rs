@@ -304,3 +304,19 @@ fn a_small_archive_keeps_names_classes_and_computed_sizes() {
     assert!(!good);
     insta::assert_snapshot!("to_pt2", text);
 }
+
+#[test]
+fn what_nothing_uses_is_left_out_unless_it_writes() {
+    let mut graph = read(
+        &net("    y = torch.neg(x)
+    z = torch.sigmoid(y)
+    w = torch.cat([z, z], 1)
+    v = torch.relu_(y)
+    return y
+"),
+        &["2x4"],
+    );
+    paring::axis::drop_unused(&mut graph, &RuleSet::builtin());
+    let left: Vec<_> = graph.nodes.iter().map(|n| n.target.as_str()).collect();
+    assert_eq!(left, ["aten.neg.default", "aten.relu_.default"]);
+}

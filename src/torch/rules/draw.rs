@@ -27,6 +27,8 @@ struct Drawn {
     args: HashMap<String, Arg>,
     /// The sizes of the first tensor.
     first: Vec<usize>,
+    /// Length of lists of which neither the schema nor the rule tells it.
+    listed: Option<usize>,
 }
 
 impl<'a> Draw<'a> {
@@ -50,6 +52,9 @@ impl<'a> Draw<'a> {
             Body::Patterns(patterns) => {
                 self.operands(patterns.get(alternative)?, equal, &mut drawn, &mut example)?;
                 self.inverse(&mut drawn);
+                let mut lengths: Vec<usize> = drawn.lengths.values().copied().filter(|n| *n > 0).collect();
+                lengths.sort_unstable();
+                drawn.listed = self.random.one(&lengths).filter(|_| self.random.chance(0.5));
             }
             Body::Layout(_) => self.tensors(&mut drawn, &mut example),
         }
@@ -279,7 +284,10 @@ impl<'a> Draw<'a> {
             let hinted = self.hints.lengths.get(&arg.name).cloned().unwrap_or_default();
             let length = match length {
                 Some(1) if self.random.chance(0.5) => Some(1),
-                Some(1) | None => self.random.one(&hinted),
+                Some(1) | None => {
+                    // One for each dimension that an ellipsis stands for, or as many as the rule asks for.
+                    drawn.listed.or_else(|| self.random.one(&hinted))
+                }
                 many => many,
             };
             return match base {

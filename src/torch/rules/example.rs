@@ -153,6 +153,12 @@ impl Example {
         args.map(|(name, arg)| format!("{name}: {} ", self.arg(arg))).collect()
     }
 
+    /// The truth values among the arguments, with their names.
+    pub fn flags(&self) -> Vec<(String, bool)> {
+        let flag = |(name, arg): &(String, Arg)| if let Arg::Bool(b) = arg { Some((name.clone(), *b)) } else { None };
+        self.graph.node(self.node()).args.iter().filter_map(flag).collect()
+    }
+
     fn arg(&self, arg: &Arg) -> String {
         match arg {
             Arg::None => "none".into(),

@@ -20,7 +20,8 @@ impl Hints {
     /// Of a rule.
     pub fn new(rule: &Rule) -> Hints {
         let mut hints = Hints::default();
-        let facts = [&rule.facts.zero, &rule.facts.finite, &rule.facts.nonneg, &rule.facts.nonzero, &rule.facts.random];
+        let f = &rule.facts;
+        let facts = [&f.zero, &f.finite, &f.nonneg, &f.nonzero, &f.random, &f.value];
         let all = rule.when.iter().chain(rule.sizes.values()).chain(rule.args.values());
         for e in all.chain(facts.into_iter().flatten()) {
             hints.read(e);

@@ -70,11 +70,13 @@ mod effort {
     /// Of these, what libtorch may refuse.
     pub const REFUSED: usize = 120;
     /// Examples run of one overload, over all alternatives.
-    pub const CASES: usize = 6;
+    pub const CASES: usize = 7;
     /// Examples run of each alternative, at least.
     pub const LEAST: usize = 3;
     /// Of these, with the same arguments beside the tensors.
     pub const ALIKE: usize = 2;
+    /// Of these, for truth values that no other tried.
+    pub const FLAGS: usize = 2;
     /// Fewer examples than these are tried three times as often.
     pub const FEW: usize = 6;
     /// Trials of each letter alone, in each example.
@@ -209,6 +211,8 @@ impl Tester<'_> {
         let cases = (effort::CASES / alternatives).max(effort::LEAST);
         let mut types = Types::new();
         let mut texts: Vec<String> = Vec::new();
+        let bools = schema.args.iter().filter(|a| a.ty == "bool");
+        let mut unseen: Vec<(String, bool)> = bools.flat_map(|a| [false, true].map(|b| (a.name.clone(), b))).collect();
         for k in 0..effort::DRAWN * alternatives {
             let (at, equal) = (k % alternatives, k / alternatives % 3 == 1);
             if tried[at].found >= cases || tried[at].refused >= effort::REFUSED {
@@ -219,6 +223,11 @@ impl Tester<'_> {
             let beside = example.beside();
             let alike = |one: &&Ready| one.example.beside() == beside;
             let varies = schema.args.iter().any(|a| !a.is_tensor());
+            // The last calls are kept for truth values that were not tried.
+            let flags = example.flags();
+            if tried[at].found + effort::FLAGS >= cases && !unseen.is_empty() && !flags.iter().any(|f| unseen.contains(f)) {
+                continue;
+            }
             if texts.contains(&text) || varies && found.iter().filter(alike).count() >= effort::ALIKE * alternatives {
                 continue;
             }
@@ -229,7 +238,10 @@ impl Tester<'_> {
                     tried[at].refused += 1;
                     tried[at].why.get_or_insert(reason.clone());
                 }
-                Verdict::Ready(_) | Verdict::Wrong(_) => tried[at].found += 1,
+                Verdict::Ready(_) | Verdict::Wrong(_) => {
+                    tried[at].found += 1;
+                    unseen.retain(|f| !flags.contains(f));
+                }
                 Verdict::Unfit(_) => {}
             }
             texts.push(text);
