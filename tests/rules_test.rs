@@ -87,9 +87,9 @@ const PLANTED: [Planted; 24] = [
         &["aten.matmul.default"],
     ),
     (
-        "a rule that forgets an argument which changes the meaning",
-        "- op: aten.convolution\n  rule: \"input[n?, (g i), s...], weight[(g o), i, k...], bias?[(g o)] -> [n?, (g o), t...]\"\n  sizes: { g: groups, t: \"(s + 2*padding - dilation*(k - 1) - 1) // stride + 1\" }\n  lock: [s, k, t]\n  args: { groups: g }\n  zero: (input | weight) & bias\n",
-        &["aten.convolution.default"],
+        "the weight of a transposed convolution the wrong way round",
+        "- op: aten.conv_transpose1d\n  rule: \"input[n?, (g i), s...], weight[(g o), i, k...], bias?[(g o)] -> [n?, (g o), t...]\"\n  sizes: { g: groups, t: \"(s - 1)*stride - 2*padding + dilation*(k - 1) + output_padding + 1\" }\n  lock: [s, k, t]\n  args: { groups: g }\n  zero: (input | weight) & bias\n",
+        &["aten.conv_transpose1d.default"],
     ),
     (
         "the smaller for the larger",
@@ -104,17 +104,17 @@ const PLANTED: [Planted; 24] = [
     (
         "a number that one factor changes",
         "- op: aten.linear\n  rule: \"input[b..., i], weight[o, i], bias?[o] -> [b..., o]\"\n  value: bias\n  zero: (input | weight) & bias\n",
-        &["aten.linear.default", "by `value:`"],
+        &["aten.linear.default", "stands at"],
     ),
     (
         "a fold where the result is scaled",
         "- op: aten.addmm\n  rule: \"self[m~], mat1[n, k], mat2[k, m] -> [n, m]\"\n  zero: self & (mat1 | mat2)\n  fold: self\n",
-        &["aten.addmm.default", "one number there"],
+        &["aten.addmm.default"],
     ),
     (
         "a fold that is not the same at a border",
         "- op: aten.conv1d.default\n  rule: \"input[n?, (g i), s], weight[(g o), i, k], bias?[(g o)] -> [n?, (g o), t]\"\n  sizes: { g: groups, t: \"(s + 2*padding[0] - dilation[0]*(k - 1) - 1) // stride[0] + 1\" }\n  lock: [s, k, t]\n  args: { groups: g }\n  zero: (input | weight) & bias\n  fold: bias\n",
-        &["aten.conv1d.default", "one number there"],
+        &["aten.conv1d.default"],
     ),
     (
         "zero where a bias is added",

@@ -146,7 +146,16 @@ impl<'a> Draw<'a> {
                     drawn.letters.entry((l.name.clone(), item)).or_insert(size);
                 }
             }
-            Dim::Product(parts) | Dim::Sum(parts) => parts.iter().for_each(|p| self.letters(p, equal, drawn)),
+            Dim::Product(parts) | Dim::Sum(parts) => {
+                // A convolution of one group is the usual one.
+                if let (Dim::Product(_), Some(Dim::Letter(first))) = (dim, parts.first())
+                    && !first.ellipsis
+                    && self.random.chance(0.3)
+                {
+                    drawn.letters.entry((first.name.clone(), 0)).or_insert(1);
+                }
+                parts.iter().for_each(|p| self.letters(p, equal, drawn));
+            }
             Dim::Number(_) => {}
         }
     }

@@ -1,12 +1,13 @@
 //! Trials where removed positions hold numbers, and only what tensors hold counts: whether `value:` clauses tell the numbers of
 //! results, and whether `fold:` says rightly where they go.
 
+use std::collections::HashMap;
+
 use super::accept::Ready;
 use super::array::{Array, Kept, places};
 use super::flavour::{Domain, Flavour, fill};
 use super::prove::{Outcome, Report, compare, tolerance};
 use super::random::Random;
-use crate::plan::Keep;
 use crate::rule::RuleSet;
 use crate::solve::{Data, FINITE, Known, NONNEG, Trial, ValueFacts, ZERO, trial};
 
@@ -28,9 +29,6 @@ pub(super) fn prove_numbers(rules: &RuleSet, ready: &Ready, letters: &[u32], ran
     let most = trial(graph, rules, p, &ids, &mut choose, &zero, None).solution;
     let of_tensors = |solution: &_| graph.tensors.iter().map(|t| Kept::new(p, solution, t.value, &t.shape)).collect::<Vec<_>>();
     let kept = of_tensors(&most);
-    if kept.iter().flat_map(|k| &k.dims).flatten().any(|keep| matches!(keep, Keep::By { .. })) {
-        return NOTHING;
-    }
     let flavours: Vec<Flavour> = graph.tensors.iter().map(|_| flavour(random)).collect();
     let domain = if random.chance(0.5) { Domain::Signed } else { Domain::Unit };
     let fill_one = |(k, t): (usize, &crate::model::Tensor)| {
@@ -59,9 +57,9 @@ fn flavour(random: &mut Random) -> Flavour {
 fn level(array: &mut Array, kept: &Kept) {
     let all: Vec<Vec<usize>> = places(&array.shape).collect();
     for d in 0..kept.dims.len() {
-        let mut numbers = vec![None; array.shape[d]];
+        let mut numbers: HashMap<(usize, usize), f64> = HashMap::new();
         for (at, place) in all.iter().enumerate().filter(|(_, place)| !kept.stays(d, place)) {
-            array.re[at] = *numbers[place[d]].get_or_insert(array.re[at]);
+            array.re[at] = *numbers.entry((kept.outer(d, place), place[d])).or_insert(array.re[at]);
         }
     }
 }
