@@ -9,9 +9,9 @@ use crate::model::Size;
 use crate::rule::{Pick, Rule, RuleSet};
 
 /// Trials of each lock.
-const TRIALS: usize = 36;
+const TRIALS: usize = 24;
 /// So many of them must have removed something.
-const ENOUGH: usize = 12;
+const ENOUGH: usize = 8;
 
 /// The letters, or `@dim`, whose lock seems to be idle: all trials without it agree.
 pub(super) fn idle(rules: &RuleSet, rule: &Arc<Rule>, ready: &[Ready], random: &mut Random) -> Vec<String> {
