@@ -95,9 +95,9 @@ fn text(rules: &[paring::torch::rules::TestedRule]) -> String {
     section("Could say more: without these locks everything agrees as well", idle);
     let idle = rules.iter().filter_map(|r| Some(format!("{}: {}", name(r), r.not_run.as_ref()?))).collect();
     section("Not run", idle);
-    let idle =
-        rules.iter().flat_map(|r| r.idle.iter().map(|(op, at, why)| format!("{} alternative {at} for {op}: {why}", name(r))));
-    section("Alternatives of which no call was run", idle.collect());
+    let untried =
+        rules.iter().flat_map(|r| r.untried.iter().map(|(op, at, why)| format!("{} alternative {at} for {op}: {why}", name(r))));
+    section("Alternatives of which no call was run", untried.collect());
     let dead = rules.iter().filter(|r| r.skipped.iter().any(|(what, _)| what == "drawn calls")).map(&name).collect();
     section("Only their tests were run, for libtorch dies of a drawn call", dead);
     let run = rules.iter().filter(|r| r.cases > 0).count();

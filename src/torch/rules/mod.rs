@@ -49,7 +49,7 @@ pub struct TestedRule {
     /// Operators and overloads of the entry that were not run, and why.
     pub skipped: Vec<(String, String)>,
     /// Alternatives of `rule:` (from 1) of which no call of an operator was run, and why.
-    pub idle: Vec<(String, usize, String)>,
+    pub untried: Vec<(String, usize, String)>,
     /// What is wrong.
     pub failures: Vec<String>,
 }
@@ -114,7 +114,7 @@ pub fn untested(rule: &Rule, why: &str) -> TestedRule {
         could_say_more: Vec::new(),
         not_run: Some(why.to_owned()),
         skipped: Vec::new(),
-        idle: Vec::new(),
+        untried: Vec::new(),
         failures: Vec::new(),
     }
 }
@@ -258,7 +258,7 @@ impl Tester<'_> {
         for (at, tried) in tried.into_iter().enumerate().filter(|(_, t)| t.found == 0) {
             let reason = tried.why.unwrap_or_else(|| "no call that the rule describes was found".into());
             match (some, at) {
-                (true, at) => tested.idle.push((schema.name.clone(), at + 1, reason)),
+                (true, at) => tested.untried.push((schema.name.clone(), at + 1, reason)),
                 (false, 0) => tested.skipped.push((schema.name.clone(), reason)),
                 (false, _) => {}
             }
