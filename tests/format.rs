@@ -37,7 +37,7 @@ fn node(target: &str, inputs: &[(&str, Value)], output: &str) -> Value {
     let inputs: Vec<Value> = inputs.iter().map(|(n, a)| json!({"name": n, "arg": a, "kind": 1})).collect();
     json!({"target": format!("torch.ops.{target}"), "inputs": inputs, "outputs": [tensor(output)], "name": output,
         "metadata": {"stack_trace": "File \"net.py\", line 3, in forward\n    y = self.fc(x)",
-            "nn_module_stack": "L__self__,,net.Net;L__self__fc,fc,torch.nn.modules.linear.Linear"},
+            "nn_module_stack": "L__self__,,net.Net;L__self__fc,fc,torch.nn.modules.linear.Linear", "torch_fn": output},
         "is_hop_single_tensor_return": null})
 }
 
@@ -283,10 +283,8 @@ fn cut(archive: &Archive) -> (Graph, Graph, Vec<Payload<'static>>) {
     let args = [("self", Arg::Tensor(before)), ("dim", Arg::Int(1)), ("index", Arg::Tensor(index))];
     let args = args.map(|(name, arg)| (name.to_owned(), arg)).into();
     let (name, target, source) = ("pick".to_owned(), "aten.index_select.default".to_owned(), Source::default());
-    small.nodes.insert(
-        2,
-        Node { name, target, args, outputs: vec![picked], listed: false, source, graph: 1, origin: paring::model::Origin::New },
-    );
+    let origin = paring::model::Origin::New(Some(0)); // it stands for the linear layer
+    small.nodes.insert(2, Node { name, target, args, outputs: vec![picked], listed: false, source, graph: 1, origin });
     small.tensors.push(Tensor {
         name: "pick".to_owned(),
         value: index,
@@ -330,7 +328,7 @@ fn edits_are_written() {
     assert_eq!(inner["inputs"][2], tensor("c_pick"));
     assert_eq!((&inner["nodes"][1]["name"], &inner["nodes"][1]["outputs"][0]), (&json!("relu_kept"), &tensor("relu_kept")));
     assert_eq!(inner["nodes"][2]["outputs"][0], tensor("relu"));
-    assert_eq!(inner["nodes"][2]["metadata"], inner["nodes"][1]["metadata"]);
+    assert_eq!(inner["nodes"][2]["metadata"], inner["nodes"][0]["metadata"], "those of the node it stands for");
     assert_eq!(inner["tensor_values"]["c_pick"], meta(5, &[2], &[1]));
     let sizes = &inner["tensor_values"]["linear"];
     let batch = &program()["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][0];
@@ -373,7 +371,7 @@ fn outputs_and_nodes_may_change() {
         target: "aten.neg.default".to_owned(),
         args,
         outputs: vec![added],
-        origin: paring::model::Origin::New,
+        origin: paring::model::Origin::New(None),
         ..dropped
     });
     small.outputs = vec![added];

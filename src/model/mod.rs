@@ -92,8 +92,9 @@ pub enum Origin {
     Listed(usize),
     /// Nowhere by itself: it says what a condition or a loop does with its values, and belongs to that.
     Implied,
-    /// Nowhere: a plan inserted it.
-    New,
+    /// Nowhere: a plan inserted it. It stands for the node at this position of its graph, whose module and line it has; `None`
+    /// where it stands for none.
+    New(Option<usize>),
 }
 
 /// An argument of a node.

@@ -63,6 +63,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
                     None => dropped[node.index()] = true,
                 }
                 let (source, number) = (old.source.clone(), old.graph);
+                let stands_for = if let Origin::Listed(at) = old.origin { Some(at) } else { None };
                 let new = nodes.iter().map(|n| Node {
                     name: small.values[n.output.index()].name.clone(),
                     target: n.target.clone(),
@@ -71,7 +72,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
                     listed: false,
                     source: source.clone(),
                     graph: number,
-                    origin: Origin::New,
+                    origin: Origin::New(stands_for),
                 });
                 after.entry(*node).or_default().extend(new);
             }

@@ -128,7 +128,7 @@ fn graph(rules: &RuleSet, rule: &Rule, case: &Case, target: &str) -> Result<Grap
         listed: schema.is_some_and(Schema::gives_list),
         source: Source::default(),
         graph: 0,
-        origin: Origin::New,
+        origin: Origin::New(None),
     });
     Ok(graph)
 }

@@ -33,7 +33,7 @@ pub(super) fn order(scopes: &Scopes, small: &Graph) -> Result<Vec<Vec<Item>>, Fo
         match node.origin {
             Origin::Implied => continue,
             Origin::Listed(position) => order.entered_until(node.graph, position),
-            Origin::New => {}
+            Origin::New(_) => {}
         }
         order.lists[node.graph].push(Item::Node(index));
     }

@@ -59,6 +59,12 @@ impl Patch<'_> {
         let mut before: Vec<Option<Value>> = std::mem::take(list(json, "nodes")?).into_iter().map(Some).collect();
         let metadata = |node: &Option<Value>| node.as_ref().and_then(|n| n.get("metadata")).cloned();
         let mut near = before.iter().find_map(metadata).unwrap_or_else(|| json!({}));
+        let replaced = self.order[number].iter().filter_map(|item| match item {
+            Item::Node(index) if let Origin::New(at) = self.small.nodes[*index].origin => at,
+            _ => None,
+        });
+        let replaced: FxHashMap<usize, Value> =
+            replaced.filter_map(|at| Some((at, before.get(at).and_then(metadata)?))).collect();
         let mut take = |position: usize| {
             let node = before.get_mut(position).and_then(Option::take);
             node.ok_or_else(|| FormatError::edit(format!("node {position} of graph {number} is there twice or not at all")))
@@ -81,7 +87,8 @@ impl Patch<'_> {
                 Item::Node(index) => {
                     let node = &self.small.nodes[*index];
                     match node.origin {
-                        Origin::New | Origin::Implied => self.new_node(node, &near)?,
+                        Origin::New(at) => self.new_node(node, at.and_then(|at| replaced.get(&at)).unwrap_or(&near))?,
+                        Origin::Implied => self.new_node(node, &near)?,
                         Origin::Listed(position) => {
                             let mut json = take(position)?;
                             self.node(&mut json, node, position)?;

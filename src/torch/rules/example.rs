@@ -83,7 +83,7 @@ impl Example {
             listed: false,
             source: Source::default(),
             graph: 0,
-            origin: Origin::New,
+            origin: Origin::New(None),
         });
     }
 
