@@ -10,6 +10,7 @@ use super::composite::{Composite, composites};
 use super::error::PropagateError;
 use super::fit::fit;
 use super::layout::layout;
+use super::norm::{Normed, normed};
 use super::sketch::{Call, Sketch, dim};
 use crate::model::{Graph, Node, NodeId, Size, ValueId};
 use crate::rule::{Body, Pick, Rule, RuleSet, Val, eval};
@@ -81,6 +82,11 @@ impl Propagation {
             }
             _ => None,
         }
+    }
+
+    /// The stored tensors of a weight that a node divides by its norm and whose share a scale can take up.
+    pub fn normed(&self, graph: &Graph, bound: &Bound) -> Option<Normed> {
+        normed(graph, &self.aliases, graph.node(bound.node), &bound.rule)
     }
 
     /// True for a value inside a composite: nothing else reads it, and its axes follow from the ends.
@@ -366,6 +372,11 @@ impl Propagation {
         let chosen = |picks: &[Pick]| choose(picks, &letters, &operands, &call);
         if tie != Tie::Composite {
             locked.extend(chosen(&rule.lock));
+            if let Some(norm) = &rule.norm
+                && normed(graph, &self.aliases, node, &rule).is_none()
+            {
+                locked.extend(chosen(&norm.over));
+            }
         }
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].made && !letters[*l as usize].free));
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].name.starts_with('#')));

@@ -46,7 +46,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
     let mut dropped = vec![false; graph.nodes.len()];
     for edit in &plan.edits {
         match &edit.change {
-            Change::Fold { .. } => {}
+            Change::Fold { .. } | Change::Rescale { .. } => {}
             Change::Slice { tensor, dim, keep } => small.tensors[*tensor].shape[*dim] = keep.len(),
             Change::Set { node, arg, to } => set(&mut small.nodes[node.index()], arg, to),
             Change::Become { node, target, args } => {

@@ -137,6 +137,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        self.rescale(bound);
         self.defaults(bound, &call, &sizes)?;
         self.statistic(bound, &call, &sizes)
     }

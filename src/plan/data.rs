@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::rescale::Norms;
 use super::{Change, Elements, Keep, Plan, Unified};
 use crate::format::{Archive, FormatError, Payload};
 use crate::model::{DType, Graph, Role, Tensor};
@@ -25,10 +26,10 @@ pub fn payloads<'a>(
     let mut cut: HashMap<usize, usize> = HashMap::new();
     let first = graph.first_names();
     let kept = slices(plan);
-    let added = added(plan);
+    let (added, rescaled) = (added(plan), plan.rescaled());
     let touched = |k: usize| {
         let t = &graph.tensors[k];
-        small_shape(small, k) != t.shape.as_slice() || added.contains_key(&k) || (t.role == Role::Parameter && masks.masked(k))
+        small_shape(small, k) != t.shape.as_slice() || added.contains_key(&k) || rescaled.iter().any(|(scale, of)| [scale, of].contains(&&k)) || (t.role == Role::Parameter && masks.masked(k))
     };
     let touched: Vec<bool> = (0..graph.tensors.len()).map(touched).collect();
     for (k, t) in graph.tensors.iter().enumerate() {
@@ -45,8 +46,16 @@ pub fn payloads<'a>(
             Some(at) => at,
             None => {
                 let bytes = archive.storage(t.storage)?;
-                let places = (0..t.shape.len()).map(|d| places(kept.get(&(k, d)).copied(), t.shape[d])).collect();
-                let job = Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied() };
+                let places = places_of(&kept, graph, k);
+                let rescale = match rescaled.iter().find(|(scale, of)| [*scale, *of].contains(&k)) {
+                    Some((scale, of)) => {
+                        let (scale, of) = (&graph.tensors[*scale], *of);
+                        let (bytes, places) = (archive.storage(graph.tensors[of].storage)?, places_of(&kept, graph, of));
+                        Some(Rescaled { of, tensor: &graph.tensors[of], bytes, places, small: &scale.shape })
+                    }
+                    None => None,
+                };
+                let job = Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied(), rescale };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1
@@ -113,6 +122,12 @@ impl Places {
     }
 }
 
+/// The kept places of all dimensions of a tensor.
+fn places_of(kept: &HashMap<(usize, usize), &Keep>, graph: &Graph, k: usize) -> Vec<Places> {
+    let shape = &graph.tensors[k].shape;
+    (0..shape.len()).map(|d| places(kept.get(&(k, d)).copied(), shape[d])).collect()
+}
+
 /// What each dimension that is cut keeps.
 fn slices(plan: &Plan) -> HashMap<(usize, usize), &Keep> {
     let mut found = HashMap::new();
@@ -153,7 +168,7 @@ pub(super) fn zeroed(graph: &Graph, plan: &Plan, masks: &Unified) -> Vec<bool> {
     let kept = slices(plan);
     let some = |(k, t): (usize, &Tensor)| {
         let Some(mask) = (t.role == Role::Parameter).then(|| masks.given_mask(k)).flatten() else { return false };
-        let places: Vec<Places> = (0..t.shape.len()).map(|d| places(kept.get(&(k, d)).copied(), t.shape[d])).collect();
+        let places = places_of(&kept, graph, k);
         cut(&mask, &t.shape, 1, &places).contains(&0)
     };
     graph.tensors.iter().enumerate().map(some).collect()
@@ -168,6 +183,32 @@ struct Job<'a> {
     index: usize,
     /// What is added to each element before the cut.
     add: Option<&'a [f64]>,
+    rescale: Option<Rescaled<'a>>,
+}
+
+/// A tensor that is divided by its norm.
+struct Rescaled<'a> {
+    of: usize,
+    tensor: &'a Tensor,
+    bytes: Cow<'a, [u8]>,
+    places: Vec<Places>,
+    /// The sizes of its scale.
+    small: &'a [usize],
+}
+
+impl Rescaled<'_> {
+    fn norms(&self, masks: &Unified) -> Norms {
+        let (t, width) = (self.tensor, self.tensor.dtype.bytes());
+        let mut whole = Vec::with_capacity(t.numel() * width);
+        let all: Vec<Places> = t.shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
+        let dense = Strided { bytes: &self.bytes, strides: &t.strides, width, places: &all, whole: &vec![true; t.shape.len() + 1] };
+        dense.gather(&mut Vec::new(), t.offset, &mut whole);
+        let mut values = floats(&mut whole, t.dtype);
+        if let Some(mask) = masks.given_mask(self.of) {
+            values.iter_mut().zip(mask.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);
+        }
+        Norms::new(&values, &t.shape, self.small, &self.places)
+    }
 }
 
 impl Job<'_> {
@@ -203,6 +244,13 @@ impl Job<'_> {
             );
             for (element, x) in out.chunks_exact_mut(width).zip(cut.as_chunks::<8>().0) {
                 add_to(element, t.dtype, f64::from_le_bytes(*x));
+            }
+        }
+        if let Some(rescale) = &self.rescale {
+            let norms = rescale.norms(self.masks);
+            match rescale.of == self.index {
+                true => norms.revive(&mut out, t.dtype),
+                false => norms.scale(&mut out, t.dtype, &t.shape, &self.places),
             }
         }
         out
@@ -299,25 +347,44 @@ pub(super) fn mask_element(element: &mut [u8], dtype: DType) {
 
 /// Adds a number to an element of a floating point type, in double precision.
 pub(super) fn add_to(element: &mut [u8], dtype: DType, x: f64) {
+    map_float(element, dtype, |y| y + x);
+}
+
+/// Gives an element of a floating point type another value, in double precision.
+pub(super) fn map_float(element: &mut [u8], dtype: DType, f: impl Fn(f64) -> f64) {
     match (dtype, &mut *element) {
-        (DType::F64, [a, b, c, d, e, f, g, h]) => {
-            let sum = f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) + x;
-            element.copy_from_slice(&sum.to_le_bytes());
+        (DType::F64, [a, b, c, d, e, g, h, i]) => {
+            let x = f(f64::from_le_bytes([*a, *b, *c, *d, *e, *g, *h, *i]));
+            element.copy_from_slice(&x.to_le_bytes());
         }
         (DType::F32, [a, b, c, d]) => {
-            let sum = f64::from(f32::from_le_bytes([*a, *b, *c, *d])) + x;
-            element.copy_from_slice(&(sum as f32).to_le_bytes());
+            let x = f(f64::from(f32::from_le_bytes([*a, *b, *c, *d])));
+            element.copy_from_slice(&(x as f32).to_le_bytes());
         }
         (DType::F16, [a, b]) => {
-            let sum = f64::from(half::f16::from_le_bytes([*a, *b])) + x;
-            element.copy_from_slice(&half::f16::from_f64(sum).to_le_bytes());
+            let x = f(f64::from(half::f16::from_le_bytes([*a, *b])));
+            element.copy_from_slice(&half::f16::from_f64(x).to_le_bytes());
         }
         (DType::BF16, [a, b]) => {
-            let sum = f64::from(half::bf16::from_le_bytes([*a, *b])) + x;
-            element.copy_from_slice(&half::bf16::from_f64(sum).to_le_bytes());
+            let x = f(f64::from(half::bf16::from_le_bytes([*a, *b])));
+            element.copy_from_slice(&half::bf16::from_f64(x).to_le_bytes());
         }
         _ => {}
     }
+}
+
+/// The elements of a floating point type.
+pub(super) fn floats(bytes: &mut [u8], dtype: DType) -> Vec<f64> {
+    let mut out = Vec::with_capacity(bytes.len() / dtype.bytes());
+    for element in bytes.chunks_exact_mut(dtype.bytes()) {
+        let at = std::cell::Cell::new(0.0);
+        map_float(element, dtype, |x| {
+            at.set(x);
+            x
+        });
+        out.push(at.get());
+    }
+    out
 }
 
 #[cfg(test)]

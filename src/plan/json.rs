@@ -34,6 +34,9 @@ pub fn to_json(graph: &Graph, plan: &Plan, masks: &Unified) -> Value {
                     }
                 }
                 Change::Fold { tensor, add } => json!({"edit": "fold", "tensor": graph.tensors[*tensor].name, "add": add}),
+                Change::Rescale { tensor, of } => {
+                    json!({"edit": "rescale", "tensor": graph.tensors[*tensor].name, "of": graph.tensors[*of].name})
+                }
                 Change::Set { node: id, arg: name_of_arg, to } => {
                     let old = graph.node(*id).arg(name_of_arg).map_or(Value::Null, |a| arg(a, &name));
                     json!({"edit": "set", "node": node(*id), "arg": name_of_arg, "old": old, "new": arg(to, &name)})

@@ -10,6 +10,7 @@ mod ghost;
 mod json;
 mod numbers;
 mod repair;
+mod rescale;
 pub mod transfer;
 mod unified;
 mod want;
@@ -41,6 +42,14 @@ pub struct Plan {
     pub maps: Vec<(NodeId, ValueId)>,
 }
 
+impl Plan {
+    /// Scales that take up what goes of another tensor, and that one.
+    pub fn rescaled(&self) -> Vec<(usize, usize)> {
+        let pair = |e: &Edit| if let Change::Rescale { tensor, of } = e.change { Some((tensor, of)) } else { None };
+        self.edits.iter().filter_map(pair).collect()
+    }
+}
+
 /// One change and its reason.
 #[derive(Clone, Debug)]
 pub struct Edit {
@@ -68,6 +77,14 @@ pub enum Change {
         tensor: usize,
         /// What is added, by position before the cut.
         add: Vec<f64>,
+    },
+    /// Multiply a stored tensor by the norm of what stays of another over the norm of all of it: that of the elements which it is
+    /// broadcast with. Where nothing but zeros stays, it becomes zero and the other one.
+    Rescale {
+        /// Index into the program's tensors.
+        tensor: usize,
+        /// The one that is divided by its norm.
+        of: usize,
     },
     /// Give an argument another value.
     Set {

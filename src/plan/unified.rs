@@ -96,7 +96,7 @@ impl Unified<'_> {
         if self.solution.lossless {
             return keep;
         }
-        for d in 0..t.shape.len() {
+        for d in (0..t.shape.len()).filter(|_| !self.solution.unmasked[k]) {
             let Some(kept) = self.solution.dim(self.p, t.value, d) else { continue };
             let inner: usize = t.shape[d + 1..].iter().product();
             if let Some(link) = self.solution.ragged(self.p, t.value, d) {

@@ -31,6 +31,8 @@ pub struct Rule {
     pub statistic: Option<Statistic>,
     /// Where numbers at removed positions of a summed axis can be added.
     pub fold: Option<FoldInto>,
+    /// The operand that is divided by its norm, and the one that gives the result another.
+    pub norm: Option<Normed>,
     /// Multiply-accumulates for each element of the first output, where the default (see the guide) does not hold.
     pub macs: Option<Expr>,
     /// The number that the operator gives, where it gives one and no tensor.
@@ -43,6 +45,8 @@ pub struct Rule {
     pub views: Option<String>,
     /// The operands that make the output's axes, where the default (see the guide) does not hold.
     pub makes: Option<Vec<String>>,
+    /// The operand that is a kernel, even where data have a part in it.
+    pub kernel: Option<String>,
     /// Calls and what must come of them.
     pub tests: Vec<Case>,
     /// Calls other than those of `tests` may be drawn from the notation to try the rule.
@@ -176,6 +180,13 @@ pub struct Facts {
     pub random: Option<Expr>,
 }
 
+impl Facts {
+    /// The four facts, by name.
+    pub fn all(&self) -> [(&'static str, &Option<Expr>); 4] {
+        [("zero", &self.zero), ("finite", &self.finite), ("nonneg", &self.nonneg), ("nonzero", &self.nonzero)]
+    }
+}
+
 /// `statistic:`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistic {
@@ -196,6 +207,18 @@ pub struct FoldInto {
     pub when: Option<Expr>,
     /// Where not: a letter that slides, and its position for those of the others.
     pub window: Option<(String, Expr)>,
+}
+
+/// `norm:`: the operator divides an operand by its Euclidean norm over some letters and multiplies by another operand that lacks
+/// them. What goes of the former is taken up by the latter, and is never made zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normed {
+    /// The operand that is divided by its norm.
+    pub of: String,
+    /// The letters of that norm.
+    pub over: Vec<Pick>,
+    /// The operand that it is multiplied by.
+    pub scale: String,
 }
 
 /// `name = aten.mul.Scalar(self=out, other=kept / total) if condition`
@@ -343,7 +366,7 @@ eq_without_span! {
     Statement: name, op, args, condition;
     Claim: expr;
     Case: op, inputs, values, out, same, apart, locked, free;
-    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, fold, macs, number, becomes, writes, views, makes, tests, drawn;
+    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, fold, norm, macs, number, becomes, writes, views, makes, kernel, tests, drawn;
 }
 
 impl std::fmt::Display for Place {

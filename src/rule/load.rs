@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use miette::NamedSource;
 
-use super::ast::{Body, Expr, Facts, FoldInto, Pick, Place, Rule, Statement, Statistic};
+use super::ast::{Body, Expr, Facts, FoldInto, Normed, Pick, Place, Rule, Statement, Statistic};
 use super::check;
 use super::error::{RuleError, closest};
 use super::formula::{parse_call, parse_formula, parse_item, parse_layout, parse_statement};
@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 30] = [
     "op",
     "rule",
     "layout",
@@ -27,6 +27,7 @@ const KEYS: [&str; 28] = [
     "args",
     "default",
     "makes",
+    "kernel",
     "writes",
     "views",
     "becomes",
@@ -41,6 +42,7 @@ const KEYS: [&str; 28] = [
     "random",
     "statistic",
     "fold",
+    "norm",
     "macs",
     "number",
     "tests",
@@ -180,6 +182,7 @@ impl Reader<'_> {
             facts: Facts::default(),
             statistic: None,
             fold: None,
+            norm: None,
             macs: None,
             number: None,
             becomes: None,
@@ -187,6 +190,7 @@ impl Reader<'_> {
             views: None,
             drawn: true,
             makes: None,
+            kernel: None,
             tests: Vec::new(),
             place,
         };
@@ -237,6 +241,7 @@ impl Reader<'_> {
             "lock" => rule.lock = self.picks("lock", value),
             "free" => rule.free = self.strings("free", value),
             "makes" => rule.makes = Some(self.strings("makes", value)),
+            "kernel" => rule.kernel = self.text(value, "the name of an operand"),
             "writes" => rule.writes = Some(self.strings("writes", value)),
             "drawn" => match self.text(value, "`never`") {
                 Some(text) if text == "never" => rule.drawn = false,
@@ -258,6 +263,7 @@ impl Reader<'_> {
             "random" => rule.facts.random = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
             "fold" => rule.fold = self.fold(value),
+            "norm" => rule.norm = self.norm(value),
             "macs" => rule.macs = self.formula(value),
             "number" => rule.number = self.formula(value),
             "tests" => rule.tests = self.cases(value),
@@ -414,6 +420,36 @@ impl Reader<'_> {
             self.error("entry", node.span(), "a fold names an operand".into(), "expected `into:`", None);
         }
         into.map(|into| FoldInto { into, when, window })
+    }
+
+    /// `{ of: operand, over: letters, scale: operand }`.
+    fn norm(&mut self, node: &Node) -> Option<Normed> {
+        let Content::Map(pairs) = &node.content else {
+            self.wrong_type(node, "a map with `of:`, `over:` and `scale:`");
+            return None;
+        };
+        let (mut of, mut over, mut scale) = (None, Vec::new(), None);
+        let before = self.errors.len();
+        for (key, value) in pairs {
+            let name = key.text().unwrap_or("");
+            self.site(format!("norm.{name}"), value);
+            match name {
+                "of" => of = self.text(value, "the name of an operand"),
+                "over" => over = self.picks("norm.over", value),
+                "scale" => scale = self.text(value, "the name of an operand"),
+                _ => self.unknown_key(key, &["of", "over", "scale"]),
+            }
+        }
+        match (of, scale) {
+            (Some(of), Some(scale)) if !over.is_empty() => Some(Normed { of, over, scale }),
+            _ => {
+                if self.errors.len() == before {
+                    let message = "a norm says of what it is, over which letters, and what the result is multiplied by".to_owned();
+                    self.error("entry", node.span(), message, "expected `of:`, `over:` and `scale:`", None);
+                }
+                None
+            }
+        }
     }
 
     fn statements(&mut self, path: &str, node: &Node) -> Vec<Statement> {

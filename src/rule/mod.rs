@@ -22,7 +22,7 @@ mod syntax;
 mod tree;
 
 pub use ast::{
-    Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, FoldInto, LayoutCall, Letter, Operand, Pattern, Pick, Place, Rule,
+    Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, FoldInto, LayoutCall, Letter, Normed, Operand, Pattern, Pick, Place, Rule,
     Statement, Statistic, Unary,
 };
 pub use check::layout_meaning;

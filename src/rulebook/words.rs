@@ -133,9 +133,8 @@ fn layout(out: &mut String, rule: &Rule, call: &LayoutCall) {
 fn values(out: &mut String, rule: &Rule) {
     let facts = &rule.facts;
     let copies = matches!(rule.body, Body::Layout(_));
-    let clauses = [("zero", &facts.zero), ("finite", &facts.finite), ("nonneg", &facts.nonneg), ("nonzero", &facts.nonzero)];
     out.push_str("\nat a removed position the result\n");
-    for (fact, clause) in clauses {
+    for (fact, clause) in facts.all() {
         let text = match (clause, fact, copies) {
             (Some(e), ..) => clause_in_words(e, fact),
             (None, "finite", false) => "where all operands are".to_owned(),
@@ -151,6 +150,11 @@ fn values(out: &mut String, rule: &Rule) {
     if let Some(fold) = &rule.fold {
         let when = fold.when.as_ref().map(|e| format!(" if `{e}`")).unwrap_or_default();
         let _ = writeln!(out, "\nnumbers at removed positions of a summed axis go into `{}`{when}", fold.into);
+    }
+    if let Some(norm) = &rule.norm {
+        let over = norm.over.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (of, scale) = (&norm.of, &norm.scale);
+        let _ = writeln!(out, "\n`{of}` is divided by its norm over {over}: what goes of it is never masked, and `{scale}` takes up its share");
     }
     if let Some(summed) = &facts.summed {
         let _ = writeln!(out, "\na removed position of a summed axis contributes nothing {}", clause_in_words(summed, "zero"));
@@ -200,6 +204,10 @@ fn clause_in_words(e: &Expr, fact: &str) -> String {
     match e {
         Expr::Name(n) if n == "never" => "is never known to be".to_owned(),
         Expr::Name(n) if n == "always" => "always".to_owned(),
+        Expr::List(items) => {
+            let one = |(k, e): (usize, &Expr)| format!("({}) {}", k + 1, clause_in_words(e, fact));
+            items.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+        }
         e => format!("where {}", condition(e, fact, false)),
     }
 }
@@ -214,7 +222,8 @@ fn condition(e: &Expr, fact: &str, inner: bool) -> String {
         Expr::Name(n) if n == "all" => format!("all operands are {}", adjective(fact)),
         Expr::Name(_) | Expr::Index(..) => format!("`{e}` is {}", adjective(fact)),
         Expr::Call(f, args) if ["zero", "finite", "nonneg", "nonzero"].contains(&f.as_str()) => {
-            format!("`{}` is {}", args.first().map(ToString::to_string).unwrap_or_default(), adjective(f))
+            let at = args.get(1).map(|letter| format!(" at its positions of {letter}")).unwrap_or_default();
+            format!("`{}` is {}{at}", args.first().map(ToString::to_string).unwrap_or_default(), adjective(f))
         }
         Expr::Binary(op @ (Binary::And | Binary::Or), a, b) => {
             // `a and b and c` needs no brackets.

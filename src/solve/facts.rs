@@ -56,6 +56,8 @@ pub struct Clauses<'a> {
     pub assumed: u8,
     /// Facts are about all elements; else about those alone whose other coordinates stay, as all others are masked.
     pub whole: bool,
+    /// Which of the results is asked about.
+    result: usize,
     /// Every element is asked about: nothing is taken for granted.
     everywhere: bool,
     tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
@@ -95,11 +97,21 @@ impl<'a> Clauses<'a> {
             operands,
             assumed: 0,
             whole: false,
+            result: 0,
             everywhere: false,
             tables: FxHashMap::default(),
             last: None,
             fill: None,
         }
+    }
+
+    /// Turns to one of the results. False if the rule says nothing of it.
+    pub fn turn(&mut self, result: usize) -> bool {
+        self.result = result;
+        let rule = &self.bound.rule;
+        // Clauses speak of the first result, unless there is one for each; of copies, and where the rule requires some facts, of all.
+        let listed = rule.facts.all().into_iter().any(|(_, clause)| matches!(clause, Some(Expr::List(items)) if result < items.len()));
+        self.bound.copies || result == 0 || rule.facts.require.is_some() || listed
     }
 
     /// The facts of a result at one position of one dimension.
@@ -147,6 +159,10 @@ impl<'a> Clauses<'a> {
         ];
         let mut flags = 0;
         for (kind, clause) in clauses {
+            let clause = match clause {
+                Some(Expr::List(items)) => Some(items.get(self.result).unwrap_or(&Expr::Bool(false))),
+                clause => clause.as_ref(),
+            };
             let holds = match clause {
                 Some(clause) => self.clause(clause, kind, coords, apart),
                 None if self.bound.copies || kind == FINITE => self.all(kind, coords, apart),
@@ -210,11 +226,15 @@ impl<'a> Clauses<'a> {
             Expr::Unary(Unary::Not, e) => !self.clause(e, kind, coords, apart),
             Expr::Binary(Binary::And, a, b) => self.clause(a, kind, coords, apart) && self.clause(b, kind, coords, apart),
             Expr::Binary(Binary::Or, a, b) => self.clause(a, kind, coords, apart) || self.clause(b, kind, coords, apart),
-            Expr::Call(name, args) => match (name.as_str(), args.as_slice()) {
-                ("zero", [e]) => self.clause(e, ZERO, coords, apart),
-                ("finite", [e]) => self.clause(e, FINITE, coords, apart),
-                ("nonneg", [e]) => self.clause(e, NONNEG, coords, apart),
-                ("nonzero", [e]) => self.clause(e, NONZERO, coords, apart),
+            Expr::Call(name, args) => match (fact(name), args.as_slice()) {
+                (Some(kind), [e]) => self.clause(e, kind, coords, apart),
+                (Some(kind), [e, Expr::Name(letter)]) => {
+                    // Of that letter's position alone: where another is asked about, of all that stay.
+                    let bound = self.bound;
+                    let here = |l: usize| bound.letters[l].name == *letter;
+                    let coords: Coords = coords.iter().enumerate().map(|(l, c)| c.filter(|_| here(l))).collect();
+                    self.clause(e, kind, &coords, apart)
+                }
                 _ => self.condition(clause),
             },
             Expr::Name(name) => match name.as_str() {
@@ -344,6 +364,17 @@ impl<'a> Clauses<'a> {
 
     fn stays(&self, letter: LetterId, position: u32) -> bool {
         self.kept[letter as usize].as_ref().is_none_or(|k| k.get(position as usize).copied().unwrap_or(true))
+    }
+}
+
+/// The fact that a function of clauses asks about.
+fn fact(name: &str) -> Option<u8> {
+    match name {
+        "zero" => Some(ZERO),
+        "finite" => Some(FINITE),
+        "nonneg" => Some(NONNEG),
+        "nonzero" => Some(NONZERO),
+        _ => None,
     }
 }
 

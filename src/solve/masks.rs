@@ -32,7 +32,7 @@ pub type Masks<'a> = IndexMap<String, Mask<'a>>;
 #[derive(Clone, Debug)]
 pub struct Given<'a> {
     /// The mask.
-    pub mask: &'a Mask<'a>,
+    pub mask: Mask<'a>,
     /// For each dimension and position: whether anything of that slice is kept. A mask of one number a channel says so of
     /// one dimension only, which [`Given::channel`] finds later.
     pub slices: Vec<Option<Vec<bool>>>,
@@ -62,8 +62,11 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Give
         if !whole && !per_channel {
             return Err(SolveError::MaskShape { name: name.clone(), mask: mask.shape.clone(), parameter: shape.clone() });
         }
-        let slices = if whole { slices(&mask.keep, shape) } else { vec![None; shape.len()] };
-        out[k] = Some(Given { mask, slices, per_channel });
+        let mask = Mask { shape: mask.shape.clone(), keep: Cow::Borrowed(&mask.keep) };
+        out[k] = Some(match whole {
+            true => Given::whole(mask),
+            false => Given { mask, slices: vec![None; shape.len()], per_channel },
+        });
     }
     // A mask for one name of a tied parameter holds for the others.
     let first = graph.first_names();
@@ -85,7 +88,13 @@ fn is_computed(graph: &Graph, name: &str) -> bool {
     graph.tensors.iter().any(|t| t.name.starts_with(&prefix) || older.contains(&t.name))
 }
 
-impl Given<'_> {
+impl<'a> Given<'a> {
+    /// A mask of the parameter's sizes.
+    pub fn whole(mask: Mask<'a>) -> Given<'a> {
+        let slices = slices(&mask.keep, &mask.shape);
+        Given { mask, slices, per_channel: false }
+    }
+
     /// Takes a mask of one number a channel as one of this dimension.
     pub fn channel(&mut self, dim: usize) {
         if self.per_channel && self.slices.iter().all(Option::is_none) {
@@ -107,6 +116,15 @@ impl Given<'_> {
             any[outer * shape[k] + at / own_step % shape[k]] = true;
         }
         Some(any)
+    }
+
+    /// For each position of a dimension, or pair with an outer one, whether the mask leaves nothing there. `shape` is the parameter's.
+    pub fn masked(&self, shape: &[usize], dim: usize, link: Option<Link<usize>>) -> Option<Vec<bool>> {
+        let any = match link {
+            Some(link) => self.pairs(shape, dim, link)?,
+            None => self.slices.get(dim)?.clone()?,
+        };
+        Some(any.into_iter().map(|any| !any).collect())
     }
 
     /// The dimension that a mask of one number a channel speaks of.

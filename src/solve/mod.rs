@@ -8,7 +8,9 @@ mod express;
 mod facts;
 mod fold;
 mod frame;
+mod kernel;
 mod masks;
+mod norm;
 mod number;
 mod positions;
 mod prove;
@@ -34,6 +36,7 @@ pub use error::{SolveError, closest};
 pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
 pub use masks::{Given, Mask, Masks};
+pub use norm::rows;
 pub use prove::Known;
 pub use ragged::Link;
 pub use roles::Roles;
@@ -48,7 +51,7 @@ pub use votes::Conflict;
 use fold::Fold;
 use number::Exact;
 use positions::{Positions, SetId};
-use prove::{Failure, Proof, Prover};
+use prove::{Failure, Proof, Prover, Sources};
 use ragged::Contexts;
 use state::State;
 use votes::Votes;
@@ -127,6 +130,8 @@ pub struct Solution<'a> {
     pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
     pub makes: Vec<Vec<bool>>,
+    /// By tensor: it is cut without being masked, since it is divided by its norm.
+    pub unmasked: Vec<bool>,
     /// Masks that were ignored: of weights that are computed from other parameters.
     pub ignored: Vec<String>,
     /// Where masks disagree.
@@ -195,6 +200,8 @@ pub fn solve<'a>(
     data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
     let (mut given, ignored) = masks::given(graph, masks)?;
+    norm::move_rows(graph, p, &mut given);
+    let unmasked = norm::unmasked(graph, p);
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
@@ -210,10 +217,17 @@ pub fn solve<'a>(
         let parameter = t.role == Role::Parameter;
         // What is written to is something else in the next call.
         let all = if parameter || p.aliases.written(t.value) { 0 } else { data.flags(k) };
-        Known { removed: if parameter { ZERO | FINITE | NONNEG } else { FINITE }, all }
+        let removed = match parameter {
+            true if unmasked[k] => FINITE | NONZERO,
+            true => ZERO | FINITE | NONNEG,
+            false => FINITE,
+        };
+        Known { removed, all }
     };
+    let masked = |k: usize, dim: usize, link| given[k].as_ref().filter(|_| unmasked[k])?.masked(&graph.tensors[k].shape, dim, link);
     let exact = options.lossless.then(|| Exact::new(graph, p, &given, data, options.bias_maps));
-    let settled = settle(graph, rules, p, &mut state, &votes, &known, exact.as_ref());
+    let sources = Sources { known: &known, masked: &masked };
+    let settled = settle(graph, rules, p, &mut state, &votes, &sources, exact.as_ref());
     drop(exact);
     let Settled { uniform, folds, last, mut obstacles, costs, rounds, kept, .. } = settled;
     if options.lossless {
@@ -231,6 +245,7 @@ pub fn solve<'a>(
         folds,
         verdicts,
         makes: roles.makes,
+        unmasked,
         ignored,
         conflicts,
         obstacles,
@@ -261,7 +276,7 @@ fn settle(
     p: &Propagation,
     state: &mut State,
     votes: &Votes,
-    known: &dyn Fn(usize) -> Known,
+    sources: &Sources,
     exact: Option<&Exact>,
 ) -> Settled {
     let mut last = Vec::new();
@@ -272,7 +287,7 @@ fn settle(
         rounds += 1;
         at_least_one(graph, p, state, votes, &mut last);
         even::even_out(state, votes);
-        let Proof { mut failures, uniform, folds, facts } = Prover::run(graph, rules, p, state, known, exact);
+        let Proof { mut failures, uniform, folds, facts } = Prover::run(graph, rules, p, state, sources, exact);
         failures.extend(express::inexpressible(graph, p, state));
         if failures.is_empty() {
             let folds = exact.map_or_else(Vec::new, |exact| folded(p, state, exact, &folds, &mut failures));

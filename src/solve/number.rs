@@ -117,11 +117,7 @@ impl<'a> Exact<'a> {
     fn masked(&self, tensor: usize, dim: usize, link: Option<Link<usize>>) -> Option<Vec<bool>> {
         let t = &self.graph.tensors[tensor];
         let given = self.given[tensor].as_ref().filter(|_| t.role == Role::Parameter && self.fixed[tensor])?;
-        let any = match link {
-            Some(link) => given.pairs(&t.shape, dim, link)?,
-            None => given.slices.get(dim)?.clone()?,
-        };
-        Some(any.into_iter().map(|any| !any).collect())
+        given.masked(&t.shape, dim, link)
     }
 
     /// For each position of a dimension the number that all its elements are; NaN where they are not the same.

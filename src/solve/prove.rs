@@ -14,6 +14,7 @@ use super::fold::{Fold, Folded};
 use super::frame::Frame;
 use super::number::{Exact, of_number};
 use super::positions::SetId;
+use super::ragged::Link;
 use super::state::{State, Why};
 use super::uniform::Uniform;
 use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
@@ -74,6 +75,16 @@ pub struct Known {
     pub all: u8,
 }
 
+/// What stored tensors hold at the start.
+pub struct Sources<'a> {
+    /// Of each tensor.
+    pub known: &'a dyn Fn(usize) -> Known,
+    /// Of a tensor that is cut without being masked: for each position of a dimension whether the given mask makes it zero.
+    pub masked: &'a Masked<'a>,
+}
+
+type Masked<'a> = dyn Fn(usize, usize, Option<Link<usize>>) -> Option<Vec<bool>> + 'a;
+
 /// Walks the graph and returns what has to stay.
 pub struct Prover<'a> {
     pub(super) graph: &'a Graph,
@@ -112,7 +123,7 @@ impl<'a> Prover<'a> {
         rules: &'a RuleSet,
         p: &'a Propagation,
         state: &'a State<'a>,
-        known: &dyn Fn(usize) -> Known,
+        sources: &Sources,
         exact: Option<&'a Exact<'a>>,
     ) -> Proof {
         let mut withdrawn: FxHashMap<SetId, u8> = FxHashMap::default();
@@ -124,7 +135,7 @@ impl<'a> Prover<'a> {
             let folds = Vec::new();
             let mut prover =
                 Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform, exact, folds };
-            prover.sources(known);
+            prover.sources(sources);
             for bound in p.bounds() {
                 prover.node(bound);
             }
@@ -136,13 +147,18 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn sources(&mut self, known: &dyn Fn(usize) -> Known) {
+    fn sources(&mut self, Sources { known, masked }: &Sources) {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             let Some(ids) = &self.p.dims[t.value.index()] else { continue };
             let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
             if let Some(exact) = self.exact {
                 let links: Vec<_> = (0..ids.len()).map(|d| self.state.positions.contexts.dim(&self.p.axes, ids, d)).collect();
                 let mut facts = exact.source(k, &kept, &links);
+                if known(k).removed & (ZERO | NONZERO) == NONZERO {
+                    facts.numbers.clear();
+                    let flags = facts.dims.iter_mut().flatten();
+                    flags.for_each(|f| *f = f.iter().map(|f| if f & ZERO != 0 { *f } else { f | NONZERO }).collect());
+                }
                 facts.all = if !exact.fixed[k] || kept.iter().all(Option::is_none) { 0 } else { known(k).all };
                 self.facts[t.value.index()] = facts;
                 continue;
@@ -151,9 +167,18 @@ impl<'a> Prover<'a> {
                 continue;
             }
             let Known { removed, all } = known(k);
-            let flags = |k: Rc<[bool]>| k.iter().map(|kept| if *kept { ORDINARY } else { removed }).collect();
-            self.facts[t.value.index()] =
-                ValueFacts { dims: kept.into_iter().map(|k| k.map(flags)).collect(), all, ..ValueFacts::default() };
+            let flags = |(d, stays): (usize, Option<Rc<[bool]>>)| {
+                let zero = masked(k, d, self.state.positions.contexts.dim(&self.p.axes, ids, d));
+                let zero = |at: usize| zero.as_ref().is_some_and(|z| z.get(at) == Some(&true));
+                let flag = |(at, kept): (usize, &bool)| match kept {
+                    true => ORDINARY,
+                    false if zero(at) => ZERO | FINITE | NONNEG,
+                    false => removed,
+                };
+                Some(stays?.iter().enumerate().map(flag).collect())
+            };
+            let dims = kept.into_iter().enumerate().map(flags).collect();
+            self.facts[t.value.index()] = ValueFacts { dims, all, ..ValueFacts::default() };
         }
     }
 
@@ -209,14 +234,12 @@ impl<'a> Prover<'a> {
 
     fn results(&self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) -> Vec<(ValueId, ValueFacts)> {
         let mut clauses = self.clauses(bound, call, frame, kept);
-        let all = clauses.everywhere();
         let mut found = Vec::new();
         for (k, output) in bound.outputs.iter().enumerate() {
             let Some(value) = output.value else { continue };
             let ids = self.p.dims[value.index()].as_deref().unwrap_or(&[]);
-            // A rule's clauses speak of the first result; of copies, and where the rule requires some facts, of all.
-            let known = bound.copies || k == 0 || bound.rule.facts.require.is_some();
-            let all = if known { all } else { 0 };
+            let known = clauses.turn(k);
+            let all = if known { clauses.everywhere() } else { 0 };
             let mut facts = ValueFacts { dims: Vec::with_capacity(ids.len()), all, ..ValueFacts::default() };
             // Numbers, as clauses, speak of the first result. Whole numbers and truth values would round them.
             let numbered = self.exact.is_some() && (k == 0 || bound.copies) && self.graph.value(value).dtype.is_float();

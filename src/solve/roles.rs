@@ -1,6 +1,7 @@
 //! Which parameters make an axis, and which only read one.
 
-use rustc_hash::FxHashSet;
+use egg::Id;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::axis::{Bound, BoundOperand, DimExpr, Propagation};
 use crate::model::{Graph, NodeId, ValueId};
@@ -11,6 +12,8 @@ pub struct Roles {
     pub makes: Vec<Vec<bool>>,
     /// For each tensor and dimension: it is summed over the axis. Its mask says nothing about who makes the axis.
     pub reads: Vec<Vec<bool>>,
+    /// Of dimensions that are a merge of several axes: those that a kernel is summed over, where it makes others.
+    pub(super) reads_within: FxHashMap<(usize, usize), Vec<Id>>,
     /// For each value: computed from stored tensors and constants only.
     pub constant: Vec<bool>,
     producer: Vec<Option<NodeId>>,
@@ -22,10 +25,14 @@ impl Roles {
         let shape = |t: &crate::model::Tensor| vec![false; t.shape.len()];
         let none: Vec<Vec<bool>> = graph.tensors.iter().map(shape).collect();
         let (constant, producer) = constants(graph);
-        let mut roles = Roles { makes: none.clone(), reads: none, constant, producer };
+        let mut roles = Roles { makes: none.clone(), reads: none, reads_within: FxHashMap::default(), constant, producer };
         let mut tensor_of = vec![None; graph.values.len()];
         graph.tensors.iter().enumerate().for_each(|(k, t)| tensor_of[t.value.index()] = Some(k));
+        // What products of learned tensors give counts unless all that they give is read by others.
+        let mut products: Vec<(usize, usize)> = Vec::new();
+        let mut outside = FxHashSet::default();
         for bound in p.bounds() {
+            let product = bound.tensors().all(|(_, v)| roles.constant[v.index()]);
             for (operand, value) in roles.weights(bound) {
                 let (made, read) = roles.dims(bound, operand);
                 let behind = |dims: Vec<usize>| dims.into_iter().flat_map(|d| roles.behind(p, (value, d), &tensor_of)).collect();
@@ -35,10 +42,18 @@ impl Roles {
                 if made.iter().any(|(k, _)| read.iter().any(|(r, _)| r == k)) {
                     made.retain(|(k, _)| read.iter().any(|(r, _)| r == k));
                 }
-                made.into_iter().for_each(|(k, d)| roles.makes[k][d] = true);
+                if product {
+                    products.extend(made);
+                } else {
+                    made.into_iter().for_each(|(k, d)| roles.makes[k][d] = true);
+                    outside.extend(read.iter().copied());
+                }
                 read.into_iter().for_each(|(k, d)| roles.reads[k][d] = true);
             }
         }
+        products.into_iter().filter(|place| !outside.contains(place)).for_each(|(k, d)| roles.makes[k][d] = true);
+        roles.kernels(p, &tensor_of);
+        roles.normed(graph, p);
         roles.share(graph);
         roles
     }
@@ -136,7 +151,10 @@ impl Roles {
             let Some(bound) = self.producer[v.index()].and_then(|n| p.maker(v, n)) else { continue };
             let Some(output) = bound.outputs.iter().find(|o| o.value == Some(v)) else { continue };
             let letters = output.dims.get(dim).map(|d| d.letters()).unwrap_or_default();
-            for (operand, value) in bound.tensors() {
+            // Where the rule says whose masks decide, theirs do over the axes that they have.
+            let named = |o: &BoundOperand| bound.rule.makes.as_ref().is_some_and(|names| names.contains(&o.arg));
+            let decided = bound.tensors().any(|(o, _)| named(o) && letters.iter().any(|l| o.holds(*l)));
+            for (operand, value) in bound.tensors().filter(|(o, _)| !decided || named(o)) {
                 let holds = |d: &DimExpr| d.letters().iter().any(|l| letters.contains(l));
                 todo.extend((0..operand.dims.len()).filter(|k| holds(&operand.dims[*k])).map(|k| (value, k)));
             }

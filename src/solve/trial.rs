@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::number::Exact;
 use super::positions::Positions;
+use super::prove::Sources;
 use super::ragged::Contexts;
 use super::roles::Roles;
 use super::state::{State, Why};
@@ -51,7 +52,8 @@ pub fn trial(
         state.keep_atom(atom, Why::NoMaker);
     }
     let exact = data.map(|data| Exact::new(graph, p, &given, data, true));
-    let settled = settle(graph, rules, p, &mut state, &votes, known, exact.as_ref());
+    let sources = Sources { known, masked: &|_, _, _| None };
+    let settled = settle(graph, rules, p, &mut state, &votes, &sources, exact.as_ref());
     drop(exact);
     let Settled { uniform, folds, facts, last, obstacles, rounds, kept, .. } = settled;
     let solution = Solution {
@@ -62,6 +64,7 @@ pub fn trial(
         folds,
         verdicts: None,
         makes: roles.makes,
+        unmasked: vec![false; graph.tensors.len()],
         ignored: Vec::new(),
         conflicts: Vec::new(),
         obstacles,

@@ -69,6 +69,18 @@ impl Votes {
             }
             let dims = p.dims[tensor.value.index()].as_deref().unwrap_or(&[]);
             for (d, id) in dims.iter().enumerate() {
+                if roles.within(k, d) {
+                    let any = given[k].as_ref().and_then(|g| g.slices.get(d)?.as_deref());
+                    let unmasked = any.is_none() && (given[k].is_some() || options.unmasked_abstain);
+                    for (part, kept) in roles.made_within(p, (k, d), *id, any).into_iter().flatten().filter(|_| !unmasked) {
+                        let list = positions.of(&p.axes, part).into_iter().flat_map(|list| list.to_vec());
+                        for (set, kept) in list.zip(kept).filter(|(set, _)| *set != STAYS) {
+                            let tally = by_set.entry(set).or_default();
+                            if kept { tally.keep.push(k) } else { tally.drop.push(k) }
+                        }
+                    }
+                    continue;
+                }
                 let Some(list) = positions.of(&p.axes, *id) else { continue };
                 let (makes, reads) = (roles.makes[k][d], roles.reads[k][d]);
                 match &given[k] {

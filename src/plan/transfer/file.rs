@@ -49,6 +49,7 @@ pub(super) enum Kind {
 pub(super) enum PlannedEdit {
     Slice { tensor: String, dim: usize, of: usize, by: Option<By>, keep: Vec<Kept> },
     Fold { tensor: String, add: Vec<f64> },
+    Rescale { tensor: String, of: String },
     Set { node: PlannedNode, arg: String, old: Value, new: Value },
     Become { node: PlannedNode, op: String, reason: Option<String> },
     Insert { node: PlannedNode, nodes: Vec<NewOp>, reason: Option<String> },
@@ -123,6 +124,26 @@ impl PlanFile {
             folds.insert(k, add.as_slice());
         }
         Ok(folds)
+    }
+
+    /// Scales that take up what goes of another tensor, and that, by their numbers.
+    pub(super) fn rescaled(&self) -> Result<Vec<(usize, usize)>, TransferError> {
+        let number = |name: &str| {
+            let k = self.tensors.iter().position(|t| t.name == name);
+            k.ok_or_else(|| self.contradiction(format!("it rescales by `{name}`, which the list of tensors does not have")))
+        };
+        let mut found = Vec::new();
+        for edit in &self.edits {
+            let PlannedEdit::Rescale { tensor, of } = edit else { continue };
+            let (scale, of) = (number(tensor)?, number(of)?);
+            let (small, big) = (&self.tensors[scale].shape, &self.tensors[of].shape);
+            let fits = |(s, b): (&usize, &usize)| s == b || *s == 1;
+            if !small.is_empty() && (small.len() != big.len() || !small.iter().zip(big).all(fits)) {
+                return Err(self.contradiction(format!("the sizes of `{tensor}` are not those of a scale of `{}`", self.tensors[of].name)));
+            }
+            found.push((scale, of));
+        }
+        Ok(found)
     }
 
     /// For each tensor that is cut, by its number, the kept places of every dimension.

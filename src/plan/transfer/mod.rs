@@ -13,7 +13,8 @@ use safetensors::Dtype;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::data::{Places, add_to, cut, mask_element};
+use super::data::{Places, add_to, cut, floats, mask_element};
+use super::rescale::Norms;
 use crate::format::checkpoint::{Checkpoint, CheckpointError, Entry, Shard, Stored, write_index, write_shard};
 use crate::format::masks::{Mask, read_safetensors};
 use crate::format::{FormatError, Pending, persist_all};
@@ -94,7 +95,7 @@ pub fn transfer(
     output: &Path,
 ) -> Result<Transferred, TransferError> {
     let checkpoint = Checkpoint::open(weights)?;
-    let (cuts, folds) = (plan.cuts()?, plan.folds()?);
+    let (cuts, folds, rescaled) = (plan.cuts()?, plan.folds()?, plan.rescaled()?);
     let cut: Vec<bool> = (0..plan.tensors.len()).map(|k| cuts.contains_key(&k)).collect();
     let renaming = Matching::new(plan, &cut, &checkpoint, weights).renaming(prefixes)?;
     let mut jobs: HashMap<String, Job> = HashMap::new();
@@ -103,8 +104,13 @@ pub fn transfer(
     for (k, t) in plan.tensors.iter().enumerate().filter(|(_, t)| t.kind != Kind::Constant) {
         let mask = t.zeroed.then(|| masks.as_ref().map(|m| mask(m, t))).flatten().transpose()?;
         let add = folds.get(&k).copied();
-        if let (Some(name), true) = (renaming.of(&t.name), cut[k] || mask.is_some() || add.is_some()) {
-            jobs.insert(name, Job { places: cuts.get(&k).map(Vec::as_slice), mask, add });
+        let pair = rescaled.iter().find(|(scale, of)| [*scale, *of].contains(&k));
+        if let (Some(name), true) = (renaming.of(&t.name), cut[k] || mask.is_some() || add.is_some() || pair.is_some()) {
+            let norms = match pair {
+                Some((scale, of)) => norms(&checkpoint, plan, &renaming, (*scale, *of), masks.as_ref(), &cuts)?.map(|n| (n, *of == k)),
+                None => None,
+            };
+            jobs.insert(name, Job { places: cuts.get(&k).map(Vec::as_slice), mask, add, norms });
         }
     }
     let mut done = Transferred {
@@ -147,6 +153,31 @@ struct Job<'a> {
     mask: Option<&'a Mask>,
     /// What is added to what is left.
     add: Option<&'a [f64]>,
+    /// The norms of a tensor's rows, and whether it is that tensor; else it is the scale.
+    norms: Option<(Norms, bool)>,
+}
+
+/// The norms of a tensor whose scale takes up what goes of it; `None` where the state dict has other floating point types.
+fn norms(
+    checkpoint: &Checkpoint,
+    plan: &PlanFile,
+    renaming: &names::Renaming,
+    (scale, of): (usize, usize),
+    masks: Option<&IndexMap<String, Mask>>,
+    cuts: &HashMap<usize, Vec<Places>>,
+) -> Result<Option<Norms>, TransferError> {
+    let t = &plan.tensors[of];
+    let name = renaming.of(&t.name).unwrap_or_default();
+    let found = checkpoint.shards.iter().find_map(|s| Some((s, s.tensors.get(&name)?)));
+    let Some((shard, stored)) = found else { return Ok(None) };
+    let Some(dtype) = float(stored.dtype) else { return Ok(None) };
+    let mut values = floats(&mut shard.bytes(stored).to_vec(), dtype);
+    if let (true, Some(masks)) = (t.zeroed, masks) {
+        let keep = mask(masks, t)?.keep()?;
+        values.iter_mut().zip(keep.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);
+    }
+    let whole: Vec<Places> = t.shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
+    Ok(Some(Norms::new(&values, &t.shape, &plan.tensors[scale].shape, cuts.get(&of).map_or(&whole, |p| p))))
 }
 
 impl Job<'_> {
@@ -175,6 +206,11 @@ impl Job<'_> {
             for (element, x) in out.chunks_exact_mut(width.max(1)).zip(add.as_chunks().0) {
                 add_to(element, dtype, f64::from_le_bytes(*x));
             }
+        }
+        match (&self.norms, float(t.dtype)) {
+            (Some((norms, true)), Some(dtype)) => norms.revive(&mut out, dtype),
+            (Some((norms, false)), Some(dtype)) => norms.scale(&mut out, dtype, &t.shape, places),
+            _ => {}
         }
         Ok(out)
     }

@@ -90,6 +90,13 @@ impl Check<'_> {
                 self.names_in(&format!("fold.window.{letter}"), formula, &[]);
             }
         }
+        if let Some(norm) = &rule.norm {
+            for (path, name) in [("norm.of", &norm.of), ("norm.scale", &norm.scale)] {
+                if !self.known.operands.contains(&name.as_str()) {
+                    self.unknown_argument(name, self.sites.span(path));
+                }
+            }
+        }
         if let Some(macs) = &rule.macs {
             self.names_in("macs", macs, &[]);
         }
@@ -157,10 +164,11 @@ impl Check<'_> {
 
     pub(super) fn facts(&mut self) {
         let facts = &self.rule.facts;
-        let clauses = [("zero", &facts.zero), ("finite", &facts.finite), ("nonneg", &facts.nonneg), ("nonzero", &facts.nonzero)];
-        for (path, e) in clauses.into_iter().chain([("summed", &facts.summed)]) {
-            if let Some(e) = e {
-                self.clause(path, e);
+        for (path, e) in facts.all().into_iter().chain([("summed", &facts.summed)]) {
+            match e {
+                Some(Expr::List(items)) if path != "summed" => items.iter().for_each(|e| self.clause(path, e)),
+                Some(e) => self.clause(path, e),
+                None => {}
             }
         }
         self.required();
@@ -187,6 +195,10 @@ impl Check<'_> {
             }
             Expr::Call(name, args) if FACTS.contains(&name.as_str()) => match args.as_slice() {
                 [operand] if operand_name(operand).is_some() => self.fact(path, operand_name(operand).unwrap_or_default()),
+                [operand, Expr::Name(letter)] if operand_name(operand).is_some() => {
+                    self.fact(path, operand_name(operand).unwrap_or_default());
+                    self.letter(letter, self.sites.word(path, letter));
+                }
                 _ => {
                     let at = self.sites.word(path, name);
                     let label = format!("expected `{name}(x)`");

@@ -10,6 +10,7 @@ use crate::axis::{Call, Propagation, propagate, still_described};
 use crate::model::{DType, Graph, ValueId};
 use crate::plan::{self, Elements, Statistics};
 use crate::rule::{RuleSet, eval};
+use crate::solve::rows;
 use crate::solve::{FINITE, NONNEG, NONZERO, Solution, Trial, ValueFacts, ZERO, trial};
 
 /// What a trial showed.
@@ -116,6 +117,21 @@ pub(super) fn compare(
     let mut cut: Vec<Array> = Vec::new();
     for (k, array) in inputs.iter().enumerate() {
         cut.push(array.cut(&kept[k].elements(&array.shape), kept[k].shape(&array.shape)));
+    }
+    for (scale, of) in plan.rescaled() {
+        let rest = inputs[of].cut(&kept[of].elements(&inputs[of].shape), kept[of].shape(&inputs[of].shape));
+        let norm = |array: &Array, small: &[usize]| {
+            let mut squares = vec![0f64; small.iter().product::<usize>().max(1)];
+            rows(&array.shape, small).iter().zip(&array.re).for_each(|(r, x)| squares[*r] += x * x);
+            squares
+        };
+        let small = cut[scale].shape.clone();
+        let whole = norm(&inputs[of], &inputs[scale].shape);
+        let stays = kept[scale].elements(&inputs[scale].shape);
+        let whole = whole.iter().zip(&stays).filter(|(_, stays)| **stays).map(|(x, _)| x);
+        for ((x, before), after) in cut[scale].re.iter_mut().zip(whole).zip(norm(&rest, &small)) {
+            *x *= (after / before).sqrt();
+        }
     }
     cut.extend(plan.constants.iter().map(|c| Array {
         shape: c.shape.clone(),
