@@ -133,7 +133,7 @@ impl Summary {
             s.notes.push(note(graph, *id, text));
         }
         for name in &solution.ignored {
-            let text = "this weight is computed from other parameters (parametrizations), whose names a mask must use; its mask is ignored";
+            let text = "this weight is computed from other parameters (parametrizations), and no masks of these are the same as its own, which is ignored: use their names";
             s.notes.push(Note { subject: name.clone(), text: text.into(), line: None });
         }
         let mut used = vec![false; graph.values.len()];

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::error::SolveError;
 use super::ragged::Link;
-use crate::model::{Graph, Role};
+use crate::model::{Graph, Role, Tensor};
 
 /// A mask for one parameter: a byte an element, 0 = masked.
 #[derive(Clone, Debug)]
@@ -42,16 +42,16 @@ pub struct Given<'a> {
 
 /// Finds the tensor of every mask and checks its shape. Masks of parameters that the program does not contain are an
 /// error; so are shapes that fit neither the parameter nor its channels. Names of weights that are computed from other
-/// parameters are returned beside: their masks are ignored.
-pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Given<'a>>>, Vec<String>), SolveError> {
-    let mut ignored = Vec::new();
+/// parameters are returned beside, with their masks.
+pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Given<'a>>>, Computed<'a>), SolveError> {
+    let mut computed = Vec::new();
     let mut out: Vec<Option<Given>> = vec![None; graph.tensors.len()];
     let parameters = graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter);
     let by_name: HashMap<&str, usize> = parameters.map(|(k, t)| (t.name.as_str(), k)).collect();
     for (name, mask) in masks {
         let Some(k) = by_name.get(name.as_str()).copied() else {
-            if is_computed(graph, name) {
-                ignored.push(name.clone());
+            if behind(graph, name).next().is_some() {
+                computed.push((name.as_str(), mask));
                 continue;
             }
             return Err(SolveError::unknown_parameter(graph, name));
@@ -75,17 +75,20 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Give
             out[to] = out[from].clone();
         }
     }
-    Ok((out, ignored))
+    Ok((out, computed))
 }
 
-/// True for a weight that PyTorch computes from parameters of its own (`torch.nn.utils.parametrize`, or the older weight and
-/// spectral norms): an attribute of the module, but none that a mask could be multiplied into.
-fn is_computed(graph: &Graph, name: &str) -> bool {
+/// Masks of weights that are computed from parameters, by name.
+pub type Computed<'a> = Vec<(&'a str, &'a Mask<'a>)>;
+
+/// The parameters of which PyTorch computes a weight of this name (`torch.nn.utils.parametrize`, or the older weight and spectral
+/// norms): it is an attribute of the module, but none that a mask could be multiplied into.
+pub fn behind<'g>(graph: &'g Graph, name: &str) -> impl Iterator<Item = &'g Tensor> + use<'g> {
     let (module, leaf) = name.rsplit_once('.').map_or(("", name), |(module, leaf)| (module, leaf));
     let dot = if module.is_empty() { "" } else { "." };
     let prefix = format!("{module}{dot}parametrizations.{leaf}.");
-    let older = [format!("{name}_v"), format!("{name}_orig")];
-    graph.tensors.iter().any(|t| t.name.starts_with(&prefix) || older.contains(&t.name))
+    let older = [format!("{name}_v"), format!("{name}_g"), format!("{name}_orig")];
+    graph.tensors.iter().filter(move |t| t.name.starts_with(&prefix) || older.contains(&t.name))
 }
 
 impl<'a> Given<'a> {

@@ -1,5 +1,6 @@
 //! From masks to what stays: votes, dead inputs, proof.
 
+mod computed;
 mod data;
 mod dead;
 mod error;
@@ -199,11 +200,12 @@ pub fn solve<'a>(
     options: &Options,
     data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
-    let (mut given, ignored) = masks::given(graph, masks)?;
-    norm::move_rows(graph, p, &mut given);
+    let (mut given, computed) = masks::given(graph, masks)?;
     let unmasked = norm::unmasked(graph, p);
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
+    let ignored = computed::reach(graph, rules, p, &roles, computed, &mut given);
+    norm::move_rows(graph, p, &mut given);
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
     let dead = dead::dead(graph, p, &positions, &roles, &given);
     let mut state = State::new(&p.axes, &positions);
