@@ -29,7 +29,10 @@ pub fn payloads<'a>(
     let (added, rescaled) = (added(plan), plan.rescaled());
     let touched = |k: usize| {
         let t = &graph.tensors[k];
-        small_shape(small, k) != t.shape.as_slice() || added.contains_key(&k) || rescaled.iter().any(|(scale, of)| [scale, of].contains(&&k)) || (t.role == Role::Parameter && masks.masked(k))
+        small_shape(small, k) != t.shape.as_slice()
+            || added.contains_key(&k)
+            || rescaled.iter().any(|(scale, of)| [scale, of].contains(&&k))
+            || (t.role == Role::Parameter && masks.masked(k))
     };
     let touched: Vec<bool> = (0..graph.tensors.len()).map(touched).collect();
     for (k, t) in graph.tensors.iter().enumerate() {
@@ -201,7 +204,8 @@ impl Rescaled<'_> {
         let (t, width) = (self.tensor, self.tensor.dtype.bytes());
         let mut whole = Vec::with_capacity(t.numel() * width);
         let all: Vec<Places> = t.shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
-        let dense = Strided { bytes: &self.bytes, strides: &t.strides, width, places: &all, whole: &vec![true; t.shape.len() + 1] };
+        let dense =
+            Strided { bytes: &self.bytes, strides: &t.strides, width, places: &all, whole: &vec![true; t.shape.len() + 1] };
         dense.gather(&mut Vec::new(), t.offset, &mut whole);
         let mut values = floats(&mut whole, t.dtype);
         if let Some(mask) = masks.given_mask(self.of) {

@@ -1,8 +1,8 @@
 //! Parameters that are divided by their norm: what goes of one is taken up by the scale beside it, and no row is left without a norm.
 
+use super::Change;
 use super::build::Planner;
 use super::data::{Places, cut, map_float};
-use super::Change;
 use crate::axis::Bound;
 use crate::model::DType;
 use crate::solve::rows;

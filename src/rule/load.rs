@@ -444,7 +444,8 @@ impl Reader<'_> {
             (Some(of), Some(scale)) if !over.is_empty() => Some(Normed { of, over, scale }),
             _ => {
                 if self.errors.len() == before {
-                    let message = "a norm says of what it is, over which letters, and what the result is multiplied by".to_owned();
+                    let message =
+                        "a norm says of what it is, over which letters, and what the result is multiplied by".to_owned();
                     self.error("entry", node.span(), message, "expected `of:`, `over:` and `scale:`", None);
                 }
                 None

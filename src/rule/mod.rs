@@ -22,8 +22,8 @@ mod syntax;
 mod tree;
 
 pub use ast::{
-    Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, FoldInto, LayoutCall, Letter, Normed, Operand, Pattern, Pick, Place, Rule,
-    Statement, Statistic, Unary,
+    Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, FoldInto, LayoutCall, Letter, Normed, Operand, Pattern, Pick, Place,
+    Rule, Statement, Statistic, Unary,
 };
 pub use check::layout_meaning;
 pub(crate) use error::closest;

@@ -154,7 +154,10 @@ fn values(out: &mut String, rule: &Rule) {
     if let Some(norm) = &rule.norm {
         let over = norm.over.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let (of, scale) = (&norm.of, &norm.scale);
-        let _ = writeln!(out, "\n`{of}` is divided by its norm over {over}: what goes of it is never masked, and `{scale}` takes up its share");
+        let _ = writeln!(
+            out,
+            "\n`{of}` is divided by its norm over {over}: what goes of it is never masked, and `{scale}` takes up its share"
+        );
     }
     if let Some(summed) = &facts.summed {
         let _ = writeln!(out, "\na removed position of a summed axis contributes nothing {}", clause_in_words(summed, "zero"));

@@ -122,7 +122,8 @@ impl Walk<'_> {
                 if sources.contains(&value) || !self.comes_from(value, sources) {
                     continue;
                 }
-                let fits = |v: &ValueId| self.graph.shape(*v).iter().map(|s| s.as_int()).eq(shape.iter().map(|n| Some(*n as i64)));
+                let fits =
+                    |v: &ValueId| self.graph.shape(*v).iter().map(|s| s.as_int()).eq(shape.iter().map(|n| Some(*n as i64)));
                 let chain = std::iter::successors(Some(value), |v| self.copied(*v)).filter(|v| !self.tensor_of.contains_key(v));
                 let fitting: Vec<ValueId> = chain.filter(fits).collect();
                 // Of a square weight and its transpose, nobody knows which is meant.

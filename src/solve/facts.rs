@@ -110,7 +110,8 @@ impl<'a> Clauses<'a> {
         self.result = result;
         let rule = &self.bound.rule;
         // Clauses speak of the first result, unless there is one for each; of copies, and where the rule requires some facts, of all.
-        let listed = rule.facts.all().into_iter().any(|(_, clause)| matches!(clause, Some(Expr::List(items)) if result < items.len()));
+        let listed =
+            rule.facts.all().into_iter().any(|(_, clause)| matches!(clause, Some(Expr::List(items)) if result < items.len()));
         self.bound.copies || result == 0 || rule.facts.require.is_some() || listed
     }
 

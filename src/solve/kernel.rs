@@ -83,7 +83,13 @@ impl Roles {
 
     /// Of a dimension that is a merge of what a kernel makes and what it reads: the former, and for each of its positions whether
     /// `any` says so of one that has it (of all, without it). `None` where the dimension is no such one.
-    pub(super) fn made_within(&self, p: &Propagation, (k, d): (usize, usize), id: Id, any: Option<&[bool]>) -> Option<Vec<(Id, Vec<bool>)>> {
+    pub(super) fn made_within(
+        &self,
+        p: &Propagation,
+        (k, d): (usize, usize),
+        id: Id,
+        any: Option<&[bool]>,
+    ) -> Option<Vec<(Id, Vec<bool>)>> {
         let read = self.reads_within.get(&(k, d))?;
         let mut parts = Vec::new();
         digits(&p.axes, id, &mut parts);

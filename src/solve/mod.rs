@@ -226,7 +226,8 @@ pub fn solve<'a>(
         };
         Known { removed, all }
     };
-    let masked = |k: usize, dim: usize, link| given[k].as_ref().filter(|_| unmasked[k])?.masked(&graph.tensors[k].shape, dim, link);
+    let masked =
+        |k: usize, dim: usize, link| given[k].as_ref().filter(|_| unmasked[k])?.masked(&graph.tensors[k].shape, dim, link);
     let exact = options.lossless.then(|| Exact::new(graph, p, &given, data, options.bias_maps));
     let sources = Sources { known: &known, masked: &masked };
     let settled = settle(graph, rules, p, &mut state, &votes, &sources, exact.as_ref());

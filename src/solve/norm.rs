@@ -34,7 +34,9 @@ pub fn move_rows(graph: &Graph, p: &Propagation, given: &mut [Option<Given>]) {
         }
         let lifted = row.iter().zip(&mask).map(|(r, k)| if some[*r] { *k } else { 1 }).collect();
         let scale: Vec<u8> = match &given[normed.scale] {
-            Some(g) if g.mask.keep.len() == some.len() => g.mask.keep.iter().zip(&some).map(|(k, s)| if *s { *k } else { 0 }).collect(),
+            Some(g) if g.mask.keep.len() == some.len() => {
+                g.mask.keep.iter().zip(&some).map(|(k, s)| if *s { *k } else { 0 }).collect()
+            }
             _ => some.iter().map(|s| u8::from(*s)).collect(),
         };
         let own = |shape: &Vec<usize>, keep: Vec<u8>| Given::whole(Mask { shape: shape.clone(), keep: keep.into() });

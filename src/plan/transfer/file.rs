@@ -139,7 +139,8 @@ impl PlanFile {
             let (small, big) = (&self.tensors[scale].shape, &self.tensors[of].shape);
             let fits = |(s, b): (&usize, &usize)| s == b || *s == 1;
             if !small.is_empty() && (small.len() != big.len() || !small.iter().zip(big).all(fits)) {
-                return Err(self.contradiction(format!("the sizes of `{tensor}` are not those of a scale of `{}`", self.tensors[of].name)));
+                return Err(self
+                    .contradiction(format!("the sizes of `{tensor}` are not those of a scale of `{}`", self.tensors[of].name)));
             }
             found.push((scale, of));
         }

@@ -107,7 +107,9 @@ pub fn transfer(
         let pair = rescaled.iter().find(|(scale, of)| [*scale, *of].contains(&k));
         if let (Some(name), true) = (renaming.of(&t.name), cut[k] || mask.is_some() || add.is_some() || pair.is_some()) {
             let norms = match pair {
-                Some((scale, of)) => norms(&checkpoint, plan, &renaming, (*scale, *of), masks.as_ref(), &cuts)?.map(|n| (n, *of == k)),
+                Some((scale, of)) => {
+                    norms(&checkpoint, plan, &renaming, (*scale, *of), masks.as_ref(), &cuts)?.map(|n| (n, *of == k))
+                }
                 None => None,
             };
             jobs.insert(name, Job { places: cuts.get(&k).map(Vec::as_slice), mask, add, norms });

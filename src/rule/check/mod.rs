@@ -199,7 +199,10 @@ impl<'a> Check<'a> {
         }
         let lists = [("makes", &self.rule.makes), ("writes", &self.rule.writes), ("sustain", &self.rule.facts.sustain)];
         let lists = lists.iter().flat_map(|(path, list)| list.iter().flatten().map(move |name| (*path, name)));
-        for (path, name) in lists.chain(self.rule.views.iter().map(|name| ("views", name))).chain(self.rule.kernel.iter().map(|name| ("kernel", name))) {
+        for (path, name) in lists
+            .chain(self.rule.views.iter().map(|name| ("views", name)))
+            .chain(self.rule.kernel.iter().map(|name| ("kernel", name)))
+        {
             let plain = name.split('[').next().unwrap_or(name); // an item of a list
             if !self.known.operands.contains(&plain) && !self.known.may_be_arg(plain) {
                 self.unknown_argument(name, self.sites.word(path, name));
