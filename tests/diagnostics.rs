@@ -47,6 +47,8 @@ const SECTIONS: [(&str, &[(&str, &str)]); 10] = [
             ("Code that is damaged", "torchscript__refused_syntax"),
             ("A name that nothing defines", "torchscript__refused_undefined"),
             ("Arguments that no overload of an operator takes", "torchscript__refused_overload"),
+            ("A size that nothing tells", "torchscript__refused_arithmetic"),
+            ("A layer as one operator, in a form that is not taken apart", "torchscript__refused_fused"),
             ("A `.pt2` archive is asked for", "torchscript__to_pt2"),
         ],
     ),

@@ -233,8 +233,12 @@ fn dim() -> impl Strategy<Value = Dim> {
 fn pattern() -> impl Strategy<Value = Pattern> {
     let dims = || proptest::collection::vec(dim(), 0..3);
     let number = proptest::option::of(any::<f64>().prop_filter("no number", |x| x.is_finite()));
-    let operand = (name(), proptest::option::of(0usize..99), number, any::<bool>(), dims())
-        .prop_map(|(name, index, missing, unread, dims)| Operand { name, index, missing, unread, dims, span: 0..0 });
+    let operand = (name(), proptest::option::of(0usize..99), number, any::<bool>(), dims()).prop_map(
+        |(name, index, missing, unread, dims)| {
+            let step = index.filter(|k| k % 2 == 1); // `x[3::3]`
+            Operand { name, index, step, missing, unread, dims, span: 0..0 }
+        },
+    );
     (proptest::collection::vec(operand, 0..3), proptest::collection::vec(dims(), 0..3)).prop_map(|(operands, outputs)| Pattern {
         operands,
         outputs,

@@ -226,6 +226,23 @@ fn inputs_say_their_sizes() {
 }
 
 #[test]
+fn sizes_are_followed_through_arithmetic() {
+    // `n *= 3` changes what `n` is; a division that rounds to zero is none that rounds down.
+    let body = "    n = ops.prim.NumToTensor(torch.size(x, 0))
+    m = ops.prim.NumToTensor(torch.size(x, 1))
+    n0 = torch.mul_(n, m)
+    a = torch.div(torch.sub(n, 13), CONSTANTS.c0, rounding_mode=\"trunc\")
+    b = torch.div(torch.sub(n, 13), CONSTANTS.c0, rounding_mode=\"floor\")
+    c = torch.remainder(n0, 3)
+    return torch.ones([int(n), int(torch.neg(a)), int(torch.neg(b)), int(c)], dtype=6)
+";
+    let body = body.replace("CONSTANTS.c0", "2");
+    let graph = read(&net(&body), &["2x4"]);
+    let shape: Vec<Option<i64>> = graph.shape(graph.outputs[0]).iter().map(|s| s.as_int()).collect();
+    assert_eq!(shape, [8, 2, 3, 2].map(Some));
+}
+
+#[test]
 fn what_cannot_be_followed_is_refused_with_its_line() {
     let cases = [
         ("if", "    if bool(torch.any(x)):\n      y = torch.relu(x)\n    else:\n      y = x\n    return y\n"),
@@ -236,6 +253,11 @@ fn what_cannot_be_followed_is_refused_with_its_line() {
         ("unknown", "    a = self.c\n    return torch.relu(x)\n"),
         ("undefined", "    return torch.relu(z)\n"),
         ("list", "    return torch.cat(torch.chunk(x, 2), 1)\n"),
+        (
+            "arithmetic",
+            "    n = ops.prim.NumToTensor(torch.size(x, 1))\n    h = int(torch.sqrt(n))\n    a = self.a\n    return (a).forward(torch.view(x, [2, h, 2]), )\n",
+        ),
+        ("fused", "    y, z = torch._native_multi_head_attention(x, x, torch.relu(x), 4, 2, x, x, x, x)\n    return y\n"),
     ];
     for (name, body) in cases {
         let folder = Folder::with(&net(body));

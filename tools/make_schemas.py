@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes rules/aten.schemas: the schema of every aten operator that PyTorch knows, one overload a line, sorted.
+"""Writes rules/aten.schemas: the schema of every aten operator that PyTorch knows, and of torchvision's, one overload a line,
+sorted.
 
   tools/make_schemas.py > rules/aten.schemas
 
@@ -7,12 +8,15 @@ The program reads argument names, defaults, and which operand an operator writes
 """
 
 import torch
+import torchvision  # registers its operators
 
 
 def main():
-    schemas = {str(s) for s in torch._C._jit_get_all_schemas() if s.name.startswith("aten::")}
+    known = ("aten::", "torchvision::")
+    schemas = {str(s) for s in torch._C._jit_get_all_schemas() if s.name.startswith(known)}
     schemas |= {str(getattr(packet, o)._schema) for packet in packets() for o in packet.overloads()}
-    print(f"# aten operators of PyTorch {torch.__version__.split('+')[0]}, made by tools/make_schemas.py")
+    versions = [m.__version__.split("+")[0] for m in (torch, torchvision)]
+    print("# operators of PyTorch {} and torchvision {}, made by tools/make_schemas.py".format(*versions))
     print("\n".join(sorted(schemas)))
 
 

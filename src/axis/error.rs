@@ -6,6 +6,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
 use super::classes::{Mismatch, Reason};
+use super::unknown::unknown_size;
 use crate::model::{Graph, NodeId, Size, ValueId};
 use crate::rule::Rule;
 
@@ -46,6 +47,25 @@ pub enum PropagateError {
         op: String,
         /// What does not fit.
         why: String,
+    },
+    /// The sizes of a result depend on a number that a program computes in a way that no rule follows.
+    #[error("the sizes of the results of `{node}` ({op}) depend on a size that cannot be worked out: {size}{line}")]
+    #[diagnostic(
+        code(paring::model::unknown_size),
+        help(
+            "sizes are followed through +, -, *, //, %, negation and torch.div with a rounding mode; compute it by these, write the \
+             number, or export the model with torch.export, which tells its sizes"
+        )
+    )]
+    UnknownSize {
+        /// The node.
+        node: String,
+        /// The operator.
+        op: String,
+        /// The arithmetic.
+        size: String,
+        /// Its Python line, if known.
+        line: String,
     },
     /// The sizes of a result are neither recorded nor derivable.
     #[error("the sizes of the results of `{node}` ({op}) are unknown: {why}")]
@@ -122,8 +142,12 @@ impl PropagateError {
         PropagateError::Unordered { node: graph.node(id).name.clone(), value: graph.value(value).name.clone() }
     }
 
-    pub(super) fn unsized_result(graph: &Graph, id: NodeId, why: &str) -> Self {
+    pub(super) fn unsized_result(graph: &Graph, shapes: &[Option<Vec<Size>>], id: NodeId, why: &str) -> Self {
         let node = graph.node(id);
+        if let Some((size, line)) = unknown_size(graph, shapes, id) {
+            let line = line.map_or_else(String::new, |l| format!(" ({l})"));
+            return PropagateError::UnknownSize { node: node.name.clone(), op: node.target.clone(), size, line };
+        }
         PropagateError::Unsized { node: node.name.clone(), op: node.target.clone(), why: why.to_owned() }
     }
 }

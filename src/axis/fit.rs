@@ -29,8 +29,8 @@ struct Fit<'a> {
     rule: &'a Rule,
     call: &'a Call<'a>,
     optional: bool,
-    /// What is given for each operand of the pattern.
-    given: Vec<Option<Given>>,
+    /// The operands of the pattern, every item of a list for itself, and what is given for each.
+    given: Vec<(&'a Operand, Option<Given>)>,
     /// Number of dimensions that an ellipsis stands for.
     lengths: HashMap<String, usize>,
     letters: Vec<BoundLetter>,
@@ -40,10 +40,15 @@ struct Fit<'a> {
 
 impl<'a> Fit<'a> {
     fn new(pattern: &'a Pattern, rule: &'a Rule, call: &'a Call<'a>, optional: bool) -> Result<Fit<'a>, String> {
-        let given = pattern.operands.iter().map(|o| given(o, call)).collect::<Result<Vec<_>, _>>()?;
+        let mut all = Vec::with_capacity(pattern.operands.len());
+        for operand in &pattern.operands {
+            for item in items(operand, call) {
+                all.push((operand, given(operand, item, call)?));
+            }
+        }
         let empty = (HashMap::new(), Vec::new(), Vec::new(), HashMap::new());
         let mut fit =
-            Fit { pattern, rule, call, optional, given, lengths: empty.0, letters: empty.1, known: empty.2, index: empty.3 };
+            Fit { pattern, rule, call, optional, given: all, lengths: empty.0, letters: empty.1, known: empty.2, index: empty.3 };
         fit.find_lengths()?;
         Ok(fit)
     }
@@ -53,8 +58,7 @@ impl<'a> Fit<'a> {
     }
 
     fn tensors(&self) -> Vec<(&'a Operand, ValueId)> {
-        let given = self.pattern.operands.iter().zip(&self.given);
-        given.filter_map(|(o, g)| if let Some(Given::Tensor(v)) = g { Some((o, *v)) } else { None }).collect()
+        self.given.iter().filter_map(|(o, g)| if let Some(Given::Tensor(v)) = g { Some((*o, *v)) } else { None }).collect()
     }
 
     fn find_lengths(&mut self) -> Result<(), String> {
@@ -201,7 +205,7 @@ impl<'a> Fit<'a> {
 
     fn run(mut self) -> Result<Sketch, String> {
         let mut operands = Vec::new();
-        for (operand, given) in self.pattern.operands.iter().zip(self.given.clone()) {
+        for (operand, given) in self.given.clone() {
             let Some(given) = given else { continue };
             let dims = match given {
                 Given::Tensor(v) => {
@@ -210,8 +214,8 @@ impl<'a> Fit<'a> {
                 }
                 Given::Number(_) => Vec::new(),
             };
-            let arg = operand.index.map_or_else(|| operand.name.clone(), |k| format!("{}[{k}]", operand.name));
-            operands.push((operand, BoundOperand { arg, given, read: !operand.unread, dims, at: SmallVec::new() }));
+            operands
+                .push((operand, BoundOperand { arg: operand.label(), given, read: !operand.unread, dims, at: SmallVec::new() }));
         }
         self.sizes_of_letters(&operands)?;
         let inputs = self.letters.len();
@@ -455,8 +459,17 @@ fn same(a: &Size, b: &Size) -> bool {
     a == b || ((a.as_int().is_none() || b.as_int().is_none()) && a.hint() == b.hint())
 }
 
-fn given(operand: &Operand, call: &Call) -> Result<Option<Given>, String> {
-    let arg = match (call.node.arg(&operand.name), operand.index) {
+/// Which items of a list an operand stands for; for a tensor that is none of a list, one `None`.
+fn items(operand: &Operand, call: &Call) -> Vec<Option<usize>> {
+    match (operand.index, operand.step, call.node.arg(&operand.name)) {
+        (Some(from), Some(step), Some(Arg::List(items))) => (from..items.len()).step_by(step.max(1)).map(Some).collect(),
+        (_, Some(_), _) => Vec::new(),
+        (index, None, _) => vec![index],
+    }
+}
+
+fn given(operand: &Operand, item: Option<usize>, call: &Call) -> Result<Option<Given>, String> {
+    let arg = match (call.node.arg(&operand.name), item) {
         (Some(Arg::List(items)), Some(i)) => items.get(i),
         (arg, None) => arg,
         _ => None,

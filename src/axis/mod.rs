@@ -14,6 +14,7 @@ mod norm;
 mod propagate;
 mod sketch;
 mod term;
+mod unknown;
 mod unused;
 
 pub use alias::Aliases;

@@ -224,8 +224,8 @@ pub(super) fn sketch(
     let Some((rule, sketch)) = found else {
         let tensors: Vec<ValueId> = node.outputs.iter().copied().filter(is_tensor).collect();
         for v in &tensors {
-            shapes[v.index()] =
-                Some(graph.value(*v).shape.clone().ok_or_else(|| PropagateError::unsized_result(graph, id, &why))?);
+            let recorded = graph.value(*v).shape.clone();
+            shapes[v.index()] = Some(recorded.ok_or_else(|| PropagateError::unsized_result(graph, shapes, id, &why))?);
         }
         return Ok(if tensors.is_empty() && operands.is_empty() { Fitted::Nothing } else { Fitted::Unknown(why) });
     };
@@ -234,7 +234,10 @@ pub(super) fn sketch(
         let recorded = graph.value(*v).shape.as_ref();
         let derived: Vec<Size> = match sketch.outputs.get(k) {
             Some(out) => out.dims.iter().map(|d| d.size(&of)).collect(),
-            None => recorded.cloned().ok_or_else(|| PropagateError::unsized_result(graph, id, "the rule has fewer results"))?,
+            None => {
+                let fewer = || PropagateError::unsized_result(graph, shapes, id, "the rule has fewer results");
+                recorded.cloned().ok_or_else(fewer)?
+            }
         };
         if let Some(recorded) = recorded
             && !agree(&derived, recorded)

@@ -96,6 +96,8 @@ pub struct Operand {
     pub name: String,
     /// `params[0][...]`: which item of a list.
     pub index: Option<usize>,
+    /// `params[4::2][...]`: every so many items, from `index` on, as many as there are.
+    pub step: Option<usize>,
     /// `bias?[c]` or `weight?=1[c]`: may be missing, and the number that then stands in its place.
     pub missing: Option<f64>,
     /// `self![...]`: the operator reads no values of it (only dtype, device or sizes).
@@ -104,6 +106,17 @@ pub struct Operand {
     pub dims: Vec<Dim>,
     /// Where it stands in the rule's file.
     pub span: Range<usize>,
+}
+
+impl Operand {
+    /// What clauses call it: `x`, `params[0]`, `params[4::2]`.
+    pub fn label(&self) -> String {
+        match (self.index, self.step) {
+            (Some(from), Some(step)) => format!("{}[{from}::{step}]", self.name),
+            (Some(index), None) => format!("{}[{index}]", self.name),
+            _ => self.name.clone(),
+        }
+    }
 }
 
 /// One dimension of a tensor in a pattern.
@@ -289,6 +302,8 @@ pub enum Expr {
     Spread(String),
     /// `padding[0]`
     Index(Box<Expr>, Box<Expr>),
+    /// `params[4::2]`: in a clause, all these items of a list of operands.
+    Items(String, usize, usize),
     /// `max(a, b)`
     Call(String, Vec<Expr>),
     /// `-x`, `not x`
@@ -360,7 +375,7 @@ macro_rules! eq_without_span {
 
 eq_without_span! {
     Pattern: operands, outputs;
-    Operand: name, index, missing, unread, dims;
+    Operand: name, index, step, missing, unread, dims;
     Letter: name, ellipsis, broadcast, optional;
     LayoutCall: name, args;
     Statement: name, op, args, condition;

@@ -241,11 +241,22 @@ fn power(i: Input<'_>) -> Read<'_, Expr> {
 fn postfix(i: Input<'_>) -> Read<'_, Expr> {
     let (mut i, mut of) = atom(i)?;
     while let Some(rest) = after(i, "[") {
+        if let (Expr::Name(name), Some((rest, from, step))) = (&of, items(rest)) {
+            (i, of) = (rest, Expr::Items(name.clone(), from, step));
+            continue;
+        }
         let (rest, index) = cut(expr).parse(rest)?;
         i = after(rest, "]").ok_or_else(|| expected(rest, "`]`"))?;
         of = Expr::Index(Box::new(of), Box::new(index));
     }
     Ok((i, of))
+}
+
+/// The `4::2]` of `params[4::2]`.
+fn items(i: Input<'_>) -> Option<(Input<'_>, usize, usize)> {
+    let (rest, from) = digits(i).ok()?;
+    let (rest, step) = digits(after(rest, "::")?).ok()?;
+    Some((after(rest, "]")?, from.parse().ok()?, step.parse().ok().filter(|n| *n > 0)?))
 }
 
 fn atom(i: Input<'_>) -> Read<'_, Expr> {

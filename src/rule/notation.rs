@@ -47,7 +47,7 @@ fn operands(i: Input<'_>) -> Read<'_, Vec<Operand>> {
 fn operand(i: Input<'_>) -> Read<'_, Operand> {
     let start = blank(i);
     let (i, name) = word(i).map_err(|_| expected(i, "the name of an operand"))?;
-    let (mut i, index) = item_number(i)?;
+    let (mut i, (index, step)) = item_number(i)?;
     let (mut missing, mut unread) = (None, false);
     loop {
         if let Some(rest) = after(i, "?") {
@@ -60,24 +60,31 @@ fn operand(i: Input<'_>) -> Read<'_, Operand> {
         }
     }
     let (i, dims) = dims(i)?;
-    Ok((i, Operand { name: name.to_owned(), index, missing, unread, dims, span: place(start, i) }))
+    Ok((i, Operand { name: name.to_owned(), index, step, missing, unread, dims, span: place(start, i) }))
 }
 
-/// The `[0]` of `params[0][a, b]`. The brackets of `x[4]` are dimensions.
-fn item_number(i: Input<'_>) -> Read<'_, Option<usize>> {
-    let number = || {
-        let (rest, n) = digits(after(i, "[")?).ok()?;
+/// The `[0]` of `params[0][a, b]`, or the `[4::2]` of `params[4::2][a, b]`. The brackets of `x[4]` are dimensions.
+fn item_number(i: Input<'_>) -> Read<'_, (Option<usize>, Option<usize>)> {
+    let open = |rest: Input<'_>| blank(rest).fragment().starts_with(['[', '?', '!']);
+    let found = || {
+        let (rest, from) = digits(after(i, "[")?).ok()?;
+        let (rest, step) = match after(rest, "::") {
+            Some(rest) => digits(rest).ok().map(|(rest, step)| (rest, Some(step)))?,
+            None => (rest, None),
+        };
         let rest = after(rest, "]")?;
-        let more = blank(rest).fragment().starts_with(['[', '?', '!']);
-        Some((rest, n)).filter(|_| more)
+        Some((rest, from, step)).filter(|_| open(rest))
     };
-    match number() {
-        None => Ok((i, None)),
-        Some((rest, n)) => match n.parse() {
-            Ok(n) => Ok((rest, Some(n))),
-            Err(_) => Err(special(blank(i), rest, "the number is too large", "no list is that long", None)),
-        },
+    let Some((rest, from, step)) = found() else { return Ok((i, (None, None))) };
+    let number = |text: &str| match text.parse::<usize>() {
+        Ok(n) => Ok(n),
+        Err(_) => Err(special(blank(i), rest, "the number is too large", "no list is that long", None)),
+    };
+    let step = step.map(number).transpose()?;
+    if step == Some(0) {
+        return Err(special(blank(i), rest, "every 0th item", "expected 1 or more", None));
     }
+    Ok((rest, (Some(number(from)?), step)))
 }
 
 /// The `=1` of `weight?=1[c]`; 0 if none is written.

@@ -22,10 +22,7 @@ impl Display for Pattern {
 
 impl Display for Operand {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        if let Some(index) = self.index {
-            write!(f, "[{index}]")?;
-        }
+        f.write_str(&self.label())?;
         match self.missing {
             None => {}
             Some(0.0) => f.write_str("?")?,
@@ -117,6 +114,7 @@ impl Display for Expr {
             Expr::Str(s) => write_str(f, s),
             Expr::Name(name) => f.write_str(name),
             Expr::Spread(name) => write!(f, "{name}..."),
+            Expr::Items(name, from, step) => write!(f, "{name}[{from}::{step}]"),
             Expr::List(items) => {
                 f.write_str("[")?;
                 write_list(f, items)?;

@@ -17,7 +17,6 @@ pub(super) struct Row {
 /// The operands, then the outputs.
 pub(super) fn rows(pattern: &Pattern) -> Vec<Row> {
     let operand = |o: &crate::rule::Operand| {
-        let item = o.index.map(|k| format!("[{k}]")).unwrap_or_default();
         let mark = if o.unread {
             "!"
         } else if o.missing.is_some() {
@@ -25,7 +24,7 @@ pub(super) fn rows(pattern: &Pattern) -> Vec<Row> {
         } else {
             ""
         };
-        Row { name: format!("{}{item}", o.name), mark, dims: o.dims.clone(), read: !o.unread, output: false }
+        Row { name: o.label(), mark, dims: o.dims.clone(), read: !o.unread, output: false }
     };
     let several = pattern.outputs.len() > 1;
     let output = |(k, dims): (usize, &Vec<Dim>)| {

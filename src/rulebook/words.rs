@@ -223,7 +223,7 @@ fn condition(e: &Expr, fact: &str, inner: bool) -> String {
         Expr::Name(n) if n == "always" => "always".to_owned(),
         Expr::Name(n) if n == "any" => format!("any operand is {}", adjective(fact)),
         Expr::Name(n) if n == "all" => format!("all operands are {}", adjective(fact)),
-        Expr::Name(_) | Expr::Index(..) => format!("`{e}` is {}", adjective(fact)),
+        Expr::Name(_) | Expr::Index(..) | Expr::Items(..) => format!("`{e}` is {}", adjective(fact)),
         Expr::Call(f, args) if ["zero", "finite", "nonneg", "nonzero"].contains(&f.as_str()) => {
             let at = args.get(1).map(|letter| format!(" at its positions of {letter}")).unwrap_or_default();
             format!("`{}` is {}{at}", args.first().map(ToString::to_string).unwrap_or_default(), adjective(f))

@@ -250,6 +250,12 @@ impl<'a> Clauses<'a> {
                 Expr::Name(name) => self.named(&indexed(name, k), kind, coords),
                 _ => self.condition(clause),
             },
+            Expr::Items(..) => {
+                let label = clause.to_string();
+                let found = |k: &usize| self.bound.operands[*k].arg == label;
+                let all: Vec<usize> = (0..self.bound.operands.len()).filter(found).collect();
+                all.into_iter().all(|k| self.operand(k, kind, coords))
+            }
             Expr::If(a, c, b) => {
                 let chosen = if self.clause(c, kind, coords, apart) { a } else { b };
                 self.clause(chosen, kind, coords, apart)

@@ -151,6 +151,8 @@ impl<'a> Prover<'a> {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             let Some(ids) = &self.p.dims[t.value.index()] else { continue };
             let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
+            // A number is there at every position; of others, what loses none needs no look at its data.
+            let untouched = t.numel() > 1 && kept.iter().all(Option::is_none);
             if let Some(exact) = self.exact {
                 let links: Vec<_> = (0..ids.len()).map(|d| self.state.positions.contexts.dim(&self.p.axes, ids, d)).collect();
                 let mut facts = exact.source(k, &kept, &links);
@@ -159,11 +161,11 @@ impl<'a> Prover<'a> {
                     let flags = facts.dims.iter_mut().flatten();
                     flags.for_each(|f| *f = f.iter().map(|f| if f & ZERO != 0 { *f } else { f | NONZERO }).collect());
                 }
-                facts.all = if !exact.fixed[k] || kept.iter().all(Option::is_none) { 0 } else { known(k).all };
+                facts.all = if !exact.fixed[k] || untouched { 0 } else { known(k).all };
                 self.facts[t.value.index()] = facts;
                 continue;
             }
-            if kept.iter().all(Option::is_none) {
+            if untouched {
                 continue;
             }
             let Known { removed, all } = known(k);

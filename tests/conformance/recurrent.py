@@ -2,7 +2,8 @@
 """Recurrent layers lose hidden units: those whose rows are masked in all gates, of all layers and directions.
 
 For each net: export in float64, mask every odd hidden unit, run the program, and compare what it wrote with the net whose
-parameters are multiplied by the unified masks. `left` is the number of hidden units that have to be left.
+parameters are multiplied by the unified masks. `left` is the number of hidden units that have to be left. What torch.jit.trace
+gives is shrunk and compared likewise.
 
   recurrent.py --paring target/release/paring [--cache DIR]
 """
@@ -133,8 +134,12 @@ NETS["twice"] = (Twice, LEFT)
 NETS["lstm_step"] = (lambda: Cell(nn.LSTMCell), LEFT)
 NETS["gru_step"] = (lambda: Cell(nn.GRUCell), LEFT)
 NETS["rnn_step"] = (lambda: Cell(nn.RNNCell), LEFT)
+for name, kind in [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn", nn.RNN)]:
+    for suffix, options in [("3", {"num_layers": 3}), ("4_both", {"num_layers": 4, "bidirectional": True}), ("2_no_bias", {"num_layers": 2, "bias": False}),
+                            ("2_both_no_bias", {"num_layers": 2, "bidirectional": True, "bias": False})]:
+        NETS[name + suffix] = (lambda kind=kind, options=options: Net(kind, **{"batch_first": True, **options}), LEFT)
 # Nothing may go.
-NETS["lstm_three_layers"] = (lambda: Net(nn.LSTM, num_layers=3, batch_first=True), HIDDEN)
+NETS["lstm_projected2"] = (lambda: Out(nn.LSTM, proj_size=6, num_layers=2, bidirectional=True, bias=False), HIDDEN)
 NETS["lstm_projected"] = (lambda: Out(nn.LSTM, proj_size=6, batch_first=True), HIDDEN)
 NETS["gru_given"] = (lambda: Given(nn.GRU, batch_first=True), HIDDEN)
 NETS["rnn_ones"] = (lambda: Ones(nn.RNN, batch_first=True), HIDDEN)
@@ -158,31 +163,36 @@ def masks_of(model, kind):
     return masks
 
 
-def check(name, kind, paring, folder, cache):
+def check(name, kind, traced, paring, folder, cache):
     make, left = NETS[name]
     torch.manual_seed(0)
     model = make().double().eval()
     x = (torch.arange(14).reshape(2, 7),)
     if isinstance(model, Given):
         x += (torch.randn(1, 2, HIDDEN).double(),)
-    path = os.path.join(cache or folder, f"rec_{name}.pt2")
+    suffix = "pt" if traced else "pt2"
+    path, result = os.path.join(cache or folder, f"rec_{name}.{suffix}"), f"small.{suffix}"
     if not os.path.exists(path):
-        torch.export.save(torch.export.export(model, x, strict=False), path)
-    f = {k: os.path.join(folder, k) for k in ("masks.safetensors", "small.pt2", "unified.safetensors")}
+        if traced:
+            torch.jit.save(torch.jit.trace(model, x, check_trace=False), path)
+        else:
+            torch.export.save(torch.export.export(model, x, strict=False), path)
+    f = {k: os.path.join(folder, k) for k in ("masks.safetensors", result, "unified.safetensors")}
     given = masks_of(model, kind)
     save_file({k: v.to(torch.uint8) for k, v in given.items()}, f["masks.safetensors"])
     run = subprocess.run(
-        [paring, "speedup", path, "--masks", f["masks.safetensors"], "-o", f["small.pt2"], "--unified-masks", f["unified.safetensors"]],
+        [paring, "speedup", path, "--masks", f["masks.safetensors"], "-o", f[result], "--unified-masks", f["unified.safetensors"]],
         capture_output=True, text=True)
     if run.returncode:
         return f"exit {run.returncode}: {run.stderr.strip()[-400:]}"
-    small = torch.export.load(f["small.pt2"])
+    small = torch.jit.load(f[result]) if traced else torch.export.load(f[result])
+    run = small if traced else small.module()
     # What no mask drops may not go: with masks of one gate, or of the reader alone, the small model is held to those masks.
     masks = load_file(f["unified.safetensors"]) if kind == "all" else given
     for k, p in model.named_parameters():
         if k in masks:
             p.data.mul_(masks[k].to(p.dtype))
-    want, got = model(*x), small.module()(*x)
+    want, got = model(*x), run(*x)
     if want.shape != got.shape:
         return f"shape {tuple(got.shape)}, not {tuple(want.shape)}"
     error = ((want - got).abs().max() / want.abs().max().clamp_min(1e-9)).item()
@@ -207,13 +217,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         for name in a.nets or NETS:
             gates = "rnn" not in name  # else the only one is all of them
-            for kind in ("all", "one", "reads") if gates else ("all", "reads"):
+            kinds = [("all", False), ("one", False), ("reads", False), ("all", True)]
+            for kind, traced in kinds if gates else [k for k in kinds if k[0] != "one"]:
                 try:
-                    wrong = check(name, kind, a.paring, folder, a.cache)
+                    wrong = check(name, kind, traced, a.paring, folder, a.cache)
                 except Exception as e:
                     wrong = f"{type(e).__name__}: {e}"[:600]
                 failed += wrong is not None
-                print("FAIL" if wrong else "ok  ", name, kind, wrong or "", flush=True)
+                print("FAIL" if wrong else "ok  ", name, kind, "traced" if traced else "", wrong or "", flush=True)
     print(f"{failed} failed")
     sys.exit(failed > 0)
 

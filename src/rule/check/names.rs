@@ -21,7 +21,7 @@ enum Use<'e> {
 /// Calls `f` with every name of a formula.
 fn walk<'e>(e: &'e Expr, f: &mut dyn FnMut(Use<'e>)) {
     match e {
-        Expr::Name(name) => f(Use::Name(name)),
+        Expr::Name(name) | Expr::Items(name, ..) => f(Use::Name(name)),
         Expr::Spread(name) => f(Use::Spread(name)),
         Expr::List(items) => items.iter().for_each(|e| walk(e, f)),
         Expr::Call(name, args) => {
@@ -57,7 +57,7 @@ impl Expr {
 /// The `x` of an operand `x` or an item `x[0]` of a list of operands.
 fn operand_name(e: &Expr) -> Option<&str> {
     match e {
-        Expr::Name(name) => Some(name),
+        Expr::Name(name) | Expr::Items(name, ..) => Some(name),
         Expr::Index(of, index) => match (of.as_ref(), index.as_ref()) {
             (Expr::Name(name), Expr::Int(_)) => Some(name),
             _ => None,
@@ -188,7 +188,7 @@ impl Check<'_> {
     /// A clause is made of operands by `&`, `|`, `not` and `if`; the rest are formulas over arguments.
     fn clause(&mut self, path: &str, e: &Expr) {
         match e {
-            Expr::Name(name) => self.fact(path, name),
+            Expr::Name(name) | Expr::Items(name, ..) => self.fact(path, name),
             Expr::Index(of, index) if operand_name(e).is_some() => {
                 self.clause(path, of);
                 self.names_in(path, index, &[]);

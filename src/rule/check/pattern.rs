@@ -10,7 +10,8 @@ impl<'a> Check<'a> {
         for pattern in patterns {
             for (i, operand) in pattern.operands.iter().enumerate() {
                 self.operand(operand);
-                let same = |other: &&Operand| other.name == operand.name && other.index == operand.index;
+                let same =
+                    |other: &&Operand| other.name == operand.name && (other.index, other.step) == (operand.index, operand.step);
                 if pattern.operands[..i].iter().any(|other| same(&other)) {
                     let message = format!("the operand `{}` stands twice", operand.name);
                     self.error("operand", operand.span.clone(), message, "the second", None);

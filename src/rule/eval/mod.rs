@@ -99,6 +99,7 @@ pub fn eval(e: &Expr, scope: &dyn Scope) -> Result<Val, EvalError> {
         Expr::Name(name) => scope.get(name).ok_or_else(|| EvalError::UnknownName(name.clone())),
         Expr::List(items) => items_of(items, scope).map(Val::List),
         Expr::Spread(letter) => spread(letter, scope).map(Val::List),
+        Expr::Items(name, ..) => Err(EvalError::UnknownName(format!("{e}, which stands for several operands of `{name}`"))),
         Expr::Index(of, index) => item(&eval(of, scope)?, &eval(index, scope)?),
         Expr::Call(name, args) => call(name, args, scope),
         Expr::Unary(op, of) => unary(*op, &eval(of, scope)?),

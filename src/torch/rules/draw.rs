@@ -120,7 +120,10 @@ impl<'a> Draw<'a> {
             if drawn.first.is_empty() && k == 0 {
                 drawn.first.clone_from(&shape);
             }
-            let name = operand.index.map_or_else(|| operand.name.clone(), |i| format!("{}[{i}]", operand.name));
+            if operand.step.is_some() {
+                return None; // items of lists of any length are not drawn
+            }
+            let name = operand.label();
             let tensor = Arg::Tensor(example.tensor(&name, &shape));
             match operand.index {
                 Some(_) => lists.entry(operand.name.clone()).or_default().push(tensor),

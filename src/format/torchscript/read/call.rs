@@ -108,9 +108,14 @@ impl Builder<'_> {
         named: Named,
         at: &Range<usize>,
     ) -> Result<Item, FormatError> {
+        let rounding = match named.as_slice() {
+            [] => Some(None),
+            [(name, Item::Str(mode))] if name == "rounding_mode" => Some(Some(mode.as_str())),
+            _ => None,
+        };
         if namespace == "aten"
-            && named.is_empty()
-            && let Some(item) = self.of_sizes(op, &args, at)?
+            && let Some(rounding) = rounding
+            && let Some(item) = self.of_sizes(op, &args, rounding, at)?
         {
             return Ok(item);
         }

@@ -58,6 +58,14 @@ impl Fault {
                 format!("`{word}` here"),
                 "trace the model instead, torch.jit.trace(model, example), or export it with torch.export.export".to_owned(),
             ),
+            Reason::Fused(what) => (
+                "paring::torchscript::fused",
+                format!("the trace holds {what}"),
+                "here".to_owned(),
+                "trace the model after torch.backends.mha.set_fastpath_enabled(False), which gives the plain operators, or export \
+                 it with torch.export.export"
+                    .to_owned(),
+            ),
             Reason::Unsupported(what) => (
                 "paring::torchscript::unsupported",
                 what,

@@ -284,6 +284,9 @@ impl<'a> Builder<'a> {
                 Statement::Return(value) => return self.expression(&value, &locals),
                 Statement::Assign { names, unpacks, value } => {
                     let item = self.expression(&value, &locals)?;
+                    if let (Some(written), Item::Number(_, Wrapped::Tensor)) = (written(&value), &item) {
+                        locals.insert(written.to_owned(), item.clone());
+                    }
                     if !unpacks && names.len() < 2 {
                         locals.extend(names.into_iter().map(|n| (n, item.clone())));
                         continue;
@@ -419,6 +422,17 @@ impl<'a> Builder<'a> {
         let (graph, origin) = (0, Origin::Listed(position));
         self.graph.nodes.push(Node { name, target, args, outputs: Vec::new(), listed: false, source, graph, origin });
         position
+    }
+}
+
+/// The variable that a call writes in place: `n` in `torch.mul_(n, 2)`.
+fn written(e: &Expr) -> Option<&str> {
+    match &e.kind {
+        Kind::Call(callee, args, _) => match (&callee.kind, args.first().map(|a| &a.kind)) {
+            (Kind::Attribute(_, op), Some(Kind::Name(of))) if op.ends_with('_') && !op.ends_with("__") => Some(of),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

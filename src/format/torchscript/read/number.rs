@@ -23,8 +23,14 @@ impl Builder<'_> {
         v
     }
 
-    /// Operators on sizes alone; `None` for all else.
-    pub(super) fn of_sizes(&mut self, op: &str, args: &[Item], at: &Range<usize>) -> Result<Option<Item>, FormatError> {
+    /// Operators on sizes alone; `None` for all else. `rounding` is how a division rounds, where it does.
+    pub(super) fn of_sizes(
+        &mut self,
+        op: &str,
+        args: &[Item],
+        rounding: Option<&str>,
+        at: &Range<usize>,
+    ) -> Result<Option<Item>, FormatError> {
         let tensor = |this: &mut Self, item: &Item| match item {
             Item::Tensor(v) => Some(*v),
             Item::Constant(n) => Some(this.constant(*n)),
@@ -43,8 +49,15 @@ impl Builder<'_> {
                 let sized = args.iter().any(|a| matches!(a, Item::Number(..)));
                 let whole = args.iter().all(|a| self.integer(a).is_some());
                 let wrapped = args.iter().any(|a| matches!(a, Item::Number(_, Wrapped::Tensor)));
-                let (name, operands) = match (op, args) {
+                // Written in place, a size is another from here on; the code calls it by another name.
+                let (name, operands) = match (op.strip_suffix('_').unwrap_or(op), args) {
                     _ if !sized || !whole => return Ok(None),
+                    ("div" | "divide", [a, b]) => match rounding {
+                        Some("floor") => ("floordiv", vec![a.clone(), b.clone()]),
+                        Some("trunc") => ("truncdiv", vec![a.clone(), b.clone()]),
+                        _ => return Ok(None),
+                    },
+                    _ if rounding.is_some() => return Ok(None),
                     ("add", [a, b]) | ("add", [a, b, Item::Int(1)]) => ("add", vec![a.clone(), b.clone()]),
                     ("sub", [a, b]) | ("sub", [a, b, Item::Int(1)]) => ("sub", vec![a.clone(), b.clone()]),
                     ("rsub", [b, a]) | ("rsub", [b, a, Item::Int(1)]) => ("sub", vec![a.clone(), b.clone()]),
@@ -87,6 +100,9 @@ impl Builder<'_> {
             ("add", [Arg::Int(a), Arg::Int(b)]) => a.checked_add(*b),
             ("sub", [Arg::Int(a), Arg::Int(b)]) => a.checked_sub(*b),
             ("mul", [Arg::Int(a), Arg::Int(b)]) => a.checked_mul(*b),
+            ("floordiv", [Arg::Int(a), Arg::Int(b)]) => floor_div(*a, *b),
+            ("truncdiv", [Arg::Int(a), Arg::Int(b)]) => a.checked_div(*b),
+            ("mod", [Arg::Int(a), Arg::Int(b)]) => floor_div(*a, *b).and_then(|q| a.checked_sub(q.checked_mul(*b)?)),
             ("neg", [Arg::Int(a)]) => a.checked_neg(),
             _ => None,
         };
@@ -94,7 +110,11 @@ impl Builder<'_> {
             return Ok(Item::Int(n));
         }
         let names = ["a", "b"].map(str::to_owned);
-        let v = self.number(&format!("_operator.{op}"), names.into_iter().zip(args).collect(), at);
+        let target = match op {
+            "truncdiv" => "aten.__round_to_zero_floordiv.int".to_owned(),
+            op => format!("_operator.{op}"),
+        };
+        let v = self.number(&target, names.into_iter().zip(args).collect(), at);
         Ok(Item::Number(v, Wrapped::Plain))
     }
 
@@ -136,4 +156,10 @@ impl Builder<'_> {
             _ => return None,
         })
     }
+}
+
+/// The quotient rounded down.
+fn floor_div(a: i64, b: i64) -> Option<i64> {
+    let (q, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
+    Some(if rest != 0 && (rest < 0) != (b < 0) { q - 1 } else { q })
 }

@@ -24,6 +24,8 @@ pub(super) enum Reason {
     Syntax(String),
     /// It decides or repeats: only what was scripted does.
     Control(String),
+    /// It has whole layers as one operator, in a form that cannot be taken apart.
+    Fused(String),
     /// It does something that is not understood.
     Unsupported(String),
 }
