@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egg::{EGraph, Id, Language};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::term::{Axis, Facts};
 use crate::model::{NodeId, Size};
@@ -80,6 +80,8 @@ pub struct Axes {
     /// Ties that were refused.
     pub mismatches: Vec<Mismatch>,
     pub(super) depth: FxHashMap<Id, u32>,
+    /// Digits that stand in no tensor by themselves: groups of a norm, and the channels in each.
+    pub(super) loose: FxHashSet<Id>,
 }
 
 impl Default for Axes {
@@ -100,6 +102,7 @@ impl Axes {
             terms: Vec::new(),
             mismatches: Vec::new(),
             depth: FxHashMap::default(),
+            loose: FxHashSet::default(),
         }
     }
 

@@ -178,8 +178,17 @@ impl Axes {
         digits
     }
 
+    /// True for digits of which only the number in each outer one counts: nothing has them as a dimension. They are compared with
+    /// other descriptions position by position, which ties less than equal digits do.
+    fn only_counts(&self, digits: &[Id]) -> bool {
+        digits.iter().all(|d| self.loose.contains(d)) && self.ints(digits).is_some()
+    }
+
     fn align_merges(&mut self, x: Id, y: Id) {
         let (xs, ys) = (self.parts(x), self.parts(y));
+        if (self.only_counts(&xs) || self.only_counts(&ys)) && self.ints(&xs) != self.ints(&ys) && self.ints(&xs).is_some() && self.ints(&ys).is_some() {
+            return;
+        }
         let (mut i, mut j) = (0, 0);
         while i < xs.len() && j < ys.len() {
             let (from_i, from_j) = (i, j);
@@ -249,6 +258,9 @@ impl Axes {
     fn align_cat_with_merge(&mut self, x: Id, y: Id) {
         let (parts, digits) = (self.parts(x), self.parts(y));
         let (Some(sizes), Some(factors)) = (self.ints(&parts), self.ints(&digits)) else { return };
+        if self.only_counts(&digits) {
+            return;
+        }
         let row: i64 = factors[1..].iter().product();
         if row == 0 || sizes.iter().any(|s| s % row != 0 || s / row < 2) {
             return;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::alias::Aliases;
-use super::bound::{Bound, BoundLetter, BoundOperand, DimExpr, Edit, Given, LetterId, Want};
+use super::bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Want};
 use super::classes::{Axes, Reason};
 use super::composite::{Composite, composites};
 use super::error::PropagateError;
@@ -430,6 +430,9 @@ impl Propagation {
         }
         let ids: Vec<Id> =
             ids.into_iter().enumerate().map(|(k, i)| i.unwrap_or_else(|| self.axes.leaf(letters[k].size.clone()))).collect();
+        if tie == Tie::Rule && !copies {
+            self.loosen(&operands, &outputs, &ids);
+        }
         if !apart {
             locked.retain(|l| (*l as usize) < letters.len()); // a dimension that a tensor of none is said to have
             locked.sort_unstable();
@@ -437,6 +440,17 @@ impl Propagation {
             locked.iter().for_each(|l| self.axes.lock(ids[*l as usize], why(&letters, *l)));
         }
         Bound { node: id, rule: rule.clone(), letters, ids, operands, outputs, copies, fill, edits, locked, at_least_two, over }
+    }
+
+    /// Notes the letters that stand in products alone.
+    fn loosen(&mut self, operands: &[BoundOperand], outputs: &[BoundOutput], ids: &[Id]) {
+        let (mut inside, mut alone) = (vec![false; ids.len()], vec![false; ids.len()]);
+        let dims = operands.iter().filter(|o| o.read).map(|o| &o.dims).chain(outputs.iter().map(|o| &o.dims));
+        for d in dims.flatten() {
+            let product = matches!(d, DimExpr::Product(parts) if parts.iter().all(|p| matches!(p, DimExpr::Letter(_))));
+            d.letters().into_iter().for_each(|l| if product { inside[l as usize] = true } else { alone[l as usize] = true });
+        }
+        self.axes.loose.extend((0..ids.len()).filter(|l| inside[*l] && !alone[*l]).map(|l| ids[l]));
     }
 
     fn term(&mut self, d: &DimExpr, letters: &[BoundLetter], ids: &mut [Option<Id>]) -> Id {

@@ -57,6 +57,13 @@ impl<'a> State<'a> {
         State { axes, positions, why: vec![None; positions.atom_count()], by_atom }
     }
 
+    /// The other descriptions of a position.
+    pub fn tied(&self, set: SetId) -> Vec<SetId> {
+        let first = self.positions.atoms(set).first();
+        let ties = first.and_then(|a| self.by_atom.get(a)).into_iter().flatten().map(|tie| self.positions.ties[*tie]);
+        ties.flat_map(|(a, b)| [(a, b), (b, a)]).filter(|(one, _)| *one == set).map(|(_, other)| other).collect()
+    }
+
     /// True if a position stays.
     pub fn keeps(&self, set: SetId) -> bool {
         self.positions.atoms(set).iter().all(|a| self.why[*a as usize].is_some())

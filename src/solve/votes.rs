@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use rustc_hash::FxHashSet;
 
 use super::Options;
 use super::Policy;
@@ -108,10 +109,14 @@ impl Votes {
     /// Keeps what the policy says of the votes, and what nobody drops.
     pub fn count(&mut self, state: &mut State, dead: &[bool], policy: Policy) {
         let alive = |state: &State, set: SetId| !state.positions.atoms(set).iter().any(|a| dead[*a as usize]);
-        for (set, tally) in &self.by_set {
-            let drops = !tally.drop.is_empty() && (tally.keep.is_empty() || policy == Policy::Prune);
-            if drops {
-                state.positions.atoms(*set).iter().for_each(|a| self.dropped[*a as usize] = true);
+        let drops = |tally: &Tally| !tally.drop.is_empty() && (tally.keep.is_empty() || policy == Policy::Prune);
+        // What is dropped under one description may go under the others.
+        let mut todo: Vec<SetId> = self.by_set.iter().filter(|(_, tally)| drops(tally)).map(|(set, _)| *set).collect();
+        let mut seen = FxHashSet::default();
+        while let Some(set) = todo.pop() {
+            if seen.insert(set) {
+                state.positions.atoms(set).iter().for_each(|a| self.dropped[*a as usize] = true);
+                todo.extend(state.tied(set));
             }
         }
         for (set, tally) in &self.by_set {
