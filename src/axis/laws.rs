@@ -186,7 +186,11 @@ impl Axes {
 
     fn align_merges(&mut self, x: Id, y: Id) {
         let (xs, ys) = (self.parts(x), self.parts(y));
-        if (self.only_counts(&xs) || self.only_counts(&ys)) && self.ints(&xs) != self.ints(&ys) && self.ints(&xs).is_some() && self.ints(&ys).is_some() {
+        if (self.only_counts(&xs) || self.only_counts(&ys))
+            && self.ints(&xs) != self.ints(&ys)
+            && self.ints(&xs).is_some()
+            && self.ints(&ys).is_some()
+        {
             return;
         }
         let (mut i, mut j) = (0, 0);
