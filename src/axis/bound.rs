@@ -168,6 +168,16 @@ impl DimExpr {
         out
     }
 
+    /// Puts one letter in the place of another.
+    pub fn rename(&mut self, from: LetterId, to: LetterId) {
+        match self {
+            DimExpr::One => {}
+            DimExpr::Letter(l) | DimExpr::Pick(l, _) if *l == from => *l = to,
+            DimExpr::Letter(_) | DimExpr::Pick(..) => {}
+            DimExpr::Product(parts) | DimExpr::Sum(parts) => parts.iter_mut().for_each(|p| p.rename(from, to)),
+        }
+    }
+
     fn each_letter(&self, f: &mut impl FnMut(LetterId)) {
         match self {
             DimExpr::One => {}

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::bound::{BoundLetter, BoundOperand, BoundOutput, DimExpr, Given, LetterId};
 use super::sketch::{Call, Sketch};
 use crate::model::{Arg, Size, ValueId};
-use crate::rule::{Dim, Expr, Letter, Operand, Pattern, Rule, Scope, Val, eval};
+use crate::rule::{Dim, EvalError, Expr, Letter, Operand, Pattern, Rule, Scope, Val, eval};
 
 /// The name of the nameless ellipsis.
 const ANY: &str = "...";
@@ -237,7 +237,30 @@ impl<'a> Fit<'a> {
         }
         let mut operands: Vec<BoundOperand> = self.check(operands)?;
         operands.iter_mut().for_each(|o| self.mark_broadcast(o));
-        Ok(Sketch { letters: self.letters, operands, outputs, ..Sketch::default() })
+        let through = self.through(&mut outputs)?;
+        Ok(Sketch { letters: self.letters, operands, outputs, through, ..Sketch::default() })
+    }
+
+    /// Puts the operands' letters in the place of those of results that are the same here; gives those pairs.
+    fn through(&self, outputs: &mut [BoundOutput]) -> Result<Vec<(LetterId, LetterId)>, String> {
+        let mut found = Vec::new();
+        for (name, through) in &self.rule.through {
+            for item in 0..self.lengths.get(name).copied().unwrap_or(1) {
+                let of = |name: &str| self.index.get(&(name.to_owned(), item)).copied();
+                let (Some(made), Some(letter)) = (of(name), of(&through.of)) else { continue };
+                let scope = Letters { fit: self, item: self.lengths.contains_key(name).then_some(item) };
+                if !eval(&through.when, &scope).map_err(|e| format!("`through: {name}`: {e}"))?.truthy() {
+                    continue;
+                }
+                let (size, old) = (&self.letters[made as usize].size, &self.letters[letter as usize].size);
+                if !same(size, old) {
+                    return Err(format!("`{name}` is `{}` by `through:`, but one is {size} and the other {old}", through.of));
+                }
+                outputs.iter_mut().flat_map(|o| &mut o.dims).for_each(|d| d.rename(made, letter));
+                found.push((made, letter));
+            }
+        }
+        Ok(found)
     }
 
     /// Sizes of letters that have a dimension to themselves.
@@ -289,6 +312,8 @@ impl<'a> Fit<'a> {
                 }
                 if let Some(formula) = self.rule.sizes.get(&name)
                     && let Ok(val) = eval(formula, &Letters { fit: self, item: self.lengths.contains_key(&name).then_some(item) })
+                    && val != Val::None
+                // it depends on values: the recorded size serves
                 {
                     let size = val.as_size().ok_or_else(|| format!("the size of `{name}` is no integer"))?;
                     self.letters[l].size = size;
@@ -405,6 +430,10 @@ impl Scope for Letters<'_, '_> {
 
     fn shape(&self, operand: &str) -> Option<Vec<Size>> {
         Scope::shape(self.fit.call, operand)
+    }
+
+    fn call(&self, function: &str, args: &[Expr]) -> Option<Result<Val, EvalError>> {
+        Scope::call(self.fit.call, function, args)
     }
 
     fn spread(&self, letter: &str) -> Option<Vec<Size>> {

@@ -358,7 +358,7 @@ impl Propagation {
     /// Ties the axes of a node's operands and results as its rule says.
     fn attach(&mut self, graph: &Graph, rules: &RuleSet, id: NodeId, rule: Arc<Rule>, sketch: Sketch, tie: Tie) -> Bound {
         let apart = tie == Tie::Apart;
-        let Sketch { letters, operands, outputs, copies, fill, mut edits, mut locked, at_least_two } = sketch;
+        let Sketch { letters, operands, outputs, copies, fill, mut edits, mut locked, at_least_two, through } = sketch;
         let why = |letters: &[BoundLetter], l: LetterId| match tie {
             Tie::Composite => Reason::Composite { node: id },
             _ => Reason::Rule { node: id, rule: rule.clone(), letter: name(&letters[l as usize]) },
@@ -383,6 +383,7 @@ impl Propagation {
         }
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].made && !letters[*l as usize].free));
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].name.starts_with('#')));
+        locked.retain(|l| !through.iter().any(|(made, of)| l == made || l == of));
         let over = rule.statistic.as_ref().map(|s| chosen(&s.over)).unwrap_or_default();
         let mut ids: Vec<Option<Id>> = vec![None; letters.len()];
         for operand in operands.iter().filter(|o| o.read) {
@@ -428,6 +429,7 @@ impl Propagation {
                 }
             }
         }
+        through.iter().for_each(|(made, of)| ids[*made as usize] = ids[*of as usize]);
         let ids: Vec<Id> =
             ids.into_iter().enumerate().map(|(k, i)| i.unwrap_or_else(|| self.axes.leaf(letters[k].size.clone()))).collect();
         if tie == Tie::Rule && !copies {

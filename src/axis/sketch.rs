@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::bound::{BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Given, LetterId, Want};
 use crate::model::{Arg, Graph, Node, Size, ValueId};
-use crate::rule::{Expr, Schema, Scope, Val, eval};
+use crate::rule::{EvalError, Expr, Schema, Scope, Val, eval};
 
 /// A node with what is known of its operands.
 pub struct Call<'a> {
@@ -37,6 +37,8 @@ pub struct Sketch {
     pub locked: Vec<LetterId>,
     /// Letters of which one position alone would mean something else.
     pub at_least_two: Vec<LetterId>,
+    /// Letters of results that are an operand's here, each with that: it is not locked, whatever the rule says.
+    pub through: Vec<(LetterId, LetterId)>,
 }
 
 impl Sketch {
@@ -127,6 +129,13 @@ impl Call<'_> {
         eval(expr, self).map_err(|e| e.to_string())
     }
 
+    /// Whether the program reads a result.
+    pub fn used(&self, output: usize) -> bool {
+        let Some(value) = self.node.outputs.get(output) else { return false };
+        let reads = |n: &Node| n.args.iter().any(|(_, a)| a.mentions(*value));
+        self.graph.outputs.contains(value) || self.graph.nodes.iter().any(reads)
+    }
+
     /// The results' ids; results that the program does not use are missing at the end.
     pub fn outputs(&self) -> impl Iterator<Item = Option<ValueId>> + '_ {
         self.node.outputs.iter().copied().map(Some).chain(std::iter::repeat(None))
@@ -145,6 +154,14 @@ impl Scope for Call<'_> {
     fn shape(&self, operand: &str) -> Option<Vec<Size>> {
         let value = self.tensor(operand).ok()?;
         Call::shape(self, value).ok().map(<[Size]>::to_vec)
+    }
+
+    fn call(&self, function: &str, args: &[Expr]) -> Option<Result<Val, EvalError>> {
+        match (function, args) {
+            ("used", [Expr::Int(k)]) => Some(Ok(Val::Bool(usize::try_from(*k).is_ok_and(|k| self.used(k))))),
+            ("used", _) => Some(Err(EvalError::Arguments { function: "used", takes: "the number of a result" })),
+            _ => None,
+        }
     }
 }
 

@@ -249,6 +249,15 @@ impl Node {
 }
 
 impl Arg {
+    /// Whether a tensor or a symbolic scalar is in this argument.
+    pub fn mentions(&self, value: ValueId) -> bool {
+        match self {
+            Arg::Tensor(v) | Arg::Scalar(v) => *v == value,
+            Arg::List(items) => items.iter().any(|a| a.mentions(value)),
+            _ => false,
+        }
+    }
+
     /// All tensors in this argument, in order.
     pub fn tensors(&self) -> Vec<ValueId> {
         match self {

@@ -1,6 +1,7 @@
 //! Cutting the weights: each stored tensor is gathered from the mapped file into its new place, once.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::rescale::Norms;
@@ -58,7 +59,7 @@ pub fn payloads<'a>(
                     }
                     None => None,
                 };
-                let job = Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied(), rescale };
+                let job = Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied(), rescale, order: order(t) };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1
@@ -67,7 +68,7 @@ pub fn payloads<'a>(
         cut.insert(first[k], at);
         let s = &mut small.tensors[k];
         (s.storage, s.offset) = (at, 0);
-        s.strides = dense(&s.shape);
+        s.strides = in_order(&s.shape, &order(t));
     }
     for (c, t) in plan.constants.iter().zip(small.tensors.iter_mut().skip(graph.tensors.len())) {
         let bytes = bytes(&c.data);
@@ -100,6 +101,34 @@ pub(super) fn dense(shape: &[usize]) -> Vec<usize> {
         strides[d] = strides[d + 1] * shape[d + 1].max(1);
     }
     strides
+}
+
+/// The dimensions of a tensor from the outermost in memory to the innermost, where they lie there without gaps, as in PyTorch's
+/// `channels_last`; as they come, where not.
+fn order(t: &Tensor) -> Vec<usize> {
+    let own: Vec<usize> = (0..t.shape.len()).collect();
+    let mut order = own.clone();
+    order.sort_by_key(|d| (Reverse(t.strides[*d]), Reverse(t.shape[*d])));
+    let strides = in_order(&t.shape, &order);
+    if own.iter().all(|d| t.shape[*d] == 1 || strides[*d] == t.strides[*d]) { order } else { own }
+}
+
+/// Strides of a tensor without gaps whose dimensions lie in this order.
+fn in_order(shape: &[usize], order: &[usize]) -> Vec<usize> {
+    let sizes: Vec<usize> = order.iter().map(|d| shape[*d]).collect();
+    let mut strides = vec![1; shape.len()];
+    order.iter().zip(dense(&sizes)).for_each(|(d, stride)| strides[*d] = stride);
+    strides
+}
+
+/// The elements of a dense tensor with its dimensions in another order.
+fn reordered(bytes: &[u8], shape: &[usize], order: &[usize], width: usize) -> Vec<u8> {
+    let (sizes, old): (Vec<usize>, Vec<usize>) = order.iter().map(|d| (shape[*d], dense(shape)[*d])).unzip();
+    let places: Vec<Places> = sizes.iter().map(|n| Places::Same((0..*n).collect())).collect();
+    let mut out = Vec::with_capacity(bytes.len());
+    let whole = vec![true; sizes.len() + 1];
+    Strided { bytes, strides: &old, width, places: &places, whole: &whole }.gather(&mut Vec::new(), 0, &mut out);
+    out
 }
 
 /// The kept places of one dimension of a tensor.
@@ -187,6 +216,8 @@ struct Job<'a> {
     /// What is added to each element before the cut.
     add: Option<&'a [f64]>,
     rescale: Option<Rescaled<'a>>,
+    /// How its dimensions lie in memory.
+    order: Vec<usize>,
 }
 
 /// A tensor that is divided by its norm.
@@ -257,7 +288,10 @@ impl Job<'_> {
                 false => norms.scale(&mut out, t.dtype, &t.shape, &self.places),
             }
         }
-        out
+        if self.order.is_sorted() {
+            return out;
+        }
+        reordered(&out, &self.places.iter().map(Places::len).collect::<Vec<_>>(), &self.order, width)
     }
 }
 
@@ -409,6 +443,36 @@ mod tests {
         // [3, 4] transposed from [4, 3]
         assert_eq!(gathered(&[3, 4], &[1, 3], 2, places()), [6, 7, 12, 13, 10, 11, 16, 17]);
         assert_eq!(gathered(&[3, 4], &[4, 1], 2, places()), [2, 3, 4, 5, 18, 19, 20, 21]);
+    }
+
+    #[test]
+    fn memory_keeps_its_order() {
+        let tensor = |shape: &[usize], strides: &[usize]| Tensor {
+            name: String::new(),
+            value: crate::model::ValueId(0),
+            role: Role::Parameter,
+            dtype: DType::U8,
+            shape: shape.to_vec(),
+            strides: strides.to_vec(),
+            offset: 0,
+            storage: 0,
+            updated: false,
+            list: None,
+        };
+        let cases: [(&[usize], &[usize], &[usize]); 7] = [
+            (&[8, 4, 3, 3], &[36, 9, 3, 1], &[0, 1, 2, 3]),
+            (&[8, 4, 3, 3], &[36, 1, 12, 4], &[0, 2, 3, 1]),
+            (&[8, 4, 1, 1], &[4, 1, 4, 4], &[0, 2, 3, 1]),
+            (&[8, 4, 1, 1], &[4, 1, 1, 1], &[0, 1, 2, 3]),
+            (&[8, 1, 3, 3], &[9, 1, 3, 1], &[0, 2, 3, 1]),
+            (&[4, 3], &[1, 4], &[1, 0]),
+            (&[4, 3], &[1, 8], &[0, 1]), // with gaps
+        ];
+        for (shape, strides, expected) in cases {
+            assert_eq!(order(&tensor(shape, strides)), expected, "{shape:?} {strides:?}");
+        }
+        assert_eq!(in_order(&[4, 2, 3, 3], &[0, 2, 3, 1]), [18, 1, 6, 2]);
+        assert_eq!(reordered(&[0, 1, 2, 3, 4, 5], &[2, 3], &[1, 0], 1), [0, 3, 1, 4, 2, 5]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Rule {
     pub lock: Vec<Pick>,
     /// Letters that only the output has and that may lose positions (zeros made by the operator).
     pub free: Vec<String>,
+    /// Letter of a result → the operand's letter that it is under a condition.
+    pub through: IndexMap<String, Through>,
     /// Argument → the value that it must have, as a formula over the sizes.
     pub args: IndexMap<String, Expr>,
     /// Argument → what the operator takes if the argument is missing or None, over the sizes before the cut.
@@ -60,6 +62,33 @@ impl Rule {
     pub fn is_one(&self, operand: &str) -> bool {
         let Body::Patterns(patterns) = &self.body else { return false };
         patterns.iter().flat_map(|p| &p.operands).any(|o| o.name == operand && o.missing == Some(1.0))
+    }
+
+    /// Whether the rule is only for calls of which the program does not read this result: `when: not used(1)`.
+    pub fn leaves_out(&self, result: usize) -> bool {
+        fn says(e: &Expr, result: i64) -> bool {
+            match e {
+                Expr::Binary(Binary::And, a, b) => says(a, result) || says(b, result),
+                Expr::Unary(Unary::Not, e) => {
+                    matches!(&**e, Expr::Call(f, args) if f == "used" && args[..] == [Expr::Int(result)])
+                }
+                _ => false,
+            }
+        }
+        self.when.as_ref().is_some_and(|e| says(e, result as i64))
+    }
+
+    /// Whether a condition of the rule asks if the program reads this result.
+    pub fn asks_for(&self, result: usize) -> bool {
+        fn asks(e: &Expr, result: i64) -> bool {
+            match e {
+                Expr::Binary(_, a, b) => asks(a, result) || asks(b, result),
+                Expr::Unary(_, e) => asks(e, result),
+                Expr::Call(f, args) => f == "used" && args[..] == [Expr::Int(result)],
+                _ => false,
+            }
+        }
+        self.when.iter().chain(self.through.values().map(|t| &t.when)).any(|e| asks(e, result as i64))
     }
 
     /// Whether the result is zero where either of two operands is: a product.
@@ -209,6 +238,15 @@ pub struct Statistic {
     pub repair: Vec<Statement>,
     /// The same where what went is not zero but equal at all positions; `ghost(x)` is one position of that.
     pub uniform: Vec<Statement>,
+}
+
+/// `{ of: s, when: k == 1 }`: the letter of a result is an operand's, position by position, where the condition holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Through {
+    /// The operand's letter.
+    pub of: String,
+    /// Where it is; of ellipses, asked of each dimension.
+    pub when: Expr,
 }
 
 /// `fold:`: the operand that is added to the output after the sum, for each position of the axis that the weight makes.
@@ -381,7 +419,7 @@ eq_without_span! {
     Statement: name, op, args, condition;
     Claim: expr;
     Case: op, inputs, values, out, same, apart, locked, free;
-    Rule: ops, when, body, sizes, lock, free, args, default, facts, statistic, fold, norm, macs, number, becomes, writes, views, makes, kernel, tests, drawn;
+    Rule: ops, when, body, sizes, lock, free, through, args, default, facts, statistic, fold, norm, macs, number, becomes, writes, views, makes, kernel, tests, drawn;
 }
 
 impl std::fmt::Display for Place {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use miette::NamedSource;
 
-use super::ast::{Body, Expr, Facts, FoldInto, Normed, Pick, Place, Rule, Statement, Statistic};
+use super::ast::{Body, Expr, Facts, FoldInto, Normed, Pick, Place, Rule, Statement, Statistic, Through};
 use super::check;
 use super::error::{RuleError, closest};
 use super::formula::{parse_call, parse_formula, parse_item, parse_layout, parse_statement};
@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "op",
     "rule",
     "layout",
@@ -24,6 +24,7 @@ const KEYS: [&str; 30] = [
     "sizes",
     "lock",
     "free",
+    "through",
     "args",
     "default",
     "makes",
@@ -177,6 +178,7 @@ impl Reader<'_> {
             sizes: IndexMap::new(),
             lock: Vec::new(),
             free: Vec::new(),
+            through: IndexMap::new(),
             args: IndexMap::new(),
             default: IndexMap::new(),
             facts: Facts::default(),
@@ -240,6 +242,7 @@ impl Reader<'_> {
             "default" => rule.default = self.formulas("default", value),
             "lock" => rule.lock = self.picks("lock", value),
             "free" => rule.free = self.strings("free", value),
+            "through" => rule.through = self.through(value),
             "makes" => rule.makes = Some(self.strings("makes", value)),
             "kernel" => rule.kernel = self.text(value, "the name of an operand"),
             "writes" => rule.writes = Some(self.strings("writes", value)),
@@ -451,6 +454,40 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// `{ t: { of: s, when: condition } }`
+    fn through(&mut self, node: &Node) -> IndexMap<String, Through> {
+        let mut out = IndexMap::new();
+        let Content::Map(letters) = &node.content else {
+            self.wrong_type(node, "a map of letters");
+            return out;
+        };
+        for (key, value) in letters {
+            let Some(letter) = self.text(key, "a letter") else { continue };
+            self.site(format!("through.{letter}:"), key);
+            let Content::Map(pairs) = &value.content else {
+                self.wrong_type(value, "a map with `of:` and `when:`");
+                continue;
+            };
+            let (mut of, mut when) = (None, None);
+            for (key, value) in pairs {
+                let name = key.text().unwrap_or("");
+                self.site(format!("through.{letter}.{name}"), value);
+                match name {
+                    "of" => of = self.text(value, "a letter"),
+                    "when" => when = self.formula(value),
+                    _ => self.unknown_key(key, &["of", "when"]),
+                }
+            }
+            match (of, when) {
+                (Some(of), Some(when)) => drop(out.insert(letter, Through { of, when })),
+                _ => {
+                    self.error("entry", value.span(), "a letter goes through `of:` another `when:`".into(), "expected both", None)
+                }
+            }
+        }
+        out
     }
 
     fn statements(&mut self, path: &str, node: &Node) -> Vec<Statement> {

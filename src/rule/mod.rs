@@ -23,7 +23,7 @@ mod tree;
 
 pub use ast::{
     Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, FoldInto, LayoutCall, Letter, Normed, Operand, Pattern, Pick, Place,
-    Rule, Statement, Statistic, Unary,
+    Rule, Statement, Statistic, Through, Unary,
 };
 pub use check::layout_meaning;
 pub(crate) use error::closest;

@@ -68,6 +68,9 @@ fn axes(out: &mut String, rule: &Rule, pattern: &Pattern) {
         if let Some(size) = rule.sizes.get(&letter.name) {
             also.push(format!("its size: `{size}`"));
         }
+        if let Some(through) = rule.through.get(&letter.name) {
+            also.push(format!("the axis {} itself, not locked, where `{}`", through.of, through.when));
+        }
         if rule.statistic.as_ref().is_some_and(|s| chosen(&s.over, &letter.name)) {
             also.push("the values depend on how many positions it has".to_owned());
         }

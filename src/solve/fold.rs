@@ -95,6 +95,7 @@ impl Prover<'_> {
         // Every element that the position stands for: where the other letters of the dimension stay.
         let number = |p: usize| numbers.get(p).is_some_and(|x| x.is_finite());
         let dim = site.input.iter().map(|(l, _)| *l).collect::<Vec<_>>();
+        let made: Vec<LetterId> = site.made.iter().map(|(l, _)| *l).collect();
         let all = if let [_] = dim[..] {
             number(at)
         } else {
@@ -115,6 +116,11 @@ impl Prover<'_> {
         }
         if !site.windows.is_empty() && !exact.maps {
             return Folded::Border;
+        }
+        // A bias for each place has all of them.
+        let places = bound.outputs.iter().flat_map(|o| &o.dims).flat_map(DimExpr::letters).filter(|l| !made.contains(l));
+        if !site.windows.is_empty() && places.into_iter().any(|l| kept[l as usize].is_some()) {
+            return Folded::Constant;
         }
         if !self.folds.iter().any(|f| f.node == bound.node && f.letter == letter) {
             if self.folds.iter().any(|f| f.node == bound.node) {
@@ -212,6 +218,12 @@ fn windows(
             bound.letters[*l as usize].item == item && (name(*l) == computed || formula.names().contains(&name(*l)))
         };
         let k = weight.iter().copied().find(here)?;
+        if input.contains(result) {
+            // A window of one, which leaves the dimension as it is.
+            let size = count(*t).filter(|_| count(k) == Some(1))?;
+            out.push(Window { k, places: 1, inside: vec![true; size], size });
+            continue;
+        }
         let mut slides = input.iter().filter_map(|d| if let DimExpr::Letter(l) = d { Some(*l) } else { None });
         let s = slides.find(here).filter(|_| here(t))?;
         let (size, places, extent) = (count(*t)?, count(k)?, count(s)?);

@@ -72,13 +72,20 @@ impl Uniform {
     /// relies on that.
     pub(super) fn rely(&mut self, bound: &Bound, call: &Call, kept: &Kept, letter: LetterId) -> bool {
         let offered = bound.rule.statistic.as_ref().is_some_and(|s| !s.uniform.is_empty()) && bound.over.contains(&letter);
-        let mut loses = bound.summed().into_iter().chain(bound.over.iter().copied()).filter(|l| kept[*l as usize].is_some());
-        if !offered || loses.any(|l| l != letter) || call.node.outputs.len() != 1 || call.node.origin == Origin::Implied {
+        let summed = bound.summed();
+        let mut loses = summed.iter().copied().chain(bound.over.iter().copied()).filter(|l| kept[*l as usize].is_some());
+        if !offered
+            || loses.any(|l| l != letter)
+            || (1..call.node.outputs.len()).any(|k| call.used(k))
+            || call.node.origin == Origin::Implied
+        {
             return false;
         }
         let first = bound.operands.first().map(|o| o.given);
         let holders = holders(bound, letter).unwrap_or_default();
-        let [(value, dim)] = holders[..] else { return false };
+        // Of an axis that the result has too, the first operand alone is averaged; the others have it position by position.
+        let averaged = if summed.contains(&letter) { &holders[..] } else { &holders[..holders.len().min(1)] };
+        let &[(value, dim)] = averaged else { return false };
         let known = self.dims.get(&(value, dim)).is_some_and(|graph| *graph == call.node.graph);
         if known && first == Some(Given::Tensor(value)) {
             self.ghosts.insert(bound.node, Ghost { value, dim, letter });

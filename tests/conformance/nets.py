@@ -24,8 +24,8 @@ def net(shape, dynamic=None, more=None, name=None, **layers):
     return add
 
 
-def make(key):
-    layers, f, shape = NETS[key]
+def make(key, table=NETS):
+    layers, f, shape = table[key]
 
     class Net(nn.Module):
         def __init__(self):

@@ -52,6 +52,29 @@ pub(super) fn stack(args: &Args) -> Result<Sketch, String> {
     Ok(sketch)
 }
 
+/// Every tensor with the sizes of all, aligned at the end.
+pub(super) fn broadcast(args: &Args) -> Result<Sketch, String> {
+    let (name, list) = args.operands()?;
+    let rank = list.iter().map(|(_, shape)| shape.len()).max().unwrap_or(0);
+    let mut sketch = Sketch::default();
+    let mut sizes = vec![Size::int(1); rank];
+    for (_, shape) in &list {
+        for (size, own) in sizes[rank - shape.len()..].iter_mut().zip(shape).filter(|(size, _)| size.is(1)) {
+            *size = own.clone();
+        }
+    }
+    let out = letters(&mut sketch, &sizes);
+    for (value, shape) in &list {
+        let from = rank - shape.len();
+        let dim =
+            |(k, own): (usize, &Size)| if own.is(1) && !sizes[from + k].is(1) { DimExpr::One } else { out[from + k].clone() };
+        sketch.operand(name, *value, shape.iter().enumerate().map(dim).collect());
+    }
+    let values: Vec<_> = args.call.outputs().take(list.len()).collect();
+    values.into_iter().for_each(|v| sketch.output(v, out.clone()));
+    Ok(sketch)
+}
+
 pub(super) fn meshgrid(args: &Args) -> Result<Sketch, String> {
     let (name, list) = args.operands()?;
     let swapped = args.val(1)?.is_some_and(|v| matches!(v, crate::rule::Val::Str(s) if s == "xy")) && list.len() > 1;

@@ -1,6 +1,7 @@
 //! The layout functions: operators whose dimensions depend on their arguments. Each turns a call into letters; nothing
 //! else about operators is code.
 
+mod along;
 mod join;
 mod part;
 mod pick;
@@ -51,13 +52,20 @@ pub fn layout(function: &LayoutCall, call: &Call) -> Result<Sketch, String> {
         "reduce" => reduce::reduce(&args),
         "einsum" => reduce::einsum(&args),
         "index" => pick::index(&args),
+        "index_put" => pick::index_put(&args),
+        "resize" => along::resize(&args),
+        "gather" => along::gather(&args),
+        "scatter" => along::scatter(&args),
+        "put" => along::put(&args),
+        "broadcast" => join::broadcast(&args),
         "create" => pick::create(&args),
         "meshgrid" => join::meshgrid(&args),
         "select_scatter" => pick::select_scatter(&args),
         "slice_scatter" => pick::slice_scatter(&args),
         other => Err(format!("there is no layout function `{other}`")),
     }?;
-    sketch.copies = !matches!(function.name.as_str(), "reduce" | "einsum" | "create");
+    let copies = |name: &str| !matches!(name, "reduce" | "einsum" | "create" | "resize" | "scatter" | "put" | "index_put");
+    sketch.copies = copies(&function.name);
     Ok(sketch)
 }
 

@@ -65,25 +65,81 @@ pub(super) fn take(args: &Args) -> Result<Sketch, String> {
 
 /// Like NumPy: the results of neighbouring index tensors stand in their place, of others at the front.
 pub(super) fn index(args: &Args) -> Result<Sketch, String> {
-    let (name, value, shape) = args.operand()?;
-    let list_name = args.name(1).ok_or("index takes a list of tensors")?;
-    let items: Vec<Arg> = match args.call.node.arg(list_name) {
-        Some(Arg::List(items)) => items.clone(),
-        Some(one @ Arg::Tensor(_)) => vec![one.clone()],
-        _ => return Err(format!("`{list_name}` is no list")),
-    };
+    let (_, _, shape) = args.operand()?;
+    let (list_name, items) = indices(args)?;
     let picked: Vec<usize> = (0..items.len()).filter(|k| matches!(items[*k], Arg::Tensor(_))).collect();
     if let ([at], Some(Arg::Tensor(index))) = (&picked[..], picked.first().map(|k| &items[*k]))
         && let Some(list) = shape.get(*at).and_then(|size| listed(args, *index, size))
     {
         return listed_positions(args, *at, list, list_name);
     }
+    let (mut sketch, out) = picked_by(args, list_name, &items)?;
+    sketch.output(args.call.node.outputs.first().copied(), out);
+    Ok(sketch)
+}
+
+/// What `index` would pick is written instead, by values that broadcast to it.
+pub(super) fn index_put(args: &Args) -> Result<Sketch, String> {
+    let (list_name, items) = indices(args)?;
+    let (mut sketch, mut out) = picked_by(args, list_name, &items)?;
+    let values_name = args.name(2).ok_or("the third argument names an operand")?;
+    let values = args.call.tensor(values_name)?;
+    let shape = args.call.shape(values)?.to_vec();
+    let from = out.len().checked_sub(shape.len()).ok_or("the values have more dimensions than what they replace")?;
+    let mut dims = out.split_off(from);
+    for (d, size) in dims.iter_mut().zip(&shape) {
+        if size.is(1) && !d.size(&|l| sketch.letters[l as usize].size.clone()).is(1) {
+            *d = DimExpr::One;
+        }
+    }
+    let whole = sketch.operands.first().map(|o| o.dims.clone()).unwrap_or_default();
+    sketch.operand(values_name, values, dims);
+    sketch.output(args.call.node.outputs.first().copied(), whole);
+    Ok(sketch)
+}
+
+/// The index tensors, with None among them, and the argument's name.
+fn indices<'a>(args: &'a Args) -> Result<(&'a str, Vec<Arg>), String> {
+    let name = args.name(1).ok_or("index takes a list of tensors")?;
+    match args.call.node.arg(name) {
+        Some(Arg::List(items)) => Ok((name, items.clone())),
+        Some(one @ Arg::Tensor(_)) => Ok((name, vec![one.clone()])),
+        _ => Err(format!("`{name}` is no list")),
+    }
+}
+
+/// A single mask: the dimensions that it covers become one, of as many positions as it holds ones. They stay whole.
+fn masked(args: &Args, list_name: &str, at: usize, mask: ValueId) -> Result<(Sketch, Vec<DimExpr>), String> {
+    let (name, value, shape) = args.operand()?;
+    let covered = at..at + args.call.shape(mask)?.len();
+    if covered.is_empty() || covered.end > shape.len() {
+        return Err("a mask of no dimensions, or of more than there are".into());
+    }
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    sketch.operand(name, value, dims.clone());
+    sketch.operand(list_name, mask, dims[covered.clone()].to_vec());
+    sketch.locked.extend(covered.clone().map(|d| d as LetterId));
+    let recorded = args.call.recorded(0).filter(|s| s.len() + covered.len() == shape.len() + 1);
+    let count = recorded.map_or_else(|| Size::symbol("ones", None), |s| s[at].clone());
+    let count = sketch.made("ones", count, false);
+    dims.splice(covered, [DimExpr::Letter(count)]);
+    Ok((sketch, dims))
+}
+
+/// The dimensions of what index tensors pick.
+fn picked_by(args: &Args, list_name: &str, items: &[Arg]) -> Result<(Sketch, Vec<DimExpr>), String> {
+    let (name, value, shape) = args.operand()?;
+    let picked: Vec<usize> = (0..items.len()).filter(|k| matches!(items[*k], Arg::Tensor(_))).collect();
+    let values: Vec<_> = items.iter().flat_map(Arg::tensors).collect();
+    let is_mask = |v: &ValueId| matches!(args.call.graph.value(*v).dtype, DType::Bool | DType::U8);
+    match values.as_slice() {
+        [mask] if is_mask(mask) => return masked(args, list_name, picked[0], *mask),
+        all if all.iter().any(is_mask) => return Err("a mask beside other index tensors".into()),
+        _ => {}
+    }
     let mut sketch = Sketch::default();
     let dims = letters(&mut sketch, &shape);
-    let values: Vec<_> = items.iter().flat_map(Arg::tensors).collect();
-    if values.iter().any(|v| args.call.graph.value(*v).dtype == DType::Bool) {
-        return Err("a mask picks a number of positions that depends on its values".into());
-    }
     let rank = values.iter().map(|v| args.call.shape(*v).map(<[Size]>::len)).collect::<Result<Vec<_>, _>>()?;
     let rank = rank.into_iter().max().unwrap_or(0);
     let mut index: Vec<Option<LetterId>> = vec![None; rank];
@@ -131,8 +187,7 @@ pub(super) fn index(args: &Args) -> Result<Sketch, String> {
     }
     sketch.locked.extend(picked.iter().map(|k| *k as LetterId));
     sketch.locked.extend(&index);
-    sketch.output(args.call.node.outputs.first().copied(), out);
-    Ok(sketch)
+    Ok((sketch, out))
 }
 
 pub(super) fn create(args: &Args) -> Result<Sketch, String> {

@@ -71,8 +71,12 @@ pub(super) fn repeat_interleave(args: &Args) -> Result<Sketch, String> {
     let mut out = dims.clone();
     out[at] = DimExpr::Product(vec![dims[at].clone(), copy.clone()]);
     sketch.operand(name, value, dims);
-    sketch.output(args.call.node.outputs.first().copied(), out);
+    sketch.output(args.call.node.outputs.first().copied(), out.clone());
+    let all = out[at].clone();
     sketch.edit(args.editable(1), Want::Size(copy));
+    if args.val(3)?.is_some() {
+        sketch.edit(args.editable(3), Want::Size(all));
+    }
     Ok(sketch)
 }
 

@@ -5,7 +5,7 @@ use super::super::error::closest;
 use super::Check;
 
 /// The layout functions, with the least and the largest number of arguments, an example, and what the result is.
-const LAYOUTS: [(&str, usize, usize, &str, &str); 32] = [
+const LAYOUTS: [(&str, usize, usize, &str, &str); 38] = [
     ("cat", 2, 2, "cat(tensors, dim)", "the tensors, joined along a dimension"),
     ("stack", 2, 2, "stack(tensors, dim)", "the tensors, joined along a new dimension"),
     ("split", 3, 3, "split(x, sizes, dim)", "cut into parts of these sizes along a dimension (a number: parts of that size)"),
@@ -31,11 +31,23 @@ const LAYOUTS: [(&str, usize, usize, &str, &str); 32] = [
     ("unsqueeze", 2, 2, "unsqueeze(x, dim)", "with a new dimension of size one"),
     ("expand", 2, 2, "expand(x, sizes)", "dimensions of size one, repeated"),
     ("repeat", 2, 2, "repeat(x, times)", "copies after another in each dimension"),
-    ("repeat_interleave", 3, 3, "repeat_interleave(x, times, dim)", "each position repeated"),
+    ("repeat_interleave", 3, 4, "repeat_interleave(x, times, dim)", "each position repeated"),
     ("pad", 2, 3, "pad(x, amounts)", "new positions at the ends of dimensions"),
     ("reduce", 3, 3, "reduce(x, dims, keepdim)", "these dimensions (all, if None) are summed over"),
     ("einsum", 2, 2, "einsum(equation, tensors)", "a product of the tensors as in the equation"),
     ("index", 2, 2, "index(x, indices)", "picked by index tensors; what is picked from stays whole"),
+    ("index_put", 3, 3, "index_put(x, indices, values)", "the operand, written where index tensors say; that stays whole"),
+    ("resize", 3, 4, "resize(x, dims, sizes)", "as the operand; these dimensions (all, if None) are made anew and stay whole"),
+    (
+        "gather",
+        3,
+        3,
+        "gather(x, dim, index)",
+        "picked along a dimension for each element of an index; that dimension stays whole",
+    ),
+    ("scatter", 3, 4, "scatter(x, dim, index, src)", "the operand, written along a dimension for each element of an index"),
+    ("put", 3, 4, "put(x, dim, index, source)", "the operand, written at the positions of a dimension that an index lists"),
+    ("broadcast", 1, 1, "broadcast(tensors)", "the tensors, each with the dimensions of all"),
     ("create", 1, 1, "create(sizes)", "a new tensor, all positions of which may go"),
     ("meshgrid", 1, 2, "meshgrid(tensors)", "grids of coordinates: one axis for each tensor"),
     ("movedim", 3, 3, "movedim(x, from, to)", "dimensions moved to other places"),

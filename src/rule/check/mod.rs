@@ -134,6 +134,10 @@ impl<'a> Check<'a> {
         for letter in self.rule.sizes.keys() {
             self.letter(letter, self.sites.span(&format!("sizes.{letter}:")));
         }
+        for (letter, through) in &self.rule.through {
+            self.letter(letter, self.sites.span(&format!("through.{letter}:")));
+            self.letter(&through.of, self.sites.span(&format!("through.{letter}.of")));
+        }
         for (i, letter) in self.rule.free.iter().enumerate() {
             let at = self.sites.span(&format!("free.{i}"));
             if self.letter(letter, at.clone()) && self.on_input(letter) {

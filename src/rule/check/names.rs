@@ -70,7 +70,7 @@ impl Check<'_> {
     pub(super) fn formulas(&mut self) {
         let rule = self.rule;
         if let Some(when) = &rule.when {
-            self.names_in("when", when, &[]);
+            self.names_in("when", when, &["used"]);
         }
         if let Some(random) = &rule.facts.random {
             self.names_in("random", random, &[]);
@@ -102,6 +102,9 @@ impl Check<'_> {
         }
         if let Some(value) = &rule.number {
             self.names_in("number", value, &[]);
+        }
+        for (letter, through) in &rule.through {
+            self.names_in(&format!("through.{letter}.when"), &through.when, &["used"]);
         }
         for (path, map) in [("sizes", &rule.sizes), ("args", &rule.args), ("default", &rule.default)] {
             for (name, e) in map {
@@ -140,6 +143,7 @@ impl Check<'_> {
         let all: Vec<&str> = FUNCTIONS.iter().chain(extra).copied().collect();
         let help = match closest(name, all.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if name == "used" => format!("`{name}` is known in `when:` only"),
             None if name == "ghost" => format!("`{name}` is known in `uniform:` only"),
             None if ["old", "dims"].contains(&name) => format!("`{name}` is known in `repair:` only"),
             None if FACTS.contains(&name) => format!("`{name}` is known in `zero:`, `finite:`, `nonneg:` and `nonzero:` only"),

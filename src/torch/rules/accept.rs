@@ -35,10 +35,16 @@ pub(super) type Types = Vec<(DType, Option<Ints>)>;
 /// Tries an example. `types` are those that served the example before, and are set to what serves this one.
 pub(super) fn accept(rules: &RuleSet, rule: &Arc<Rule>, mut example: Example, types: &mut Types, random: &mut Random) -> Verdict {
     let target = example.graph.node(example.node()).target.clone();
-    if let Fit::No(why) = example.fit(rules, rule) {
+    if let Fit::No(why) = example.fit(rules, rule)
+        && !rules.for_target(&target).iter().any(|r| r.leaves_out(1))
+    {
         return Verdict::Unfit(why);
     }
     example.results(rules, rule, rules.schemas().get(&target));
+    example.read(rules, rule, random.chance(0.5));
+    if let Fit::No(why) = example.fit(rules, rule) {
+        return Verdict::Unfit(why);
+    }
     let program = match Program::load(&example.graph, example.outputs()) {
         Ok(program) => program,
         Err(why) => return Verdict::Refused(why),

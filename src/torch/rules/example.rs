@@ -22,6 +22,8 @@ pub(super) struct Example {
     pub graph: Graph,
     /// By tensor, of those that hold integers.
     pub ints: Vec<Option<Ints>>,
+    /// How many nodes after that of the operator read its results.
+    pub readers: usize,
 }
 
 /// Whether a rule describes an example.
@@ -39,12 +41,12 @@ pub(super) enum Fit {
 impl Example {
     /// An empty program.
     pub fn new() -> Example {
-        Example { graph: Graph::default(), ints: Vec::new() }
+        Example { graph: Graph::default(), ints: Vec::new(), readers: 0 }
     }
 
-    /// The node that calls the operator: the last.
+    /// The node that calls the operator: the last but for those that read its results.
     pub fn node(&self) -> NodeId {
-        NodeId(self.graph.nodes.len().saturating_sub(1) as u32)
+        NodeId(self.graph.nodes.len().saturating_sub(1 + self.readers) as u32)
     }
 
     /// Adds a tensor.
@@ -107,6 +109,23 @@ impl Example {
                 self.graph.values[id.index()].scalar = Some(Size::symbol("number", None));
             }
             self.graph.nodes[at].outputs.push(id);
+        }
+    }
+
+    /// Makes the program read those results of which rules for the operator ask whether it does; `all` of them, or only where
+    /// this rule is for no others.
+    pub fn read(&mut self, rules: &RuleSet, rule: &Rule, all: bool) {
+        let node = self.graph.node(self.node());
+        let (target, outputs) = (node.target.clone(), node.outputs.clone());
+        for (k, v) in outputs.into_iter().enumerate() {
+            let others = || rules.for_target(&target).iter().any(|r| r.asks_for(k));
+            if rule.leaves_out(k) || !(if rule.asks_for(k) { all } else { others() }) {
+                continue;
+            }
+            self.call("aten.alias.default", vec![("self".into(), Arg::Tensor(v))]);
+            let read = value(&mut self.graph, &format!("read{k}"), None);
+            self.graph.nodes.last_mut().into_iter().for_each(|n| n.outputs.push(read));
+            self.readers += 1;
         }
     }
 

@@ -149,9 +149,12 @@ pub(super) fn compare(
             return Outcome::Differs(format!("{}libtorch does not take the rest, {}: {why}", report.removed(), rewritten()));
         }
     };
-    for (((v, kept), whole), small) in outputs.iter().zip(&of_outputs).zip(&whole).zip(&found) {
+    for (at, (((v, kept), whole), small)) in outputs.iter().zip(&of_outputs).zip(&whole).zip(&found).enumerate() {
         if whole.shape.len() != kept.dims.len() {
             return Outcome::Differs(format!("`{}` has other sizes than before: {:?}", graph.value(*v).name, whole.shape));
+        }
+        if bound.rule.asks_for(at) && example.readers == 0 {
+            continue; // the rule gives other numbers where nobody reads this result
         }
         let expected = whole.cut(&kept.elements(&whole.shape), kept.shape(&whole.shape));
         if let Some(difference) = difference(&expected, small) {
@@ -276,7 +279,7 @@ impl Report<'_> {
 /// The last calls of a graph, as text.
 fn call_text(graph: &Graph) -> String {
     let node = |n: &crate::model::Node| {
-        let example = Example { graph: Graph { nodes: vec![n.clone()], ..graph.clone() }, ints: Vec::new() };
+        let example = Example { graph: Graph { nodes: vec![n.clone()], ..graph.clone() }, ints: Vec::new(), readers: 0 };
         format!("{}{}", n.target, example.text())
     };
     graph.nodes.iter().map(node).collect::<Vec<_>>().join("; ")

@@ -31,7 +31,7 @@ pub(super) fn example(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<
             },
         });
     }
-    Ok(Example { graph, ints })
+    Ok(Example { graph, ints, readers: 0 })
 }
 
 /// The same call, on its first operand plus a number: what was zero at removed positions is then equal at all of them.
