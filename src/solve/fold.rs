@@ -10,9 +10,9 @@ use super::prove::Prover;
 use super::ragged::Link;
 use egg::Id;
 
-use crate::axis::{Bound, Call, DimExpr, Given, LetterId, Propagation};
-use crate::model::{Arg, Graph, NodeId, Size, ValueId};
-use crate::rule::{FoldInto, Scope, Val, eval};
+use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given, LetterId, Propagation};
+use crate::model::{Arg, Graph, NodeId, Role, Size, ValueId};
+use crate::rule::{Expr, FoldInto, Scope, Val, eval};
 
 /// Whether a removed position can be folded.
 pub enum Folded {
@@ -54,6 +54,8 @@ pub(super) struct Site {
     pub(super) into: String,
     /// The stored tensor that is there now.
     pub(super) bias: Option<usize>,
+    /// The operand is that tensor, which nobody else reads.
+    pub(super) own: bool,
     /// Where results sum over some of the weight only, as at a padded border.
     pub(super) windows: Vec<Window>,
 }
@@ -143,7 +145,8 @@ impl Prover<'_> {
         let mut with = bound.operands.iter().filter(|o| o.holds(letter));
         let (Some(first), Some(second), None) = (with.next(), with.next(), with.next()) else { return None };
         let (Given::Tensor(x), Given::Tensor(w)) = (first.given, second.given) else { return None };
-        let (input, value, weight, (tensor, order)) = match (stored(graph, p, exact, w), stored(graph, p, exact, x)) {
+        let (input, value, weight, Stored { tensor, order, .. }) = match (stored(graph, p, exact, w), stored(graph, p, exact, x))
+        {
             (Some(found), _) => (first, x, second, found),
             (None, Some(found)) => (second, w, first, found),
             _ => return None,
@@ -175,7 +178,7 @@ impl Prover<'_> {
             Some(o) => match o.given {
                 Given::Number(x) if x == 0.0 && matches!(call.node.arg(&fold.into), None | Some(Arg::None)) => None,
                 Given::Tensor(v) if o.dims.as_slice() == std::slice::from_ref(made) => {
-                    Some(exact.tensor(v).filter(|k| exact.fixed[*k] && graph.tensors[*k].dtype.is_float())?)
+                    Some(stored(graph, p, exact, v).filter(|s| graph.tensors[s.tensor].dtype.is_float())?)
                 }
                 _ => return None,
             },
@@ -194,7 +197,8 @@ impl Prover<'_> {
         let size = input.dims[dim].len(&bound.letters);
         let numbers = numbers(&self.facts[value.index()], dim, size)?;
         let into = fold.into.clone();
-        let site = Site { input: input_factors, link, tensor, weight: at, made, axis, into, bias, windows };
+        let (bias, own) = (bias.as_ref().map(|b| b.tensor), bias.is_some_and(|b| b.own && exact.alone(b.tensor)));
+        let site = Site { input: input_factors, link, tensor, weight: at, made, axis, into, bias, own, windows };
         Some((site, numbers))
     }
 }
@@ -300,30 +304,79 @@ fn factors(bound: &Bound, dim: &DimExpr) -> Option<Factors> {
     Some(out)
 }
 
-/// The stored tensor that a value is, or is a copy of in another order: for each of the value's dimensions the tensor's.
-fn stored(graph: &Graph, p: &Propagation, exact: &Exact, mut value: ValueId) -> Option<(usize, Vec<usize>)> {
-    let mut order: Option<Vec<usize>> = None;
+/// A stored tensor as a value.
+struct Stored {
+    tensor: usize,
+    /// For each of the value's dimensions the tensor's.
+    order: Vec<usize>,
+    /// The value is the tensor, and nothing computed from it.
+    own: bool,
+}
+
+/// The stored tensor that a value is, or is a copy of in another order, or is once it is multiplied by its own mask.
+fn stored(graph: &Graph, p: &Propagation, exact: &Exact, mut value: ValueId) -> Option<Stored> {
+    let (mut order, mut own): (Option<Vec<usize>>, bool) = (None, true);
     for _ in 0..8 {
-        if let Some(k) = exact.tensor(value) {
-            let own = || (0..graph.tensors[k].shape.len()).collect();
-            return exact.fixed[k].then(|| (k, order.unwrap_or_else(own)));
+        if let Some(tensor) = exact.tensor(value) {
+            let order = order.unwrap_or_else(|| (0..graph.tensors[tensor].shape.len()).collect());
+            return exact.fixed[tensor].then_some(Stored { tensor, order, own });
         }
+        own = false;
         let maker = graph.node_ids().find(|n| graph.node(*n).outputs.contains(&value))?;
-        let bound = p.bound_at(maker).filter(|b| b.copies && !p.aliases.written(value))?;
-        let ([output], [operand]) = (bound.outputs.as_slice(), bound.operands.as_slice()) else { return None };
+        let bound = p.bound_at(maker).filter(|_| !p.aliases.written(value))?;
+        let [output] = bound.outputs.as_slice() else { return None };
+        let operand = if bound.copies {
+            bound.operands.first().filter(|_| bound.operands.len() == 1)?
+        } else {
+            masked(graph, p, exact, bound)?
+        };
         let letter = |d: &DimExpr| if let DimExpr::Letter(l) = d { Some(*l) } else { None };
-        let own: Vec<LetterId> = operand.dims.iter().map(letter).collect::<Option<_>>()?;
-        let place = |d: &DimExpr| letter(d).and_then(|l| own.iter().position(|o| *o == l));
+        let from: Vec<LetterId> = operand.dims.iter().map(letter).collect::<Option<_>>()?;
+        let place = |d: &DimExpr| letter(d).and_then(|l| from.iter().position(|o| *o == l));
         let step: Vec<usize> = output.dims.iter().map(place).collect::<Option<_>>()?;
-        if step.len() != own.len() || output.value != Some(value) {
+        if step.len() != from.len() || output.value != Some(value) {
             return None;
         }
         order = Some(match order {
             None => step,
             Some(order) => order.into_iter().map(|d| step[d]).collect(),
         });
-        let Given::Tensor(from) = operand.given else { return None };
-        value = from;
+        let Given::Tensor(next) = operand.given else { return None };
+        value = next;
     }
     None
+}
+
+/// Of a product of a parameter and the mask that it has anyway, the parameter.
+fn masked<'b>(graph: &Graph, p: &Propagation, exact: &Exact, bound: &'b Bound) -> Option<&'b BoundOperand> {
+    let [a, b] = bound.operands.as_slice() else { return None };
+    if !bound.rule.is_product() || a.dims != b.dims || bound.outputs.first()?.dims != a.dims {
+        return None;
+    }
+    let tensor = |o: &BoundOperand| if let Given::Tensor(v) = o.given { exact.tensor(same(graph, p, v)) } else { None };
+    let (first, second) = (tensor(a)?, tensor(b)?);
+    let is =
+        |parameter: usize, mask: usize| graph.tensors[parameter].role == Role::Parameter && exact.masks_nothing(parameter, mask);
+    match (is(first, second), is(second, first)) {
+        (true, _) => Some(a),
+        (_, true) => Some(b),
+        _ => None,
+    }
+}
+
+/// What a value is the same numbers as: the operand of a conversion.
+fn same(graph: &Graph, p: &Propagation, mut value: ValueId) -> ValueId {
+    for _ in 0..4 {
+        let Some(maker) = graph.node_ids().find(|n| graph.node(*n).outputs.contains(&value)) else { break };
+        let Some(bound) = p.bound_at(maker).filter(|_| !p.aliases.written(value)) else { break };
+        let mut read = bound.operands.iter().filter(|o| o.read);
+        let (Some(operand), None, [output]) = (read.next(), read.next(), bound.outputs.as_slice()) else { break };
+        let copy =
+            matches!(&bound.rule.facts.value, Some(Expr::Name(name)) if *name == operand.arg) && operand.dims == output.dims;
+        match operand.given {
+            Given::Tensor(v) if copy => value = v,
+            _ => break,
+        }
+    }
+    value
 }

@@ -36,6 +36,7 @@ pub struct Exact<'a> {
     /// How often each value is read.
     uses: Vec<usize>,
     values: RefCell<FxHashMap<usize, Option<Rc<[f64]>>>>,
+    masking: RefCell<FxHashMap<(usize, usize), bool>>,
 }
 
 impl<'a> Exact<'a> {
@@ -46,7 +47,7 @@ impl<'a> Exact<'a> {
         let mut uses = vec![0; graph.values.len()];
         let read = graph.nodes.iter().flat_map(|n| &n.args).flat_map(|(_, a)| a.tensors());
         read.chain(graph.outputs.iter().copied()).for_each(|v| uses[v.index()] += 1);
-        Exact { graph, given, data, maps, fixed, tensors, uses, values: RefCell::default() }
+        Exact { graph, given, data, maps, fixed, tensors, uses, values: RefCell::default(), masking: RefCell::default() }
     }
 
     /// The stored tensor that a value is.
@@ -73,6 +74,19 @@ impl<'a> Exact<'a> {
             (Some(g), Some((n, inner))) => g.mask.keep.get(at / inner.max(1) % n.max(1)).is_none_or(|k| *k != 0),
         };
         self.fixed[tensor] && self.data.each(tensor, &mut |at, x| f(at, if kept(at) { x } else { 0.0 }))
+    }
+
+    /// Whether a tensor times another is itself: the other is one wherever the masked original has it.
+    pub fn masks_nothing(&self, tensor: usize, by: usize) -> bool {
+        if let Some(known) = self.masking.borrow().get(&(tensor, by)) {
+            return *known;
+        }
+        let (shape, other) = (&self.graph.tensors[tensor].shape, &self.graph.tensors[by]);
+        let mut ones = Vec::with_capacity(other.numel());
+        let mut same = *shape == other.shape && self.each(by, &mut |_, x| ones.push(x == 1.0)) && ones.len() == other.numel();
+        same = same && self.each(tensor, &mut |at, x| same &= x == 0.0 || ones[at]) && same;
+        self.masking.borrow_mut().insert((tensor, by), same);
+        same
     }
 
     /// The elements of a small tensor.

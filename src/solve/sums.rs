@@ -108,7 +108,7 @@ impl Fold {
         let mut base = vec![0.0; n];
         let tensor = match site.bias {
             _ if !places.is_empty() => None,
-            Some(k) if exact.alone(k) => Some(k),
+            Some(k) if site.own => Some(k),
             Some(k) => {
                 exact.each(k, &mut |at, x| base[at] = x).then_some(())?;
                 None
