@@ -49,6 +49,26 @@ const PLANTED: [Planted; 24] = [
         "- op: aten.softmax.int\n  rule: \"self[...] -> [...]\"\n  nonneg: always\n",
         &["aten.softmax.int", "should be"],
     ),
+    (
+        "the largest of what is left, where the others are zero",
+        "- op: aten.amax\n  layout: reduce(self, dim, keepdim)\n",
+        &["aten.amax", "should be"],
+    ),
+    (
+        "places of a maximum that are read, as if nobody did",
+        "- op: aten.max.dim\n  layout: reduce(self, dim, keepdim)\n  statistic:\n    over: ['@dim']\n    repair: [\"out = aten.clamp_min.default(self=out, min=0)\"]\n",
+        &["aten.max.dim", "out1", "should be"],
+    ),
+    (
+        "a window that moves on leaves no dimension as it is",
+        "- op: aten.avg_pool1d\n  when: not ceil_mode and sum(padding) == 0\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n  through: { x: { of: l, when: len(stride) == 0 or stride[0] == 1 } }\n",
+        &["aten.avg_pool1d"],
+    ),
+    (
+        "scattered along a dimension that is not locked",
+        "- op: aten.index_add\n  when: dim == 0\n  rule: \"self[v, s...], index[i], source[i, s...] -> [v, s...]\"\n  lock: [v]\n  zero: self\n",
+        &["aten.index_add"],
+    ),
     ("a mean without its statistic", "- op: aten.mean.dim\n  layout: reduce(self, dim, keepdim)\n  zero: self\n", &["should be"]),
     (
         "a repair with a wrong factor",

@@ -59,7 +59,8 @@ pub fn payloads<'a>(
                     }
                     None => None,
                 };
-                let job = Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied(), rescale, order: order(t) };
+                let job =
+                    Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied(), rescale, order: order(t) };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1

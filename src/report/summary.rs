@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::disagreement::{Disagreement, disagreements};
 use super::macs;
-use crate::axis::Propagation;
+use crate::axis::{Bound, Call, Propagation};
 use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
-use crate::rule::RuleSet;
+use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
 use crate::solve::{Given, Hindrance, Policy, Solution};
 
@@ -132,6 +132,7 @@ impl Summary {
             );
             s.notes.push(note(graph, *id, text));
         }
+        s.notes.extend(training(graph, rules, p));
         for name in &solution.ignored {
             let text = "this weight is computed from other parameters (parametrizations), and no masks of these are the same as its own, which is ignored: use their names";
             s.notes.push(Note { subject: name.clone(), text: text.into(), line: None });
@@ -277,4 +278,18 @@ fn unknown(graph: &Graph, rules: &RuleSet, p: &Propagation) -> Vec<Note> {
         line: m.line,
     };
     usage(graph, rules, p).missing.into_iter().map(note).collect()
+}
+
+/// A note where the program does what is meant for training: it was exported in that mode.
+fn training(graph: &Graph, rules: &RuleSet, p: &Propagation) -> Option<Note> {
+    let trains = |bound: &&Bound| {
+        let node = graph.node(bound.node);
+        let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &p.shapes };
+        bound.rule.facts.training.as_ref().is_some_and(|e| eval(e, &call).is_ok_and(|v| v.truthy()))
+    };
+    let nodes: Vec<NodeId> = p.bounds().filter(trains).map(|b| b.node).collect();
+    let (first, n) = (*nodes.first()?, nodes.len());
+    let act = if n == 1 { "node acts" } else { "nodes act" };
+    let text = format!("{n} {act} as in training (dropout, statistics of the batch): was the model exported without `eval()`?");
+    Some(Note { subject: "training mode".to_owned(), ..note(graph, first, text) })
 }

@@ -220,6 +220,8 @@ pub struct Facts {
     pub value: Option<Expr>,
     /// Where this holds, the result is drawn at random: equal operands do not give equal results.
     pub random: Option<Expr>,
+    /// Where this holds, the call does what is meant for training alone.
+    pub training: Option<Expr>,
 }
 
 impl Facts {

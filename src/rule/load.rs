@@ -16,7 +16,7 @@ use super::syntax::{SyntaxError, is_word};
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "op",
     "rule",
     "layout",
@@ -41,6 +41,7 @@ const KEYS: [&str; 31] = [
     "require",
     "value",
     "random",
+    "training",
     "statistic",
     "fold",
     "norm",
@@ -264,6 +265,7 @@ impl Reader<'_> {
             "require" => rule.facts.require = Some(self.strings("require", value)),
             "value" => rule.facts.value = self.formula(value),
             "random" => rule.facts.random = self.formula(value),
+            "training" => rule.facts.training = self.formula(value),
             "statistic" => rule.statistic = self.statistic(value),
             "fold" => rule.fold = self.fold(value),
             "norm" => rule.norm = self.norm(value),

@@ -75,6 +75,9 @@ impl Check<'_> {
         if let Some(random) = &rule.facts.random {
             self.names_in("random", random, &[]);
         }
+        if let Some(training) = &rule.facts.training {
+            self.names_in("training", training, &[]);
+        }
         if let Some(value) = &rule.facts.value {
             self.names_in("value", value, &FACTS);
         }
