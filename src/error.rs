@@ -53,6 +53,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Report(#[from] ReportError),
+    /// A live module.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Live(#[from] crate::live::LiveError),
     /// Running with libtorch.
     #[cfg(feature = "torch")]
     #[error(transparent)]

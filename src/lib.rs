@@ -3,9 +3,14 @@
 //! The pipeline reads like a sentence: [load](load) a program, [propagate](axis) its axes by the [rules](rule),
 //! [solve](solve::solve) for what stays, [plan](plan::plan) the edits, [apply](plan::apply) them. [`speedup`] is all of it.
 
+// The command line names the library as others do.
+extern crate self as paring;
+
 pub mod axis;
+pub mod cli;
 mod error;
 pub mod format;
+pub mod live;
 pub mod load;
 pub mod model;
 pub mod plan;
@@ -38,7 +43,11 @@ use solve::{Masks, Policy, Solution, SolveError};
 /// # Errors
 /// Anything wrong with the model or the rules, and names that mean nothing.
 pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
-    let mut model = Model::with_inputs(model, inputs)?;
+    prepare(Model::with_inputs(model, inputs)?, rules, freeze)
+}
+
+/// The same for a model that is open.
+fn prepare(mut model: Model, rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
     drop_unused(&mut model.graph, rules);
     if !model.archive.is_sized(&model.graph)? {
         derive(&mut model.graph, rules)?;

@@ -38,7 +38,18 @@ impl Model {
     /// # Errors
     /// As [`Model::open`], and inputs that are not the program's.
     pub fn with_inputs(path: &Path, inputs: &[Input]) -> Result<Model, FormatError> {
-        let archive = Archive::open(path)?;
+        Model::of_archive(Archive::open(path)?, inputs)
+    }
+
+    /// Reads an archive of `torch.export.save` that is in memory; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn of_bytes(name: &Path, bytes: Arc<[u8]>) -> Result<Model, FormatError> {
+        Model::of_archive(Archive::of_bytes(name, bytes)?, &[])
+    }
+
+    fn of_archive(archive: Archive, inputs: &[Input]) -> Result<Model, FormatError> {
         let mut model = Model { graph: archive.graph(inputs)?, archive };
         let lists: Vec<Option<Arc<[i64]>>> = model.graph.tensors.iter().map(|t| model.list(t)).collect();
         model.graph.tensors.iter_mut().zip(lists).for_each(|(t, list)| t.list = list);

@@ -1,5 +1,6 @@
 //! What several commands read: rules and masks.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -64,30 +65,59 @@ impl MaskFile {
         }
     }
 
-    /// The masks for a model, which is only opened where they are in it.
+    /// The masks for a model's file, which is only opened where they are in it.
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
-        let (files, graph) = match self {
-            MaskFile::Zeros => return Ok(Model::open(model)?.zeros()?),
-            MaskFile::Yaml(path, text) => {
-                return Ok(masks_of_yaml(path, text, &Model::open(model)?).map_err(|e| *e)?);
-            }
-            MaskFile::Model => return Ok(Model::open(model)?.active_masks(&RuleSet::builtin())?),
+        self.masks_of(&|| Ok(Model::open(model)?.into()), &mut |note| eprintln!("note: {note}"))
+    }
+
+    /// The masks for a model that `model` gives, where it is needed; `note` is told what else to know.
+    pub fn masks_of<'m>(&self, model: &dyn Fn() -> Result<Opened<'m>>, note: &mut dyn FnMut(String)) -> Result<Masks<'_>> {
+        let (files, model) = match self {
+            MaskFile::Zeros => return Ok(model()?.zeros()?),
+            MaskFile::Yaml(path, text) => return Ok(masks_of_yaml(path, text, &*model()?).map_err(|e| *e)?),
+            MaskFile::Model => return Ok(model()?.active_masks(&RuleSet::builtin())?),
             MaskFile::Stored(Stored::Safetensors(files)) => (files, None),
             MaskFile::Stored(Stored::Saved(saved)) => {
                 for name in &saved.ignored {
-                    eprintln!("note: the mask `{name}` is of a layer's input or output, and ignored: Paring works out its own");
+                    note(format!("the mask `{name}` is of a layer's input or output, and ignored: Paring works out its own"));
                 }
-                (&saved.masks, Some(Model::open(model)?.graph))
+                (&saved.masks, Some(model()?))
             }
         };
+        let graph = model.as_deref().map(|m| &m.graph);
         let mut all = Masks::new();
         for (name, mask) in files {
             // A model exported while torch.nn.utils.prune is active calls its weights so.
-            let has = |name: &str| graph.as_ref().is_none_or(|g| g.tensors.iter().any(|t| t.name == name));
+            let has = |name: &str| graph.is_none_or(|g| g.tensors.iter().any(|t| t.name == name));
             let original = format!("{name}_orig");
             let name = if !has(name) && has(&original) { original } else { name.clone() };
             all.insert(name, Mask { shape: mask.shape.clone(), keep: mask.keep()? });
         }
         Ok(all)
+    }
+}
+
+/// A model that was opened for this, or one that somebody has.
+pub enum Opened<'m> {
+    /// Opened.
+    Own(Box<Model>),
+    /// Somebody's.
+    Of(&'m Model),
+}
+
+impl From<Model> for Opened<'_> {
+    fn from(model: Model) -> Self {
+        Opened::Own(Box::new(model))
+    }
+}
+
+impl Deref for Opened<'_> {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        match self {
+            Opened::Own(model) => model,
+            Opened::Of(model) => model,
+        }
     }
 }

@@ -14,13 +14,14 @@ mod run;
 mod speedup;
 mod verify;
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use miette::{IntoDiagnostic, JSONReportHandler, Result};
 
-use inputs::{MaskFile, RuleDirs, Rules};
+pub use inputs::{MaskFile, Opened};
+use inputs::{RuleDirs, Rules};
 use libtorch::Libtorch;
 #[cfg(not(feature = "torch"))]
 use libtorch::no_libtorch;
@@ -65,9 +66,22 @@ enum Command {
     Man(man::Man),
 }
 
-/// Runs the program and says how it ended: 0 done, 1 error, 2 wrong usage (by clap).
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+/// Runs the program with these arguments, the first of which is its name, and says how it ended: 0 done, 1 error. Wrong usage ends the
+/// process with 2.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = Cli::parse_from(args);
+    // Deep graphs recurse deeply: egg's proofs, nested concatenations.
+    let run = std::thread::Builder::new().stack_size(STACK).spawn(|| run(cli));
+    match run.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        _ => 1,
+    }
+}
+
+/// Bytes of stack that the analysis of a deep graph may take.
+pub const STACK: usize = 256 << 20;
+
+fn run(cli: Cli) -> u8 {
     let result = match cli.command {
         Command::Speedup(args) => args.run(),
         Command::Prune(args) => args.run(),
@@ -83,14 +97,14 @@ pub fn main() -> ExitCode {
         Command::Man(args) => args.run(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(report) => {
             let mut json = String::new();
             match cli.errors {
                 Form::Json if JSONReportHandler::new().render_report(&mut json, report.as_ref()).is_ok() => eprintln!("{json}"),
                 _ => eprintln!("{report:?}"),
             }
-            ExitCode::from(1)
+            1
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A program's file, whatever its format.
 
 use std::borrow::Cow;
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::torchscript::{Input, read};
 use super::zip::Members;
@@ -23,7 +25,18 @@ impl Archive {
     /// # Errors
     /// A file that is of none of the formats, or damaged.
     pub fn open(path: &Path) -> Result<Archive, FormatError> {
-        let members = Members::open(path)?;
+        Archive::read(Members::open(path)?)
+    }
+
+    /// Reads an archive that is in memory; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn of_bytes(path: &Path, bytes: Arc<[u8]>) -> Result<Archive, FormatError> {
+        Archive::read(Members::of_bytes(path, bytes)?)
+    }
+
+    fn read(members: Members) -> Result<Archive, FormatError> {
         match read::Archive::is_one(&members) {
             true => read::Archive::read(members).map(Archive::Scripted),
             false => pt2::Archive::read(members).map(Archive::Exported),
@@ -118,6 +131,19 @@ pub fn write(
             torchscript::write(&script, payloads, &|n| archive.storage(n), to, progress)
         }
         Archive::Scripted(a) => Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: to.to_path_buf() }),
+    }
+}
+
+/// The same as bytes of an archive of `torch.export.save`.
+///
+/// # Errors
+/// What the format cannot express, and archives of other formats.
+pub fn write_bytes(archive: &Archive, original: &Graph, small: &Graph, payloads: &[Payload<'_>]) -> Result<Vec<u8>, FormatError> {
+    match archive {
+        Archive::Exported(a) => {
+            Ok(pt2::write_to(a, original, small, payloads, Cursor::new(Vec::new()), &mut |_| {})?.into_inner())
+        }
+        Archive::Scripted(a) => Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: "memory".into() }),
     }
 }
 

@@ -14,7 +14,7 @@ mod pt2;
 pub mod torchscript;
 mod zip;
 
-pub use archive::{Archive, copy, is_script, write};
+pub use archive::{Archive, copy, is_script, write, write_bytes};
 pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};

@@ -72,7 +72,7 @@ pub fn payloads<'a>(
         s.strides = in_order(&s.shape, &order(t));
     }
     for (c, t) in plan.constants.iter().zip(small.tensors.iter_mut().skip(graph.tensors.len())) {
-        let bytes = bytes(&c.data);
+        let bytes = constant_bytes(&c.data);
         out.push(Payload::Bytes(Cow::Owned(bytes)));
         t.storage = out.len() - 1;
     }
@@ -80,7 +80,7 @@ pub fn payloads<'a>(
 }
 
 /// The elements of a new constant as the file has them.
-fn bytes(data: &Elements) -> Vec<u8> {
+pub fn constant_bytes(data: &Elements) -> Vec<u8> {
     match data {
         Elements::Positions(list) => list.iter().flat_map(|n| n.to_le_bytes()).collect(),
         Elements::Numbers(dtype, list) => {
@@ -199,12 +199,19 @@ pub(super) fn cut(bytes: &[u8], shape: &[usize], width: usize, places: &[Places]
 /// For each tensor whether a given mask makes some of what stays of it zero.
 pub(super) fn zeroed(graph: &Graph, plan: &Plan, masks: &Unified) -> Vec<bool> {
     let kept = slices(plan);
-    let some = |(k, t): (usize, &Tensor)| {
-        let Some(mask) = (t.role == Role::Parameter).then(|| masks.given_mask(k)).flatten() else { return false };
-        let places = places_of(&kept, graph, k);
-        cut(&mask, &t.shape, 1, &places).contains(&0)
-    };
-    graph.tensors.iter().enumerate().map(some).collect()
+    (0..graph.tensors.len()).map(|k| zeroed_one(graph, &kept, masks, k)).collect()
+}
+
+/// Whether a given mask makes some of what stays of a tensor zero.
+pub(super) fn is_zeroed(graph: &Graph, plan: &Plan, masks: &Unified, k: usize) -> bool {
+    zeroed_one(graph, &slices(plan), masks, k)
+}
+
+fn zeroed_one(graph: &Graph, kept: &HashMap<(usize, usize), &Keep>, masks: &Unified, k: usize) -> bool {
+    let t = &graph.tensors[k];
+    let Some(mask) = (t.role == Role::Parameter).then(|| masks.given_mask(k)).flatten() else { return false };
+    let places = places_of(kept, graph, k);
+    cut(&mask, &t.shape, 1, &places).contains(&0)
 }
 
 /// One tensor to cut.
@@ -496,7 +503,7 @@ mod tests {
         assert_eq!(added(DType::F16, &half::f16::from_f64(1.5).to_le_bytes(), 0.25), half::f16::from_f64(1.75).to_le_bytes());
         assert_eq!(added(DType::BF16, &half::bf16::from_f64(1.5).to_le_bytes(), 0.5), half::bf16::from_f64(2.0).to_le_bytes());
         assert_eq!(
-            bytes(&Elements::Numbers(DType::F32, vec![2.0, -1.0])),
+            constant_bytes(&Elements::Numbers(DType::F32, vec![2.0, -1.0])),
             [2.0f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat()
         );
     }

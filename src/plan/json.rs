@@ -89,7 +89,8 @@ fn elements(data: &Elements) -> Value {
     }
 }
 
-fn arg(a: &Arg, name: &impl Fn(ValueId) -> String) -> Value {
+/// An argument as JSON; `name` gives the names of values.
+pub fn arg(a: &Arg, name: &impl Fn(ValueId) -> String) -> Value {
     match a {
         Arg::None => Value::Null,
         Arg::Int(n) => json!(n),

@@ -17,10 +17,10 @@ mod want;
 
 pub use apply::apply;
 pub use build::{Statistics, plan};
-pub use data::payloads;
+pub use data::{constant_bytes, payloads};
 pub use error::PlanError;
-pub use json::to_json;
-pub use unified::{Unified, unified};
+pub use json::{arg as arg_json, to_json};
+pub use unified::{Unified, Zeros, unified};
 
 use crate::model::{Arg, DType, NodeId, Size, ValueId};
 use crate::solve::Link;

@@ -13,6 +13,15 @@ pub struct Unified<'a> {
     policy: Policy,
 }
 
+/// What a given mask makes zero, besides what goes.
+#[derive(Clone, Debug)]
+pub struct Zeros {
+    /// The dimension that the mask speaks of, with a byte for each of its positions; `None`: a byte an element of the parameter.
+    pub dim: Option<usize>,
+    /// 0 = zero.
+    pub keep: Vec<u8>,
+}
+
 /// The unified masks of a solution.
 pub fn unified<'a>(graph: &'a Graph, p: &'a Propagation, solution: &'a Solution<'a>, policy: Policy) -> Unified<'a> {
     Unified { graph, p, solution, policy }
@@ -80,6 +89,20 @@ impl Unified<'_> {
             }
         }
         Some(keep)
+    }
+
+    /// What the given mask makes zero of what stays; of a lossless solution, all that it makes zero. `None` if nothing.
+    pub fn zeros(&self, k: usize, plan: &super::Plan) -> Option<Zeros> {
+        let given = self.solution.given[self.given(k)?].as_ref()?;
+        if let (Some(dim), true) = (given.channel_dim(), self.policy != Policy::Restore) {
+            let keep: Vec<u8> = given.mask.keep.iter().map(|k| u8::from(*k != 0)).collect();
+            return keep.contains(&0).then_some(Zeros { dim: Some(dim), keep });
+        }
+        if !self.solution.lossless && !super::data::is_zeroed(self.graph, plan, self, k) {
+            return None;
+        }
+        let keep: Vec<u8> = self.given_mask(k)?.iter().map(|b| u8::from(*b != 0)).collect();
+        keep.contains(&0).then_some(Zeros { dim: None, keep })
     }
 
     fn makes(&self, k: usize, d: usize) -> bool {

@@ -9,6 +9,7 @@ use miette::NamedSource;
 
 use super::ast::Rule;
 use super::load::load_part;
+use super::modules::{self, ModuleSizes};
 
 /// The folder `rules/`.
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
@@ -82,6 +83,15 @@ fn ops(entry: &str) -> impl Iterator<Item = &str> {
         .flat_map(|line| line.split('#').next().unwrap_or("").split(','))
         .map(str::trim)
         .filter(|op| !op.is_empty())
+}
+
+/// What PyTorch's classes of modules call their sizes.
+pub(super) fn modules() -> &'static [ModuleSizes] {
+    static READ: OnceLock<Vec<ModuleSizes>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let about = |source: &Arc<NamedSource<String>>| modules::load(source, &mut Vec::new());
+        files().iter().filter(|f| f.inner().contains("\n- module:")).flat_map(about).collect()
+    })
 }
 
 /// PyTorch's schemas, a line each.

@@ -10,6 +10,7 @@ use super::ast::{Body, Expr, Facts, FoldInto, Normed, Pick, Place, Rule, Stateme
 use super::check;
 use super::error::{RuleError, closest};
 use super::formula::{parse_call, parse_formula, parse_item, parse_layout, parse_statement};
+use super::modules;
 use super::notation::parse_pattern;
 use super::schema::Schemas;
 use super::syntax::{SyntaxError, is_word};
@@ -79,8 +80,11 @@ pub(super) fn load_part(
     for entry in entries {
         line += text[seen..entry.start.max(seen)].matches('\n').count();
         seen = entry.start.max(seen);
+        if modules::is_module(&entry.node) {
+            continue;
+        }
         let before = errors.len();
-        let mut reader = Reader { source, errors, sites: Sites::default(), keep: schemas.is_some() };
+        let mut reader = Reader { keep: schemas.is_some(), ..Reader::new(source, errors) };
         let Some(rule) = reader.entry(entry.node, line) else { continue };
         let sites = reader.sites;
         if let Some(schemas) = schemas.filter(|_| errors.len() == before) {
@@ -145,6 +149,12 @@ pub(super) struct Reader<'a> {
     sites: Sites,
     /// Whether the sites are wanted.
     keep: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: &'a Arc<NamedSource<String>>, errors: &'a mut Vec<RuleError>) -> Reader<'a> {
+        Reader { source, errors, sites: Sites::default(), keep: false }
+    }
 }
 
 impl Reader<'_> {
@@ -305,7 +315,7 @@ impl Reader<'_> {
     }
 
     /// A list of texts, or one.
-    fn strings(&mut self, path: &str, node: &Node) -> Vec<String> {
+    pub(super) fn strings(&mut self, path: &str, node: &Node) -> Vec<String> {
         match &node.content {
             Content::List(items) => {
                 let mut out = Vec::with_capacity(items.len());

@@ -11,6 +11,7 @@ use super::builtin::{self, Entry};
 use super::check::check_set;
 use super::error::{RuleError, RuleErrors};
 use super::load::load;
+use super::modules::{self, ModuleSizes};
 use super::schema::{Schema, Schemas};
 
 /// The rules that are used, with the schemas of PyTorch's operators.
@@ -20,6 +21,8 @@ pub struct RuleSet {
     by_op: FxHashMap<String, Slot>,
     /// The files that are not built in.
     own: Vec<Arc<NamedSource<String>>>,
+    /// What classes of modules call their sizes, by the user's files.
+    modules: Vec<ModuleSizes>,
 }
 
 /// The entries of one operator or overload.
@@ -44,7 +47,8 @@ impl RuleSet {
                 Err(e) => errors.push(unreadable(&file, &e)),
             }
         }
-        load_all(&files, errors).map(|own| RuleSet { own: files, ..RuleSet::of(builtin::entries()).replaced_by(own) })
+        let modules = files.iter().flat_map(|file| modules::load(file, &mut errors)).collect();
+        load_all(&files, errors).map(|own| RuleSet { own: files, modules, ..RuleSet::of(builtin::entries()).replaced_by(own) })
     }
 
     /// The rules of texts alone, each with the name of its file, checked.
@@ -66,7 +70,7 @@ impl RuleSet {
                 by_op.entry(op.clone()).or_default().entries.push(i);
             }
         }
-        RuleSet { entries, by_op, own: Vec::new() }
+        RuleSet { entries, by_op, own: Vec::new(), modules: Vec::new() }
     }
 
     /// These rules, but for the operators that `own` has rules for.
@@ -89,7 +93,7 @@ impl RuleSet {
         let mut entry = Entry::from(new);
         entry.ops.clone_from(&entries[at].ops);
         entries[at] = entry;
-        Some(RuleSet { own: self.own.clone(), ..RuleSet::of(entries) })
+        Some(RuleSet { own: self.own.clone(), modules: self.modules.clone(), ..RuleSet::of(entries) })
     }
 
     /// All rules, in the order of the files. Their `ops` may include some that rules of the user's replace.
@@ -105,6 +109,11 @@ impl RuleSet {
     /// The names that rules are given for, such as `aten.conv2d` and `aten.add.Tensor`.
     pub fn ops(&self) -> impl Iterator<Item = &str> {
         self.by_op.keys().map(String::as_str)
+    }
+
+    /// The entries for a class of modules: the user's first, then those that are built in.
+    pub fn modules<'a>(&'a self, module: &'a str, class: &'a str) -> impl Iterator<Item = &'a ModuleSizes> {
+        self.modules.iter().chain(builtin::modules()).filter(move |m| m.names(module, class))
     }
 
     /// The schemas of PyTorch's operators.

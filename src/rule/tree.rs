@@ -47,6 +47,7 @@ pub(super) struct Entry {
 }
 
 /// A YAML file that is not a list of entries.
+#[derive(Debug)]
 pub(super) struct Unreadable {
     pub message: String,
     pub span: Range<usize>,

@@ -12,7 +12,7 @@ use crate::model::{Graph, Role, Tensor};
 /// A mask for one parameter: a byte an element, 0 = masked.
 #[derive(Clone, Debug)]
 pub struct Mask<'a> {
-    /// Sizes: the parameter's, or one number (a channel each).
+    /// Sizes: the parameter's; or one number (a channel each); or the parameter's with 1 in all dimensions but one.
     pub shape: Vec<usize>,
     /// The bytes, row-major.
     pub keep: Cow<'a, [u8]>,
@@ -58,15 +58,22 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Give
         };
         let shape = &graph.tensors[k].shape;
         let whole = mask.shape == *shape;
+        let along = along(&mask.shape, shape).filter(|_| !whole);
         let per_channel = !whole && mask.shape.len() == 1 && shape.len() > 1 && shape.contains(&mask.shape[0]);
-        if !whole && !per_channel {
+        if !whole && !per_channel && along.is_none() {
             return Err(SolveError::MaskShape { name: name.clone(), mask: mask.shape.clone(), parameter: shape.clone() });
         }
         let mask = Mask { shape: mask.shape.clone(), keep: Cow::Borrowed(&mask.keep) };
-        out[k] = Some(match whole {
+        let mut given = match whole {
             true => Given::whole(mask),
-            false => Given { mask, slices: vec![None; shape.len()], per_channel },
-        });
+            false => Given { mask, slices: vec![None; shape.len()], per_channel: per_channel || along.is_some() },
+        };
+        if let Some(dim) = along {
+            let any = given.mask.keep.iter().any(|k| *k != 0);
+            given.slices = shape.iter().map(|n| Some(vec![any; *n])).collect();
+            given.slices[dim] = Some(given.mask.keep.iter().map(|k| *k != 0).collect());
+        }
+        out[k] = Some(given);
     }
     // A mask for one name of a tied parameter holds for the others.
     let first = graph.first_names();
@@ -76,6 +83,15 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Give
         }
     }
     Ok((out, computed))
+}
+
+/// The one dimension that a mask speaks of which is 1 in all others, as it broadcasts over the parameter.
+fn along(mask: &[usize], shape: &[usize]) -> Option<usize> {
+    let mut long = (0..mask.len()).filter(|d| mask[*d] != 1);
+    match (long.next(), long.next()) {
+        (Some(d), None) if mask.len() == shape.len() && mask[d] == shape[d] => Some(d),
+        _ => None,
+    }
 }
 
 /// Masks of weights that are computed from parameters, by name.
@@ -109,7 +125,16 @@ impl<'a> Given<'a> {
     /// kept there. `shape` is the parameter's.
     pub fn pairs(&self, shape: &[usize], k: usize, link: Link<usize>) -> Option<Vec<bool>> {
         if self.per_channel {
-            return None;
+            // A mask of one number a channel that has all its dimensions says as much as one of every element.
+            let dim = self.channel_dim().filter(|_| self.mask.shape.len() > 1)?;
+            let own = self.slices.get(k)?.as_deref()?;
+            let outer = self.slices.get(link.at)?.as_deref()?;
+            let mut any = vec![false; link.outer * shape[k]];
+            for (coordinate, kept) in outer.iter().enumerate() {
+                let start = link.outer_of(coordinate) * shape[k];
+                own.iter().enumerate().for_each(|(at, own)| any[start + at] |= *own && (*kept || dim != link.at));
+            }
+            return Some(any);
         }
         let step = |d: usize| shape[d + 1..].iter().product::<usize>().max(1);
         let (outer_step, own_step) = (step(link.at), step(k));
@@ -132,7 +157,11 @@ impl<'a> Given<'a> {
 
     /// The dimension that a mask of one number a channel speaks of.
     pub fn channel_dim(&self) -> Option<usize> {
-        if self.per_channel { self.slices.iter().position(Option::is_some) } else { None }
+        match self.mask.shape.len() {
+            _ if !self.per_channel => None,
+            1 => self.slices.iter().position(Option::is_some),
+            _ => self.mask.shape.iter().position(|n| *n != 1),
+        }
     }
 }
 

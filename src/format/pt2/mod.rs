@@ -28,8 +28,8 @@ use crate::format::zip::Members;
 use crate::model::Graph;
 use config::{Config, Folder, Storages};
 use json::Fault;
-pub(super) use write::write;
 pub use write::{Fill, Payload};
+pub(super) use write::{write, write_to};
 
 /// The version of the schema that this code knows.
 const SCHEMA_MAJOR: i64 = 8;

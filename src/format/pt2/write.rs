@@ -9,7 +9,7 @@ use super::tree::Value;
 use super::weights::{Held, Weights, weights};
 use super::{Archive, patch, read};
 use crate::format::FormatError;
-use crate::format::output::{Output, Pending};
+use crate::format::output::{Output, Pending, Target};
 use crate::format::zip::ZipWriter;
 use crate::model::Graph;
 
@@ -49,6 +49,18 @@ pub fn write(
     to: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Pending, FormatError> {
+    write_to(archive, original, small, payloads, Output::create(to)?, progress)?.complete()
+}
+
+/// The same, into a file or memory that is there already.
+pub fn write_to<T: Target>(
+    archive: &Archive,
+    original: &Graph,
+    small: &Graph,
+    payloads: &[Payload<'_>],
+    output: T,
+    progress: &mut dyn FnMut(u64),
+) -> Result<T, FormatError> {
     let (read, scopes) = read::graph(archive)?;
     if read.values.len() != original.values.len() || read.nodes.len() < original.nodes.len() {
         return Err(FormatError::edit("the original graph is not that of the archive"));
@@ -57,7 +69,7 @@ pub fn write(
     let program = patch::program(archive, original, small, scopes, &weights.constants)?;
     let model = archive.model_path();
 
-    let mut zip = ZipWriter::new(Output::create(to)?, progress);
+    let mut zip = ZipWriter::new(output, progress);
     for folder in [Folder::Weights, Folder::Constants] {
         folder_of(archive, folder, &weights, payloads, &mut zip)?;
     }
@@ -72,16 +84,16 @@ pub fn write(
             raw(archive, name, &mut zip)?;
         }
     }
-    zip.finish()?.complete()
+    zip.finish()
 }
 
 /// The payloads and the config of one folder.
-fn folder_of(
+fn folder_of<T: Target>(
     archive: &Archive,
     folder: Folder,
     weights: &Weights,
     payloads: &[Payload<'_>],
-    zip: &mut ZipWriter<'_, Output>,
+    zip: &mut ZipWriter<'_, T>,
 ) -> Result<(), FormatError> {
     let root = format!("{}{}", archive.prefix, folder.path());
     for (_, name, held) in weights.payloads.iter().filter(|(f, _, _)| *f == folder) {
@@ -114,7 +126,7 @@ fn folder_of(
 }
 
 /// Takes a member over as it is.
-fn raw(archive: &Archive, name: &str, zip: &mut ZipWriter<'_, Output>) -> Result<(), FormatError> {
+fn raw<T: Target>(archive: &Archive, name: &str, zip: &mut ZipWriter<'_, T>) -> Result<(), FormatError> {
     let member = archive.members.need(name)?;
     zip.raw(name, member.method, member.crc, member.size, archive.members.packed(member)?)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,13 +15,29 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::format::FormatError;
 
-/// A mapped file that the zip reader can share.
+/// An archive's bytes, which the zip reader can share.
 #[derive(Clone)]
-struct Mapped(Arc<Mmap>);
+enum Mapped {
+    /// A mapped file.
+    File(Arc<Mmap>),
+    /// An archive that was made in memory.
+    Memory(Arc<[u8]>),
+}
 
 impl AsRef<[u8]> for Mapped {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        match self {
+            Mapped::File(map) => map,
+            Mapped::Memory(bytes) => bytes,
+        }
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_ref()
     }
 }
 
@@ -61,16 +77,25 @@ impl Members {
             return Err(FormatError::NotAZip { path: path.to_path_buf() });
         }
         // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
-        let map = Mapped(Arc::new(unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?));
+        let map = unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?;
+        Members::read(path, Mapped::File(Arc::new(map)))
+    }
+
+    /// Reads the central directory of an archive in memory; `path` is what messages call it.
+    pub(in crate::format) fn of_bytes(path: &Path, bytes: Arc<[u8]>) -> Result<Members, FormatError> {
+        Members::read(path, Mapped::Memory(bytes))
+    }
+
+    fn read(path: &Path, map: Mapped) -> Result<Members, FormatError> {
         // Payloads may hold zips of their own (`sample_inputs`): the directory is where the end says, not to be searched.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let zip = ZipArchive::with_config(config, Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map.0, &e))?;
+        let zip = ZipArchive::with_config(config, Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map, &e))?;
         let mut list = IndexMap::with_capacity(zip.len());
         for index in 0..zip.len() {
-            let entry = zip.by_index_data(index).map_err(|e| zip_fault(path, &map.0, &e))?;
-            let name = entry.name().map_err(|e| zip_fault(path, &map.0, &e))?.into_owned();
+            let entry = zip.by_index_data(index).map_err(|e| zip_fault(path, &map, &e))?;
+            let name = entry.name().map_err(|e| zip_fault(path, &map, &e))?.into_owned();
             let (header, packed) = (entry.header_start(), entry.compressed_size());
-            if header.saturating_add(packed) > map.0.len() as u64 {
+            if header.saturating_add(packed) > map.len() as u64 {
                 let reason = format!("{name} lies beyond the end");
                 return Err(FormatError::Truncated { path: path.to_path_buf(), reason });
             }
@@ -123,7 +148,7 @@ impl Members {
                 reason: format!("{name} has no local header or lies beyond the end"),
             }
         })?;
-        Ok(&self.map.0[range])
+        Ok(&self.map[range])
     }
 
     /// The content: borrowed where it is stored, unpacked where it is not.
@@ -132,7 +157,7 @@ impl Members {
             return self.packed(member).map(Cow::Borrowed);
         }
         let mut zip = self.zip.clone();
-        let mut file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map.0, &e))?;
+        let mut file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map, &e))?;
         let mut bytes = Vec::new();
         let read = file.read_to_end(&mut bytes);
         read.map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: e.to_string() })?;
@@ -146,10 +171,9 @@ impl Members {
     /// Lets go of the memory that a member's pages take; they are read from the file again where they are needed.
     pub(in crate::format) fn release(&self, member: Member) {
         #[cfg(unix)]
-        if let Some(range) = self.range(member) {
+        if let (Mapped::File(map), Some(range)) = (&self.map, self.range(member)) {
             // SAFETY: the mapping is read-only and backed by the file, so the pages come back with the same content.
-            let advised =
-                unsafe { self.map.0.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+            let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
             drop(advised); // it is only advice
         }
         #[cfg(not(unix))]
@@ -160,14 +184,14 @@ impl Members {
     fn range(&self, member: Member) -> Option<Range<usize>> {
         const FIXED: usize = 30;
         let header = usize::try_from(member.header).ok()?;
-        let fixed = self.map.0.get(header..header.checked_add(FIXED)?)?;
+        let fixed = self.map.get(header..header.checked_add(FIXED)?)?;
         if !fixed.starts_with(b"PK\x03\x04") {
             return None;
         }
         let field = |at: usize| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]]));
         let start = header + FIXED + field(26) + field(28);
         let end = start.checked_add(usize::try_from(member.packed).ok()?)?;
-        (end <= self.map.0.len()).then_some(start..end)
+        (end <= self.map.len()).then_some(start..end)
     }
 }
 

@@ -1,0 +1,87 @@
+//! A plan as the holder of the module needs it: by tensor, and by module.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+use crate::model::{Graph, Node, NodeId, Role};
+use crate::plan::{Change, Keep, Plan, arg_json};
+use crate::solve::Solution;
+
+/// The changes as JSON:
+///
+/// - `tensors`: name → `kind`, `shape`, `same_as` (the first name of a tied one), `dims` (for each dimension null, or `keep` with the
+///   positions that stay; of a ragged one `by` and a list for each outer position), `add` (what is added to its elements, or null),
+///   `norm_of` (multiply it by the norm of what stays of that tensor over the norm of all of it, or null);
+/// - `sets`: arguments with other values: `module`, `node`, `op`, `arg`, `old`, `new`, `line`;
+/// - `rewritten`: modules that call other operators: `module`, `line`, `why`;
+/// - `inputs`: module → sizes, after the cut, of what its first operator reads;
+/// - `lossless`, and `nothing`: no position goes.
+pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Plan) -> Value {
+    let first = graph.first_names();
+    let mut tensors: IndexMap<&str, Value> = IndexMap::new();
+    for (k, t) in graph.tensors.iter().enumerate() {
+        let kind = match t.role {
+            Role::Parameter => "parameter",
+            Role::Buffer => "buffer",
+            Role::Constant => "constant",
+        };
+        let same = (first[k] != k).then(|| graph.tensors[first[k]].name.as_str());
+        let dims = vec![Value::Null; t.shape.len()];
+        let one = json!({"kind": kind, "shape": t.shape, "same_as": same, "dims": dims, "add": null, "norm_of": null});
+        tensors.insert(&t.name, one);
+    }
+    let mut sets = Vec::new();
+    let mut rewritten = Vec::new();
+    let name = |v: crate::model::ValueId| graph.values.get(v.index()).map_or(String::new(), |v| v.name.clone());
+    let mut rewrite = |node: NodeId, why: &str| {
+        let node = graph.node(node);
+        rewritten.push(json!({"module": node.source.module, "line": node.source.line(), "why": why, "op": node.target}));
+    };
+    for edit in &plan.edits {
+        match &edit.change {
+            Change::Slice { tensor, dim, keep } => {
+                let slot = &mut tensors[*tensor]["dims"][*dim];
+                *slot = match keep {
+                    Keep::Same(list) => json!({"keep": list}),
+                    Keep::By { link, lists } => {
+                        json!({"keep": lists, "by": {"dim": link.at, "div": link.div, "outer": link.outer}})
+                    }
+                };
+            }
+            Change::Fold { tensor, add } => tensors[*tensor]["add"] = json!(add),
+            Change::Rescale { tensor, of } => tensors[*tensor]["norm_of"] = json!(graph.tensors[*of].name),
+            Change::Set { node, arg, to } => {
+                let node = graph.node(*node);
+                let old = node.arg(arg).map_or(Value::Null, |a| arg_json(a, &name));
+                sets.push(json!({
+                    "module": node.source.module, "node": node.name, "op": node.target, "arg": arg,
+                    "old": old, "new": arg_json(to, &name), "line": node.source.line(),
+                }));
+            }
+            Change::Become { node, .. } | Change::Insert { node, .. } | Change::Drop { node } => rewrite(*node, &edit.reason),
+            Change::Resize { .. } => {}
+        }
+    }
+    json!({
+        "tensors": tensors, "sets": sets, "rewritten": rewritten, "inputs": inputs(small),
+        "lossless": solution.lossless, "nothing": solution.is_everything(),
+    })
+}
+
+/// Of each module the sizes of the first tensor that its first operator reads.
+fn inputs(small: &Graph) -> BTreeMap<&str, Vec<i64>> {
+    let mut out = BTreeMap::new();
+    for node in &small.nodes {
+        if let Some(sizes) = first_sizes(small, node) {
+            out.entry(node.source.module.as_str()).or_insert(sizes);
+        }
+    }
+    out
+}
+
+fn first_sizes(small: &Graph, node: &Node) -> Option<Vec<i64>> {
+    let tensor = node.args.iter().flat_map(|(_, a)| a.tensors()).next()?;
+    small.value(tensor).shape.as_ref()?.iter().map(|s| s.hint()).collect()
+}
