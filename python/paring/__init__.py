@@ -1,0 +1,142 @@
+"""Paring cuts pruned channels out of PyTorch models.
+
+    import paring
+    report = paring.speedup(model, (example,), masks=masks)     # model itself is now smaller
+
+:func:`speedup` shrinks a live ``nn.Module`` in place, :func:`save` and :func:`load` keep it. Errors are :class:`Error`. The command
+``paring`` (or ``python -m paring``) works on files and needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+
+from ._paring import __version__
+from .errors import Error, need_torch
+
+if TYPE_CHECKING:
+    import os
+
+    import torch
+
+    from .report import Report
+
+__all__ = ["Error", "__version__", "load", "save", "speedup"]
+
+
+def speedup(
+    model: "torch.nn.Module",
+    args: Sequence[Any] = (),
+    *,
+    kwargs: Optional[Mapping[str, Any]] = None,
+    masks: Union[None, str, "os.PathLike[str]", Mapping[str, "torch.Tensor"]] = None,
+    optimizer: Optional["torch.optim.Optimizer"] = None,
+    also: Iterable["torch.nn.Module"] = (),
+    on_conflict: Literal["keep", "restore", "prune", "error"] = "keep",
+    unmasked: Literal["keep", "abstain"] = "keep",
+    statistics: Literal["exact", "approximate"] = "exact",
+    lossless: bool = False,
+    bias_maps: bool = False,
+    freeze: Sequence[str] = (),
+    rules: Sequence[Union[str, "os.PathLike[str]"]] = (),
+    on_unknown: Literal["lock", "error"] = "lock",
+    dynamic_shapes: Any = None,
+    strict: bool = False,
+    graph_forward: Literal["auto", "never", "always"] = "auto",
+    progress: Optional[bool] = None,
+) -> "Report":
+    """Cuts pruned channels out of a live module, which goes on as before: it trains, is saved, pruned again.
+
+    The smaller module equals the original with its parameters multiplied by ``report.unified_masks`` (in evaluation mode, up to rounding).
+    If anything fails, the module is as it was.
+
+    Args:
+        model: the module; what DataParallel, DDP, ``torch.compile`` or averaging wrap is found inside.
+        args, kwargs: an example of what it is called with, for ``torch.export``.
+        masks: name of a parameter → a mask of any type and device, of its shape or with one number for each output channel, 0 = pruned; a
+            path to masks of any kind that ``paring speedup --masks`` takes; ``"zeros"``: what is zero in the weights already. Without it, the
+            masks of ``torch.nn.utils.prune``, which is taken off.
+        optimizer: one whose state is cut too.
+        also: copies of the module that are cut alike, such as an average of its weights.
+        on_conflict: what decides where masks of coupled layers disagree (``paring speedup --help`` explains these options).
+        unmasked: what a layer without a mask says of its channels: that they stay, or nothing.
+        statistics: whether means and norms over removed channels are repaired.
+        lossless: add no zeros to the masks.
+        bias_maps: with ``lossless``, let more go where padding is in the way.
+        freeze: parameters or modules that keep all channels.
+        rules: folders of rules of your own, for operators and for classes of modules.
+        on_unknown: what to do with operators that no rule describes.
+        dynamic_shapes, strict: as ``torch.export.export`` takes them.
+        graph_forward: where the code of a module states numbers: give it the small program's graph as its forward, never do so (an error
+            then), or always.
+        progress: show the steps; by default on a terminal or in a notebook, if tqdm is installed.
+
+    Returns:
+        What was done.
+
+    Raises:
+        Error: with the code, help and places that the command line prints.
+    """
+    need_torch()
+    from . import run
+
+    options = {
+        "on_conflict": on_conflict,
+        "unmasked": unmasked,
+        "statistics": statistics,
+        "lossless": lossless,
+        "bias_maps": bias_maps,
+        "freeze": list(freeze),
+        "rules": [str(r) for r in rules],
+        "on_unknown": on_unknown,
+        "dynamic_shapes": dynamic_shapes,
+        "strict": strict,
+        "graph_forward": graph_forward,
+        "masks": str(masks) if isinstance(masks, str) or hasattr(masks, "__fspath__") else "masks",
+    }
+    return run.speedup(model, args, dict(kwargs or {}), masks, optimizer, list(also), options, progress)
+
+
+def save(model: "torch.nn.Module", path: Union[str, "os.PathLike[str]"]) -> None:
+    """Writes a module that was shrunk: its weights, as a safetensors file, with what was cut as data. There is no code in it.
+
+    Args:
+        model: the module.
+        path: the file, which appears under its name only when it is complete.
+
+    Raises:
+        Error: a file that cannot be written.
+    """
+    need_torch()
+    from . import files
+
+    files.save(model, path)
+
+
+def load(path: Union[str, "os.PathLike[str]"], model: "torch.nn.Module") -> "torch.nn.Module":
+    """Makes a module of the original class, at its original size, the one that :func:`save` wrote.
+
+    Args:
+        path: the file. Nothing in it is executed.
+        model: a new module; it is changed in place.
+
+    Returns:
+        The module.
+
+    Raises:
+        Error: a file that is damaged or of another module; then the module is as it was.
+    """
+    need_torch()
+    from . import files
+
+    return files.load(path, model)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("nn", "Report"):
+        need_torch()
+        import importlib
+
+        return importlib.import_module(".nn", __name__) if name == "nn" else importlib.import_module(".report", __name__).Report
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,200 @@
+"""Exporting a module without its weights: the archive that the library reads."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from .errors import Error
+
+log = logging.getLogger("paring")
+
+LARGEST_BUFFER = 1 << 22
+"""Buffers of more elements are not looked at; the library has the same limit."""
+
+
+class ExportFailed(Error):
+    """The module cannot be exported; ``frames`` are those of the failure, outermost first."""
+
+    def __init__(self, cause: BaseException) -> None:
+        self.frames = list(traceback.walk_tb(cause.__traceback__))
+        own = [f for f in traceback.extract_tb(cause.__traceback__) if "/torch/" not in f.filename.replace("\\", "/")]
+        own = [f for f in own if "/paring/" not in f.filename.replace("\\", "/")] or own
+        labels = [{"text": (f.line or "").strip(), "file": f.filename, "line": f.lineno} for f in own[-1:]]
+        lines = [line for line in str(cause).strip().splitlines() if line.strip()]
+        message = lines[0] if lines else type(cause).__name__
+        super().__init__(
+            f"torch.export cannot trace the module: {type(cause).__name__}: {message[:400]}",
+            "paring::live::export",
+            "code that branches on values of tensors, or calls .item(), is what usually stops it: rewrite that with torch.where or "
+            "torch.cond, or pass what it depends on as an argument; strict=True traces some of what strict=False does not, and "
+            "dynamic_shapes is needed where sizes must stay open",
+            labels,
+        )
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode, and afterwards each of its modules in the mode that it was in."""
+    modes = [(m, m.training) for m in model.modules()]
+    fused = torch.backends.mha.get_fastpath_enabled()
+    try:
+        for m, _ in modes:
+            m.training = False
+        torch.backends.mha.set_fastpath_enabled(False)  # the fused operators of inference are not those of the module
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+        for m, mode in modes:
+            m.training = mode
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without PyTorch's warnings, logs and prints: a failing export is no news here."""
+    disabled = logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+
+
+def export(
+    model: nn.Module,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    dynamic_shapes: Any,
+    strict: bool,
+    preserve: Sequence[str] = (),
+) -> torch.export.ExportedProgram:
+    """The module as ``torch.export`` sees it, in evaluation mode. ``preserve`` are modules whose arguments are recorded.
+
+    Raises:
+        ExportFailed: what PyTorch raised, with its frames.
+    """
+    with evaluating(model):
+        return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
+
+
+def trace(
+    model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], dynamic_shapes: Any, strict: bool, preserve: Sequence[str] = ()
+) -> torch.export.ExportedProgram:
+    """The same in whatever mode it is in."""
+    with quiet(), torch.no_grad():
+        try:
+            return torch.export.export(
+                model,
+                tuple(args),
+                kwargs,
+                dynamic_shapes=dynamic_shapes,
+                strict=strict,
+                preserve_module_call_signature=tuple(preserve),
+            )
+        except Exception as e:  # whatever the user's code or the exporter raise
+            raise ExportFailed(e) from e
+
+
+def in_training(
+    model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], dynamic_shapes: Any, strict: bool, preserve: Sequence[str] = ()
+) -> torch.export.ExportedProgram:
+    """The module as it is while it trains; its buffers stay what they are.
+
+    Raises:
+        ExportFailed: what PyTorch raised.
+    """
+    modes = [(m, m.training) for m in model.modules()]
+    buffers = [(b, b.detach().clone()) for b in model.buffers() if not b.is_meta]
+    try:
+        for m, _ in modes:
+            m.training = True
+        return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
+    finally:
+        for m, mode in modes:
+            m.training = mode
+        for buffer, old in buffers:
+            if not torch.equal(buffer, old):
+                buffer.copy_(old)
+
+
+def stub(t: Tensor) -> Tensor:
+    """One element in the place of all: no memory, the same sizes and type."""
+    return torch.zeros(1, dtype=t.dtype).as_strided(t.shape, [0] * t.dim())
+
+
+def archive(program: torch.export.ExportedProgram, whole: bool = False) -> bytes:
+    """The program as ``torch.export.save`` writes it, with one element in the place of each weight unless ``whole``."""
+    kept: dict[Any, Tensor] = {}
+
+    def small(name: str, t: Any, parameter: bool) -> Any:
+        if not isinstance(t, Tensor) or whole:
+            return t
+        if not parameter and t.numel() <= LARGEST_BUFFER and not t.is_meta and t.layout == torch.strided:
+            return t
+        # Tied tensors stay tied: they are the same memory, or (without memory) the same object.
+        place = t.untyped_storage().data_ptr() if not t.is_meta else 0
+        key = (place, t.storage_offset(), tuple(t.shape), tuple(t.stride()), t.dtype) if place else id(t)
+        if key not in kept:
+            kept[key] = stub(t)
+        return nn.Parameter(kept[key], t.requires_grad) if isinstance(t, nn.Parameter) else kept[key]
+
+    parameters = set(program.graph_signature.parameters)
+    state, constants = dict(program.state_dict), dict(program.constants)
+    try:
+        for name, t in state.items():
+            program.state_dict[name] = small(name, t, name in parameters)
+        for name, t in constants.items():
+            program.constants[name] = small(name, t, False)
+        out = io.BytesIO()
+        name_tuples(program)
+        with quiet():
+            torch.export.save(program, out)
+        return out.getvalue()
+    finally:
+        program.state_dict.update(state)
+        program.constants.update(constants)
+
+
+def name_tuples(program: torch.export.ExportedProgram) -> None:
+    """Gives the named tuples that a program takes or returns the names without which it cannot be written."""
+
+    def types(spec: Any) -> Iterator[type]:
+        context = getattr(spec, "context", None)
+        if isinstance(context, type) and issubclass(context, tuple):
+            yield context
+        for child in spec.children() if callable(getattr(spec, "children", None)) else spec.children_specs:
+            yield from types(child)
+
+    for entry in program.module_call_graph:
+        for spec in (entry.signature.in_spec, entry.signature.out_spec) if entry.signature is not None else ():
+            for cls in types(spec):
+                if cls not in pytree.SUPPORTED_NODES:
+                    pytree._register_namedtuple(cls, serialized_type_name=f"{cls.__module__}.{cls.__qualname__}")
+
+
+def load(data: bytes) -> torch.export.ExportedProgram:
+    """The program of an archive in memory."""
+    with quiet():
+        return torch.export.load(io.BytesIO(data))
+
+
+def failing_module(failure: ExportFailed, names: dict[int, str]) -> list[str]:
+    """The modules whose code was running when the export failed, innermost first. ``names`` are those of modules by id."""
+    found: list[str] = []
+    for frame, _ in reversed(failure.frames):
+        owner: Optional[Any] = frame.f_locals.get("self")
+        name = names.get(id(owner)) if isinstance(owner, nn.Module) else None
+        if name is not None and name not in found:
+            found.append(name)
+    return found

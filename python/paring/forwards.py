@@ -1,0 +1,507 @@
+"""Graph forwards: a module whose code cannot follow a cut computes what the small program does there, with its own parts.
+
+The graph is data: a list of steps, each a call of an operator of PyTorch, of one of the module's own modules, or a look into a structure. It is
+kept with the module, copied and saved with it, and run step by step.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from . import exported
+from .errors import Error
+from .undo import Undo
+
+if TYPE_CHECKING:
+    from .live import Shrinking
+
+Graph = dict[str, Any]
+"""``inputs`` (names of arguments, or a tree), ``steps`` (name, what to do), ``result``, ``constants`` (name → type and sizes)."""
+
+CONSTANTS: dict[str, Any] = {str(v): v for v in vars(torch).values() if isinstance(v, (torch.dtype, torch.layout, torch.memory_format))}
+
+
+# ---- from a program to data
+
+
+def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
+    """The graphs of these modules in the small program.
+
+    Raises:
+        Error: a module whose arguments cannot be recorded, or that the program cannot be taken apart at.
+    """
+    from . import _paring
+    from .errors import translated
+
+    children = called_by(run.original, run.names, run.modules, names)
+    preserve = sorted({*names, *(c for cs in children.values() for c in cs)} - {""})
+    program = run.export(preserve)
+    with translated():
+        again = _paring.Program(exported.archive(program), run.options["rules"], run.options["freeze"])
+    run.program, run.cut = again, run.decide(again)
+    run.read()
+    small = exported.load(run.cut.archive())
+    try:
+        with exported.quiet():
+            tree = torch.export.unflatten(small)
+    except Exception as e:  # what PyTorch cannot take apart
+        raise Error(
+            f"the small program cannot be taken apart at {', '.join(f'`{n}`' for n in names)}: {type(e).__name__}: {e}",
+            "paring::live::unflatten",
+            "`paring speedup` on the exported program works all the same",
+        ) from e
+    training = in_training(run, program, names, preserve)
+    here = next((t.device for t in run.model.parameters()), torch.device("cpu"))
+    return {name: Writer(tree, name, small, training.get(name, {}), here).graph() for name in names}
+
+
+def called_by(
+    program: torch.export.ExportedProgram, ids: dict[int, str], modules: dict[str, nn.Module], names: Sequence[str]
+) -> dict[str, list[str]]:
+    """For each of these modules those that its own code calls."""
+    out: dict[str, list[str]] = {n: [] for n in names}
+    for node in program.graph.nodes:
+        stack = [path.split("@")[0] for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+        stack = [ids.get(id(modules[p]), p) if p in modules else p for p in stack]
+        for outer, inner in zip(stack, stack[1:]):
+            if outer in out and inner != outer and inner not in out[outer]:
+                out[outer].append(inner)
+    return out
+
+
+def in_training(
+    run: "Shrinking", program: torch.export.ExportedProgram, names: Sequence[str], preserve: Sequence[str]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Arguments that have other values while the module trains: module → node → argument → value. Empty where an export cannot tell."""
+    try:
+        other = exported.in_training(run.model, run.args, run.kwargs, run.options["dynamic_shapes"], run.options["strict"], preserve)
+    except exported.ExportFailed:
+        return {}
+    out: dict[str, dict[str, dict[str, Any]]] = {}
+    for name in names:
+        ours, theirs = own_nodes(program, name), own_nodes(other, name)
+        if [n.target for n in ours] != [n.target for n in theirs]:
+            continue
+        found: dict[str, dict[str, Any]] = {}
+        for a, b in zip(ours, theirs):
+            schema = getattr(a.target, "_schema", None)
+            for k, argument in enumerate(schema.arguments if schema else []):
+                x, y = _argument(a, argument, k), _argument(b, argument, k)
+                if isinstance(x, (bool, int, float)) and isinstance(y, (bool, int, float)) and x != y:
+                    found.setdefault(a.name, {})[argument.name] = y
+        out[name] = found
+    return out
+
+
+def _argument(node: torch.fx.Node, argument: Any, k: int) -> Any:
+    if k < len(node.args):
+        return node.args[k]
+    return node.kwargs.get(argument.name, argument.default_value if argument.has_default_value() else None)
+
+
+def own_nodes(program: torch.export.ExportedProgram, name: str) -> list[torch.fx.Node]:
+    """The calls that a module's own code makes."""
+    out = []
+    for node in program.graph.nodes:
+        stack = list((node.meta.get("nn_module_stack") or {}).values())
+        if node.op == "call_function" and stack and stack[-1][0].split("@")[0] == name:
+            out.append(node)
+    return out
+
+
+class Writer:
+    """Writes the graph of one module of an unflattened program as data."""
+
+    def __init__(self, tree: nn.Module, name: str, program: Any, training: dict[str, dict[str, Any]], here: torch.device) -> None:
+        self.name, self.program, self.training, self.here = name, program, training, here
+        self.module = tree.get_submodule(name) if name else tree
+        self.steps: list[list[Any]] = []
+        self.inputs: list[str] = []
+        self.known: dict[str, Any] = {}  # what stands for a node: a reference, or a structure of them
+        self.constants: dict[str, Tensor] = {}
+        self.lifted = {k: v for k, v in program.graph_signature.inputs_to_lifted_tensor_constants.items() if "." not in v}
+
+    def graph(self) -> Graph:
+        """All of it."""
+        result: Any = None
+        for node in self.module.graph.nodes:  # type: ignore[union-attr]
+            if node.op == "output":
+                result = node.args[0]
+            else:
+                self.known[node.name] = self.node(node)
+        out: Graph = {"inputs": self.inputs, "steps": self.steps, "constants": {}, **self.arguments()}
+        out["result"] = self.encode(result)
+        if not self.name:
+            signature = self.program.module_call_graph[0].signature
+            out["tree"] = pytree.treespec_dumps(signature.in_spec)
+            flat = list(result) if isinstance(result, (tuple, list)) else [result]
+            out["result"] = {"tree": [pytree.treespec_dumps(signature.out_spec), [self.encode(r) for r in flat]]}
+        for name, t in self.constants.items():
+            out["constants"][name] = {"dtype": str(t.dtype), "shape": list(t.shape), "data": t.tolist()}
+        return out
+
+    def arguments(self) -> dict[str, Any]:
+        """What the module was called with: by leaf whether it was a tensor, or which constant; and the order of named arguments."""
+        found = [e.signature for e in self.program.module_call_graph if e.fqn == self.name and e.signature is not None]
+        if not found or not self.name:
+            return {"leaves": None, "names": []}
+        leaves: list[Any] = []
+        for argument in found[0].inputs:
+            value = getattr(argument, "value", None)
+            constant = type(argument).__name__ == "ConstantArgument" and (value is None or isinstance(value, (bool, int, float, str)))
+            leaves.append(["constant", value] if constant else "tensor" if type(argument).__name__ == "TensorArgument" else "any")
+        spec = found[0].in_spec
+        children = spec.children() if callable(getattr(spec, "children", None)) else spec.children_specs
+        return {"leaves": leaves, "names": list(children[1].context or [])}
+
+    def step(self, name: str, *what: Any) -> Any:
+        self.steps.append([name, *what])
+        return Ref(name)
+
+    def node(self, node: torch.fx.Node) -> Any:
+        if node.op == "placeholder":
+            constant = self.lifted.get(str(node.target))
+            if constant is not None:  # one of the whole program, which the plan added
+                self.constants[constant] = self.program.constants[constant]
+                return self.step(node.name, "attr", constant)
+            self.inputs.append(str(node.target))
+            return Ref(node.name)
+        if node.op == "get_attr":
+            return self.attribute(node)
+        if node.op == "call_module":
+            path = ".".join(part.split("@")[0] for part in str(node.target).split("."))
+            return self.step(node.name, "module", path, self.encode(list(node.args)), self.encode(dict(node.kwargs)))
+        target: Any = node.target
+        name = getattr(target, "__name__", "")
+        if name == "tree_unflatten":
+            leaves, spec = (self.resolve(a) for a in node.args)
+            return pytree.tree_unflatten(list(leaves), spec)
+        if name == "tree_flatten_spec":
+            return self.flattened(node)
+        if target is operator.getitem:
+            held, key = self.resolve(node.args[0]), node.args[1]
+            if not isinstance(held, Ref):
+                return held[key]
+            return self.step(node.name, "item", held.name, key)
+        return self.call(node, target)
+
+    def flattened(self, node: torch.fx.Node) -> Any:
+        held, spec = self.resolve(node.args[0]), self.resolve(node.args[1])
+        return self.leaves(held, spec, node.name)
+
+    def leaves(self, held: Any, spec: Any, name: str) -> list[Any]:
+        """The leaves of a value that has this structure."""
+        if spec.is_leaf() if callable(getattr(spec, "is_leaf", None)) else isinstance(spec, pytree.LeafSpec):
+            return [held]
+        if isinstance(held, Ref):
+            whole = f"{name}_leaves_{len(self.steps)}"
+            self.step(whole, "flatten", held.name, pytree.treespec_dumps(spec))
+            return [self.step(f"{whole}_{k}", "item", whole, k) for k in range(spec.num_leaves)]
+        children = spec.children() if callable(getattr(spec, "children", None)) else spec.children_specs
+        items = [held[k] for k in spec.context] if isinstance(held, dict) else list(held)
+        return [leaf for item, child in zip(items, children) for leaf in self.leaves(item, child, name)]
+
+    def attribute(self, node: torch.fx.Node) -> Any:
+        target = str(node.target)
+        owner: Any = self.module
+        for part in target.split("."):
+            owner = getattr(owner, part, None)
+        if owner is None or isinstance(owner, pytree.TreeSpec):
+            return owner if owner is not None else self.refuse(f"`{target}` is not in it")
+        if isinstance(owner, nn.Module):
+            return self.refuse("it has a condition, a loop or another graph inside")
+        full = f"{self.name}.{target}" if self.name else target
+        known = full in self.program.state_dict or full in self.program.constants
+        if isinstance(owner, Tensor) and not isinstance(owner, nn.Parameter) and not (known and full in self.program.state_dict):
+            self.constants[target] = owner
+        return self.step(node.name, "attr", target)
+
+    def call(self, node: torch.fx.Node, target: Any) -> Any:
+        if isinstance(target, torch._ops.OpOverload):
+            if not node.users and not target._schema.is_mutable and not target._schema.returns:
+                return None  # an assertion
+            args = [self.encode(a) for a in node.args]
+            kwargs = {k: self.encode(v) for k, v in node.kwargs.items()}
+            for name, value in self.training.get(node.name, {}).items():
+                at = next(k for k, a in enumerate(target._schema.arguments) if a.name == name)
+                if at < len(args):
+                    args[at] = {"training": [value, args[at]]}
+                elif name in kwargs:
+                    kwargs[name] = {"training": [value, kwargs[name]]}
+                else:
+                    kwargs[name] = {"training": [value, target._schema.arguments[at].default_value]}
+            return self.step(node.name, "call", str(target), {"list": args}, {"dict": [[k, v] for k, v in kwargs.items()]})
+        for space, module in (("operator", operator), ("torch", torch), ("math", math)):
+            name = getattr(target, "__name__", "")
+            if getattr(module, name, None) is target and (space != "torch" or name.startswith("sym_")):
+                return self.step(node.name, "call", f"{space}:{name}", self.encode(list(node.args)), self.encode(dict(node.kwargs)))
+        return self.refuse(f"it calls {target}")
+
+    def refuse(self, why: str) -> Any:
+        raise Error(
+            f"`{self.name or 'the root'}` cannot get the small program's graph as its forward: {why}",
+            "paring::live::graph",
+            "`paring speedup` on the exported program works all the same",
+        )
+
+    def resolve(self, a: Any) -> Any:
+        """A node's argument as a reference, or a structure of references and numbers."""
+        if isinstance(a, torch.fx.Node):
+            return self.known[a.name]
+        if isinstance(a, (list, tuple)):
+            return type(a)(self.resolve(x) for x in a) if type(a) in (list, tuple) else [self.resolve(x) for x in a]
+        if isinstance(a, dict):
+            return {k: self.resolve(v) for k, v in a.items()}
+        return a
+
+    def encode(self, a: Any) -> Any:
+        """An argument as data."""
+        a = self.resolve(a)
+        if isinstance(a, Ref):
+            return {"ref": a.name}
+        if a is None or isinstance(a, (bool, int, str)):
+            return a
+        if isinstance(a, float):
+            return a if a == a and abs(a) != float("inf") else {"float": str(a)}
+        if isinstance(a, (list, tuple)):
+            return {"tuple" if isinstance(a, tuple) else "list": [self.encode(x) for x in a]}
+        if isinstance(a, dict):
+            return {"dict": [[k, self.encode(v)] for k, v in a.items()]}
+        if isinstance(a, torch.device):
+            return {"device": None if a == self.here else str(a)}
+        if str(a) in CONSTANTS:
+            return {"torch": str(a)}
+        leaves, spec = pytree.tree_flatten(a)
+        if len(leaves) != 1 or leaves[0] is not a:
+            return {"tree": [pytree.treespec_dumps(spec), [self.encode(x) for x in leaves]]}
+        return self.refuse(f"it has an argument {type(a).__name__}")
+
+
+class Ref:
+    """A value of a step."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+# ---- from data to a module
+
+
+class GraphForward:
+    """What a class gets whose forward is a graph."""
+
+    _paring_graph: Graph
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the graph; arguments are those that the module was traced with."""
+        try:
+            return run_graph(self, self._paring_graph, args, kwargs)  # type: ignore[arg-type]
+        except OtherArguments as e:
+            e.module = e.module or self
+            raise
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _new, (plain_class(type(self)),), self.__dict__.copy()
+
+
+@functools.lru_cache(maxsize=None)
+def graph_class(base: Any) -> Any:
+    """A class whose modules are those of ``base`` with a graph as their forward."""
+    return type(base.__name__, (GraphForward, base), {"__module__": base.__module__, "__doc__": base.__doc__})
+
+
+def plain_class(cls: Any) -> Any:
+    """The user's class of one with a graph."""
+    return cls.__mro__[2] if issubclass(cls, GraphForward) else cls
+
+
+def _new(base: Any) -> nn.Module:
+    cls = graph_class(base)
+    return cls.__new__(cls)  # type: ignore[no-any-return]
+
+
+def give(module: nn.Module, graph: Graph, undo: Undo) -> None:
+    """Makes a graph the forward of a module."""
+    check(graph)
+    if not isinstance(module, GraphForward):
+        undo.set_class(module, graph_class(type(module)))  # type: ignore[arg-type]
+    undo.set(module, "_paring_graph", graph)
+    for name, c in graph["constants"].items():
+        *path, leaf = name.split(".")
+        owner = module
+        for part in path:
+            owner = getattr(owner, part)
+        if not isinstance(getattr(owner, leaf, None), Tensor):
+            device = next((t.device for t in module.parameters()), torch.device("cpu"))
+            data = torch.tensor(c["data"], dtype=CONSTANTS[c["dtype"]], device=device).view(c["shape"])
+            undo.add(_forget(owner, leaf))
+            owner.register_buffer(leaf, data, persistent=False)
+
+
+def _forget(owner: nn.Module, name: str) -> Any:
+    def back() -> None:
+        owner._buffers.pop(name, None)
+        owner._non_persistent_buffers_set.discard(name)
+
+    return back
+
+
+def check(graph: Any) -> None:
+    """Looks at a graph that a file holds before anything is done with it.
+
+    Raises:
+        ValueError: something that is no graph.
+    """
+    for step in graph["steps"]:
+        name, kind = step[0], step[1]
+        if not isinstance(name, str) or kind not in ("call", "module", "attr", "item", "flatten"):
+            raise ValueError(f"a step `{name}` of kind {kind}")
+        if kind == "call":
+            function(step[2])
+        elif kind in ("module", "attr") and any(part.startswith("__") for part in step[2].split(".")):
+            raise ValueError(f"`{step[2]}` is no part of a module")
+    if any(c["dtype"] not in CONSTANTS for c in graph["constants"].values()):
+        raise ValueError("a constant of an unknown type")
+
+
+@functools.lru_cache(maxsize=None)
+def function(target: str) -> Any:
+    """The operator of a name, such as ``aten.linear.default``; ``operator:add`` is Python's, ``torch:sym_max`` one of sizes.
+
+    Raises:
+        ValueError: nothing that a program may call.
+    """
+    space, colon, name = target.partition(":")
+    if colon:
+        module = {"operator": operator, "torch": torch, "math": math}.get(space)
+        allowed = name.startswith("sym_") if space == "torch" else name.isalpha() or name.replace("_", "").isalpha()
+        found = getattr(module, name, None) if module is not None and allowed and not name.startswith("_") else None
+    else:
+        found = torch.ops
+        for part in target.split("."):
+            found = None if part.startswith("__") and part.strip("_") == "" else getattr(found, part, None)
+            if found is None:
+                break
+        found = found if isinstance(found, torch._ops.OpOverload) else None
+    if found is None:
+        raise ValueError(f"`{target}` is no operator")
+    return found
+
+
+def run_graph(module: nn.Module, graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Runs a graph on a module."""
+    values: dict[str, Any] = {}
+    if "tree" in graph:
+        given, spec = pytree.tree_flatten((args, kwargs))
+        if len(given) != len(graph["inputs"]):
+            raise TypeError(f"this graph takes {len(graph['inputs'])} tensors, as in the example that it was traced with, not {len(given)}")
+        values.update(zip(graph["inputs"], given))
+    else:
+        check_arguments(graph, args, kwargs)
+        for name in graph["inputs"]:
+            if name.startswith("_positional_arg_"):
+                at = int(name.rpartition("_")[2])
+                if at >= len(args):
+                    raise TypeError("this graph takes the arguments of the example that it was traced with, in the same form")
+                values[name] = args[at]
+            elif name in kwargs:
+                values[name] = kwargs[name]
+            else:
+                raise TypeError(f"this graph takes `{name}` by its name, as in the example that it was traced with")
+    scope = Scope(module, values)
+    for step in graph["steps"]:
+        values[step[0]] = scope.step(step)
+    return scope.value(graph["result"])
+
+
+class OtherArguments(TypeError):
+    """A graph is called otherwise than in the example that it was traced with. ``module`` is the one."""
+
+    module: Any = None
+
+
+def check_arguments(graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Looks whether a graph is called as it was when it was traced: what is not a tensor is part of it.
+
+    Raises:
+        OtherArguments: where not.
+    """
+    if graph.get("leaves") is None:
+        return
+    if sorted(kwargs) != sorted(graph["names"]):
+        raise OtherArguments(f"this graph takes the named arguments {graph['names']}, not {sorted(kwargs)}")
+    given = pytree.tree_leaves((args, {name: kwargs[name] for name in graph["names"]}))
+    if len(given) != len(graph["leaves"]):
+        raise OtherArguments(f"this graph takes {len(graph['leaves'])} arguments, as in the example that it was traced with, not {len(given)}")
+    for value, leaf in zip(given, graph["leaves"]):
+        if leaf == "tensor" and not isinstance(value, Tensor):
+            raise OtherArguments(f"this graph was traced with a tensor where it is given {value!r}")
+        if isinstance(leaf, list) and not (isinstance(value, (bool, int, float, str, type(None))) and value == leaf[1]):
+            raise OtherArguments(f"this graph was traced with {leaf[1]!r} where it is given {value!r}")
+
+
+class Scope:
+    """Values of a run."""
+
+    def __init__(self, module: nn.Module, values: dict[str, Any]) -> None:
+        self.module, self.values = module, values
+
+    def step(self, step: list[Any]) -> Any:
+        """What a step gives."""
+        kind = step[1]
+        if kind == "call":
+            args, kwargs = self.value(step[3]), self.value(step[4])
+            return function(step[2])(*args, **kwargs)
+        if kind == "module":
+            args, kwargs = self.value(step[3]), self.value(step[4])
+            return self.reach(step[2])(*args, **kwargs)
+        if kind == "attr":
+            return self.reach(step[2])
+        if kind == "item":
+            return self.values[step[2]][step[3]]
+        return pytree.tree_leaves(self.values[step[2]])
+
+    def reach(self, path: str) -> Any:
+        """A part of the module."""
+        found: Any = self.module
+        for part in path.split("."):
+            found = getattr(found, part)
+        return found
+
+    def value(self, a: Any) -> Any:
+        """What an argument stands for."""
+        if not isinstance(a, dict):
+            return a
+        ((kind, held),) = a.items()
+        if kind == "ref":
+            return self.values[held]
+        if kind == "list":
+            return [self.value(x) for x in held]
+        if kind == "tuple":
+            return tuple(self.value(x) for x in held)
+        if kind == "dict":
+            return {k: self.value(v) for k, v in held}
+        if kind == "training":
+            return self.value(held[0] if self.module.training else held[1])
+        if kind == "torch":
+            return CONSTANTS[held]
+        if kind == "float":
+            return float(held)
+        if kind == "device":
+            return torch.device(held) if held else self.here()
+        if kind == "tree":
+            return pytree.tree_unflatten([self.value(x) for x in held[1]], pytree.treespec_loads(held[0]))
+        raise ValueError(f"an argument of kind {kind}")
+
+    def here(self) -> torch.device:
+        """Where the module is."""
+        tensors = [*self.module.parameters(), *self.module.buffers(), *(v for v in self.values.values() if isinstance(v, Tensor))]
+        return tensors[0].device if tensors else torch.device("cpu")

@@ -1,0 +1,535 @@
+"""Making a live module smaller: export, solve, change the attributes that its code needs, look whether it is the small program, cut.
+
+Nothing of the module is lost before the last step: weights are replaced by stubs of the small sizes while attributes are tried, and put back.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional
+
+import torch
+from torch import Tensor, nn
+
+from . import _paring, exported, forwards, nn as layers, record, wrappers
+from .cuts import TensorCut, UnifiedMasks, norms, scaled
+from .errors import Error, translated
+from .proposals import Proposal, proposals, wanted
+from .report import Report
+from .undo import Undo
+
+log = logging.getLogger("paring")
+
+ROUNDS = 40
+"""How often a module is exported at most while attributes are tried."""
+
+
+class Shrinking:
+    """One run on one module; its steps in the order in which they are called."""
+
+    def __init__(self, model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], options: dict[str, Any], undo: Undo) -> None:
+        self.model, self.args, self.kwargs, self.options, self.undo = model, tuple(args), kwargs, options, undo
+        self.modules = dict(model.named_modules(remove_duplicate=False))
+        self.names: dict[int, str] = {}
+        for name, module in self.modules.items():
+            self.names.setdefault(id(module), name)
+        self.whys: dict[str, str] = {}
+        self.classes: dict[str, dict[str, Any]] = {}
+        self.exact: list[str] = []
+        self.absorbed: list[tuple[str, str]] = []
+        self.forced: list[str] = []
+        self.chosen: dict[str, Proposal] = {}
+        self.made: dict[str, Any] = {}
+
+    # ---- what to cut
+
+    def solve(self, masks: Any, active: Mapping[str, Tensor]) -> None:
+        """Exports the module and decides what stays."""
+        self.notes: list[str] = []
+        self.original = self.export()
+        archive = exported.archive(self.original, whole=wrappers.needs_weights(masks) or self.options["lossless"])
+        with translated():
+            self.program = _paring.Program(archive, self.options["rules"], self.options["freeze"])
+        del archive
+        self.masks, self.notes = wrappers.mask_bytes(self.model, masks, active, self.program)
+        self.cut = self.decide(self.program)
+        self.read()
+        self.only_in_training()
+
+    def decide(self, program: _paring.Program) -> _paring.Cut:
+        """What stays under the masks."""
+        keys = ("on_conflict", "unmasked", "statistics", "on_unknown", "lossless", "bias_maps", "masks")
+        with translated():
+            return program.cut(self.masks, json.dumps({k: self.options[k] for k in keys}))
+
+    def read(self) -> None:
+        """Takes what was decided apart."""
+        self.changes = json.loads(self.cut.changes())
+        self.tensors: dict[str, TensorCut] = {}
+        for name, t in self.changes["tensors"].items():
+            self.tensors[name] = TensorCut(t["shape"], t["dims"], add=t["add"], norm_of=t["norm_of"])
+        for name in self.cut.zeroed():
+            self.tensors[name].zeros = self.cut.zeros(name)
+
+    def only_in_training(self) -> None:
+        """Parts that only training uses, such as further heads, lose what the rest loses."""
+        used = {n.name for n in self.original.graph.nodes if n.op == "placeholder" and n.users}
+        signature = self.original.graph_signature
+        idle = {name for space in (signature.inputs_to_parameters, signature.inputs_to_buffers) for node, name in space.items() if node not in used}
+        idle &= self.tensors.keys()
+        for name in idle:  # nothing says what would still fit it
+            cut = self.tensors[name]
+            cut.dims, cut.zeros = [None] * len(cut.shape), None
+        if self.changes["nothing"] or not idle:
+            return
+        try:
+            program = exported.in_training(self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"])
+        except exported.ExportFailed:
+            return
+        there = {**program.graph_signature.inputs_to_parameters, **program.graph_signature.inputs_to_buffers}
+        users = {n.name for n in program.graph.nodes if n.op == "placeholder" and n.users}
+        more = idle & {name for node, name in there.items() if node in users}
+        if not more:
+            return
+        given = {name: (shape, keep) for name, shape, keep in self.masks if name in more}
+        for name, cut in self.tensors.items():
+            if name not in idle and self.changes["tensors"][name]["kind"] == "parameter" and (cut.smaller or cut.zeros):
+                given[name] = (cut.shape, bytes(cut.mask().flatten().to(torch.uint8).tolist()))
+        options = {**self.options, "on_conflict": "prune", "unmasked": "abstain", "lossless": False, "bias_maps": False, "on_unknown": "lock"}
+        keys = ("on_conflict", "unmasked", "statistics", "on_unknown", "lossless", "bias_maps", "masks")
+        with translated():
+            other = _paring.Program(exported.archive(program), self.options["rules"], self.options["freeze"])
+            found = json.loads(other.cut([(n, s, k) for n, (s, k) in given.items()], json.dumps({k: options[k] for k in keys})).changes())["tensors"]
+        alike = all(found[n]["dims"] == c.dims for n, c in self.tensors.items() if n in found and n not in idle)
+        names = ", ".join(sorted({n.rpartition(".")[0] for n in more})[:3])
+        if not alike:
+            self.notes.append(f"{names}: only training uses it, and it reads positions that go; it stays as it is, and no longer fits")
+            return
+        for name in more:
+            self.tensors[name].dims = found[name]["dims"]
+        self.notes.append(f"{names}: only training uses it; it lost what the rest lost")
+
+    def export(self, preserve: Sequence[str] = ()) -> torch.export.ExportedProgram:
+        """The module as it is now."""
+        return exported.export(
+            self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"], preserve
+        )
+
+    # ---- what the code needs
+
+    def fit(self) -> None:
+        """Gives modules the attributes, classes and forwards with which they compute the small program."""
+        mode = self.options["graph_forward"]
+        if self.changes["nothing"]:
+            self.chosen, self.made = {}, {}
+            return
+        tried = self.every_module() if mode == "always" else list(self.forced)
+        graphs = self.try_attributes(tried)
+        while graphs:
+            if mode == "never":
+                raise self.cannot_follow(graphs)
+            if any(g in tried for g in graphs):
+                raise self.cannot_follow(graphs)
+            tried = [*tried, *graphs]
+            graphs = self.try_attributes(tried)
+
+    def widen(self, module: nn.Module) -> bool:
+        """Where a graph is not called as it was when it was traced: the module around it shall be one too. False if there is none."""
+        name = self.names[id(module)]
+        while name:
+            name = name.rpartition(".")[0]
+            if name in self.modules and name not in self.made and type(self.modules[name]).forward is not nn.Module.forward:
+                self.forced = [*self.made, name]
+                self.whys[name] = f"`{self.names[id(module)]}` in it is called otherwise when it is not traced"
+                return True
+        return False
+
+    def every_module(self) -> list[str]:
+        """The modules whose forward is code of their own: those that call others."""
+        return [n for n, m in self.modules.items() if self.names[id(m)] == n and any(True for _ in m.children()) and not isinstance(m, (nn.ModuleList, nn.ModuleDict, nn.ParameterList))]
+
+    def cannot_follow(self, names: Sequence[str]) -> Error:
+        """The error for code that states numbers."""
+        what = "; ".join(f"`{n or 'the root'}`: {self.whys.get(n, 'its code cannot follow')}" for n in list(names)[:5])
+        return Error(
+            f"the code of {len(names)} module{'s' if len(names) > 1 else ''} cannot follow the cut: {what}",
+            "paring::live::forward",
+            'keep the numbers in attributes or take them from the tensors\' sizes; graph_forward="auto" gives such modules the small '
+            "program's graph as their forward",
+        )
+
+    def try_attributes(self, graphs: list[str]) -> list[str]:
+        """Changes the module until it is the small program, and gives the modules whose code cannot follow. ``graphs`` get the small
+        program's graph."""
+        start = self.undo.mark()
+        self.chosen, self.made = {}, {}
+        made = forwards.of(self, graphs) if graphs else {}
+        self.undo.back(start)
+        self.classes, self.exact, self.absorbed = {}, [], []
+        stubs = self.undo.mark()
+        self.stub()
+        after_stubs = self.undo.mark()
+        covered = [g for g in graphs]
+        left = self.known_attributes(covered)
+        for name, data in made.items():
+            forwards.give(self.modules[name], data, self.undo)
+        done = {*covered, *self.exact}
+        want = {m: w for m, w in wanted(self.changes["sets"]).items() if m in self.modules and m not in done and w.pairs}
+        fixed = {(id(self.modules[m]), key) for m, found in self.classes.items() for key in found["set"]}
+        ways = {m: proposals(self.modules, m, w, fixed) for m, w in want.items()}
+        at = {m: 0 for m in ways}
+        base = self.undo.mark()
+        failed: list[str] = []
+        for _ in range(ROUNDS):
+            self.undo.back(base)
+            self.propose({m: w[at[m]] for m, w in ways.items()})
+            log.debug("exporting the changed module")
+            try:
+                again = exported.archive(self.export())
+            except exported.ExportFailed as failure:
+                failed = self.blame(failure, ways, at, want, covered)
+                if failed:
+                    break
+                continue
+            with translated():
+                found = json.loads(self.program.differences(self.cut, again, self.exact, self.absorbed))
+            failed = []
+            moved = False
+            for difference in found:
+                m = difference["module"]
+                if m in at and at[m] + 1 < len(ways[m]):
+                    at[m] += 1
+                    moved = True
+                else:
+                    self.whys[m] = difference["text"] + (f" ({difference['line']})" if difference["line"] else "")
+                    failed.append(m)
+            if not moved:
+                break
+        else:
+            failed = failed or [m for m in at if at[m] + 1 < len(ways[m])] or [""]
+        failed = [*left, *(f for f in failed if f not in left)]
+        if failed:
+            self.undo.back(start)
+            return [f for f in dict.fromkeys(self.owner(f) for f in failed)]
+        self.unstub(stubs, after_stubs)
+        self.chosen = {m: w[at[m]] for m, w in ways.items()}
+        self.made = made
+        return []
+
+    def owner(self, name: str) -> str:
+        """The module of a name in a program, which calls a shared module by one of its names."""
+        while name not in self.modules:
+            name = name.rpartition(".")[0]
+        return self.names[id(self.modules[name])]
+
+    def blame(self, failure: exported.ExportFailed, ways: Any, at: dict[str, int], want: Any, covered: list[str]) -> list[str]:
+        """Takes the next proposal of the module whose code failed, and of those like it; without one, gives that module."""
+        running = exported.failing_module(failure, self.names)
+        for m in running:
+            if m in at and at[m] + 1 < len(ways[m]):
+                for other in ways:
+                    alike = type(self.modules[other]) is type(self.modules[m]) and want[other].signature == want[m].signature
+                    if other == m or alike and at[other] == at[m]:
+                        at[other] = min(at[other] + 1, len(ways[other]) - 1)
+                return []
+        whole = [m for m in running if m not in covered and not self.is_layer(m)]
+        if not whole:
+            raise failure
+        m = whole[0]
+        self.whys[m] = f"{failure.message.partition(': ')[2]}" + (f" ({failure.labels[-1]['file']}:{failure.labels[-1]['line']})" if failure.labels else "")
+        alike = [o for o in ways if o not in covered and o != m and type(self.modules[o]) is type(self.modules[m]) and m in want and want[o].signature == want[m].signature]
+        for o in alike:
+            self.whys[o] = self.whys[m]
+        return [m, *alike]
+
+    def is_layer(self, name: str) -> bool:
+        """Whether a module is a layer whose caller gave it a wrong size: one of torch.nn's without children."""
+        m = self.modules[name]
+        return type(m).__module__.startswith("torch.nn.") and not any(True for _ in m.children())
+
+    def stub(self) -> None:
+        """Puts stubs of the small sizes in the places of tensors; small buffers are cut."""
+        made: dict[int, Tensor] = {}
+        for name, cut in self.tensors.items():
+            place = self.place(name)
+            if place is None or not cut.smaller:
+                continue
+            owner, leaf = place
+            old = getattr(owner, leaf)
+            if id(old) not in made:
+                if isinstance(old, nn.Parameter) or old.numel() > exported.LARGEST_BUFFER:
+                    new: Tensor = torch.empty_strided(cut.small, [0] * len(cut.small), dtype=old.dtype, device=old.device)
+                    new = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+                else:
+                    new = cut.cut(old)
+                made[id(old)] = new
+            self.undo.set_tensor(owner, leaf, made[id(old)])
+
+    def unstub(self, mark: int, until: int) -> None:
+        """Puts the tensors back, and leaves what was done since."""
+        later = self.undo._steps[until:]
+        del self.undo._steps[until:]
+        self.undo.back(mark)
+        self.undo._steps.extend(later)
+
+    def place(self, name: str) -> Optional[tuple[nn.Module, str]]:
+        """The module that holds a tensor, and its name there."""
+        path, _, leaf = name.rpartition(".")
+        owner = self.modules.get(path)
+        return (owner, leaf) if owner is not None and isinstance(getattr(owner, leaf, None), Tensor) else None
+
+    def known_attributes(self, covered: Sequence[str]) -> list[str]:
+        """Sets what the classes of modules call their sizes, and gives the modules whose statistics no entry can repair."""
+        rewritten: dict[str, dict[str, Any]] = {}
+        for r in self.changes["rewritten"]:
+            rewritten.setdefault(self.owner(r["module"]), r)
+        args: dict[str, dict[str, Any]] = {}
+        for s in self.changes["sets"]:
+            args.setdefault(self.owner(s["module"]), {}).setdefault(s["arg"], s["new"])
+        holders = (n.partition("parametrizations.")[0].rstrip(".") if "parametrizations." in n else n.rpartition(".")[0] for n, c in self.tensors.items() if c.smaller)
+        touched = {self.owner(h) for h in holders}
+        left = []
+        for name in sorted({*touched, *rewritten, *args}):
+            module = self.modules[name]
+            state = self.state(name, module, args.get(name, {}), name in rewritten)
+            with translated():
+                found = self.program.attributes(json.dumps(state))
+            if found is None:
+                if name not in covered and not any(name.startswith(c + ".") for c in covered if c):
+                    r = rewritten[name]
+                    self.whys[name] = f"{r['why'] or r['op'] + ' becomes another call'}" + (f" ({r['line']})" if r["line"] else "")
+                    left.append(name)
+                continue
+            found = json.loads(found)
+            if name in covered:  # its forward is a graph: its attributes only tell what it is
+                found["class"], found["exact"], found["scale"], found["absorbed"] = None, False, {}, []
+            self.take(name, module, found)
+        return left
+
+    def state(self, name: str, module: nn.Module, args: dict[str, Any], repaired: bool) -> dict[str, Any]:
+        """A module for the entries about its class."""
+        mro = [c for c in type(module).__mro__ if issubclass(c, nn.Module) and c is not nn.Module]
+        forward = next((k for k, c in enumerate(mro) if "forward" in vars(c)), 0)
+        shapes = {n: list(t.shape) for n, t in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]}
+        # A weight that is computed from other parameters has sizes too.
+        computed = list(getattr(module, "parametrizations", ())) or [n[:-2] for n in shapes if n.endswith("_v")]
+        for key in computed:
+            small = self.small_weight(name, module, key)
+            if small is not None:
+                shapes[key] = small
+        if name in self.changes["inputs"]:
+            shapes["input"] = self.changes["inputs"][name]
+        attributes: dict[str, Any] = {k: None for space in (module._parameters, module._buffers) for k, v in space.items() if v is None}
+        for key, value in vars(module).items():
+            if value is None or isinstance(value, (bool, int, float)):
+                attributes[key] = value
+            elif isinstance(value, (tuple, list)) and all(isinstance(v, (int, float)) for v in value):
+                attributes[key] = list(value)
+        classes = [(c.__module__, c.__qualname__) for c in mro]
+        return {"classes": classes, "forward": forward, "shapes": shapes, "attributes": attributes, "args": args, "repaired": repaired}
+
+    def small_weight(self, name: str, module: nn.Module, key: str) -> Optional[list[int]]:
+        """Sizes after the cut of a weight that is computed from others, one of which has its sizes before."""
+        old = getattr(module, key, None)
+        prefix = f"{name}." if name else ""
+        for tensor, cut in self.tensors.items():
+            behind = tensor.startswith(f"{prefix}parametrizations.{key}.") or tensor in (f"{prefix}{key}_v", f"{prefix}{key}_orig")
+            if behind and isinstance(old, Tensor) and len(cut.shape) == old.dim():
+                if all(a == b for a, b in zip(cut.shape, old.shape)) or list(old.shape) == cut.small:
+                    return cut.small
+        return None
+
+    def take(self, name: str, module: nn.Module, found: dict[str, Any]) -> None:
+        """Gives a module what the entries about its class say."""
+        if found["class"]:
+            self.undo.set_class(module, layers_class(found["class"]))
+        if found["exact"]:
+            self.exact.append(name)
+        self.absorbed += [(name, arg) for arg in found["absorbed"]]
+        for key, value in found["set"].items():
+            old = vars(module).get(key)
+            self.undo.set(module, key, tuple(value) if isinstance(old, tuple) else value)
+        if found["set"] or found["class"] or found["scale"]:
+            self.classes[name] = found
+
+    def propose(self, chosen: dict[str, Proposal]) -> None:
+        """Sets attributes of the user's modules."""
+        for proposal in chosen.values():
+            for place, value in proposal:
+                self.undo.set(place.owner, place.name, value)
+
+    # ---- the cut itself
+
+    def commit(self, also: Sequence[nn.Module], optimizer: Optional[torch.optim.Optimizer]) -> None:
+        """Cuts the weights, those of further copies of the module, and an optimizer's state."""
+        for name, found in self.classes.items():
+            for leaf, factor in found["scale"].items():
+                self.tensors[f"{name}.{leaf}" if name else leaf].scale = [factor]
+        self.data(self.model, optimizer)
+        for copy in also:
+            self.repeat(copy)
+            self.data(copy, None)
+
+    def data(self, model: nn.Module, optimizer: Optional[torch.optim.Optimizer]) -> None:
+        """Cuts the tensors of a module."""
+        modules = dict(model.named_modules(remove_duplicate=False))
+        done: set[int] = set()
+        finish = self.norms(modules)
+        for name, cut in self.tensors.items():
+            path, _, leaf = name.rpartition(".")
+            owner = modules.get(path)
+            t = getattr(owner, leaf, None)
+            if not isinstance(t, Tensor) or not cut.changes or id(t) in done:
+                continue
+            done.add(id(t))
+            if list(t.shape) != cut.shape:
+                raise Error(f"`{name}` of the other module has sizes {list(t.shape)}, not {cut.shape}", "paring::live::also", "also= takes copies of the module")
+            if isinstance(t, nn.Parameter) or leaf in owner._buffers:  # type: ignore[union-attr]
+                self.one(t, cut, optimizer, finish.get(name))
+            else:
+                self.undo.set_tensor(owner, leaf, cut.cut(t))  # type: ignore[arg-type]
+
+    def norms(self, modules: dict[str, nn.Module]) -> dict[str, Callable[[Tensor], Tensor]]:
+        """By parameter what becomes of it after the cut, where a weight is divided by the norm of what is left of it."""
+        out: dict[str, Callable[[Tensor], Tensor]] = {}
+        for name, cut in self.tensors.items():
+            path, _, leaf = (cut.norm_of or "").rpartition(".")
+            if cut.norm_of is None or path not in modules:
+                continue
+            t = getattr(modules[path], leaf)
+            if t.is_meta:
+                continue
+            factor, dead = norms(cut, self.tensors[cut.norm_of], t)
+            out[name] = lambda new, factor=factor: new.mul_(factor.to(new.dtype))  # type: ignore[misc]
+            if bool(dead.any()):
+                out[cut.norm_of] = lambda new, dead=dead: torch.where(dead, torch.ones_like(new), new)  # type: ignore[misc]
+        return out
+
+    def one(
+        self,
+        t: Tensor,
+        cut: TensorCut,
+        optimizer: Optional[torch.optim.Optimizer],
+        finish: Optional[Callable[[Tensor], Tensor]] = None,
+    ) -> None:
+        """Cuts a parameter or buffer, its gradient, and what an optimizer keeps for it."""
+        grad = t.grad
+        old = t.data
+        new = cut.weight(old) if isinstance(t, nn.Parameter) else cut.cut(old)
+        if finish is not None:
+            new = finish(new)
+        if old.is_meta or old.numel() < 1 << 14 or cut.add is not None or cut.scale or finish is not None:
+            before = lambda: old
+        else:  # the elements that go are kept, not all of them
+            rest, device_new = cut.rest(old), new
+            before = lambda: cut.back(device_new, rest)
+        self.undo.set_data(t, new, before)
+        if grad is not None:
+            t.grad = cut.cut(grad)
+        state = optimizer.state.get(t) if optimizer is not None else None
+        if state:
+            for key, value in list(state.items()):
+                if isinstance(value, Tensor) and value.dim():
+                    self.undo.add(lambda key=key, value=value: state.__setitem__(key, value))  # type: ignore[misc]
+                    state[key] = cut.state(key, value)
+
+    def repeat(self, copy: nn.Module) -> None:
+        """Gives a copy of the module the same attributes, classes and forwards."""
+        modules = dict(copy.named_modules(remove_duplicate=False))
+        if modules.keys() != self.modules.keys():
+            raise Error("also= holds a module of other parts", "paring::live::also", "also= takes copies of the module, such as an average of its weights")
+        record.apply(modules, self.record(), self.undo)
+
+    def record(self) -> dict[str, Any]:
+        """What was done to modules, as data."""
+        out: dict[str, dict[str, Any]] = {}
+        for name, found in self.classes.items():
+            out[name] = {"set": found["set"], "class": found["class"]}
+        for proposal in self.chosen.values():
+            for place, value in proposal:
+                out.setdefault(place.module, {}).setdefault("set", {})[place.path] = list(value) if isinstance(value, (tuple, list)) else value
+        for name, data in self.made.items():
+            out.setdefault(name, {})["forward"] = data
+        return out
+
+    def check(self) -> None:
+        """Runs the module and the small program on the example; they must agree."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        if any(t.is_meta for t in tensors) or self.changes["nothing"]:
+            return
+        program = exported.load(self.cut.archive())
+        named: dict[str, Tensor] = dict(self.model.named_parameters(remove_duplicate=False))
+        named.update(self.model.named_buffers(remove_duplicate=False))
+        for space in (program.state_dict, program.constants):
+            for name in list(space):
+                if name in named:
+                    space[name] = named[name]
+        factors = {n for n, c in self.tensors.items() if c.scale}
+        for name in factors:  # what the module has in its weights, the program has in its operators
+            program.state_dict[name] = nn.Parameter(self.unscaled(name, named[name]), False)
+        with exported.evaluating(self.model), torch.no_grad():
+            devices = [t.device for t in tensors if t.is_cuda][:1]
+            with torch.random.fork_rng(devices):
+                torch.manual_seed(0)
+                want = _flat(program.module()(*self.args, **self.kwargs))
+            with torch.random.fork_rng(devices):
+                torch.manual_seed(0)
+                got = _flat(self.model(*self.args, **self.kwargs))
+        if [t.shape for t in want] != [t.shape for t in got]:
+            raise self.unequal("its outputs have other sizes")
+        for a, b in zip(want, got):
+            if not a.is_floating_point() or not a.numel():
+                continue
+            limit = {torch.float64: 1e-8, torch.float32: 2e-3}.get(a.dtype, 0.1)
+            far = (a - b).abs().nan_to_num(0.0).max().item()
+            if far > limit * max(a.abs().nan_to_num(0.0).max().item(), 1e-6):
+                raise self.unequal(f"an output differs by {far:.3g}")
+
+    def unscaled(self, name: str, t: Tensor) -> Tensor:
+        """A parameter without the factors that were put into it."""
+        out = t.detach().clone()
+        for factor in self.tensors[name].scale:
+            scaled(out, [[1 / f, n] for f, n in factor] if isinstance(factor, list) else 1 / factor)
+        return out
+
+    def unequal(self, what: str) -> Error:
+        """The error for a module that is not the small program after all."""
+        return Error(
+            f"the smaller module does not compute what the small program does: {what}; the module is as it was",
+            "paring::live::unequal",
+            'its forward may depend on what torch.export does not see (global state, caches); graph_forward="always" takes the program itself. '
+            "Please report it",
+        )
+
+    def report(self) -> Report:
+        """What was done."""
+        own = [(n, t) for n, t in self.changes["tensors"].items() if t["kind"] == "parameter" and t["same_as"] is None]
+        summary = json.loads(self.cut.summary())
+        summary["parameters"] = {"before": sum(math.prod(t["shape"]) for _, t in own), "after": sum(math.prod(self.tensors[n].small) for n, _ in own)}
+        parameters = {n: self.tensors[n] for n, t in self.changes["tensors"].items() if t["kind"] == "parameter" and (self.tensors[n].smaller or self.tensors[n].zeros)}
+        why = {n: self.whys.get(n, "asked for") for n in self.made}
+        return Report(
+            summary,
+            self.cut.table(),
+            self.cut.page(),
+            json.loads(self.cut.plan()),
+            UnifiedMasks(parameters, self.changes["lossless"]),
+            why,
+            self.notes,
+        )
+
+
+def layers_class(name: str) -> type:
+    """A class of :mod:`paring.nn` by its full name."""
+    module, _, leaf = name.rpartition(".")
+    found = getattr(layers, leaf, None) if module == "paring.nn" else None
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise Error(f"there is no class {name}", "paring::live::class", "`repaired:` takes classes of paring.nn")
+    return found
+
+
+def _flat(out: Any) -> list[Tensor]:
+    return [t for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor)]

@@ -1,0 +1,286 @@
+"""The module after `paring.speedup`: what it computes, what it is, what stays as it was."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+import nets
+import paring
+
+CASES = [(nets.Residual, nets.image), (nets.Vit, nets.tokens), (nets.Stated, nets.image)]
+
+
+@pytest.mark.parametrize("cls, example", CASES, ids=lambda c: c.__name__)
+def test_equals_the_masked_original(cls, example):
+    model, x = nets.made(cls), example()
+    original, masks = copy.deepcopy(model), nets.every_other(model)
+    report = paring.speedup(model, (x,), masks=masks)
+    want = nets.masked(original, report.unified_masks)(x)
+    assert report.parameters.after < 0.6 * report.parameters.before
+    assert sum(p.numel() for p in model.parameters()) == report.parameters.after
+    assert report.macs.after < report.macs.before
+    assert nets.close(model(x), want)
+    assert nets.close(model.train().eval()(x), want)
+    assert nets.close(copy.deepcopy(model)(x), want)
+    assert nets.close(pickle.loads(pickle.dumps(model))(x), want)
+    assert isinstance(model, cls)
+    for name, mask in report.unified_masks.items():
+        assert mask.dtype == torch.bool and mask.shape == dict(original.named_parameters())[name].shape
+
+
+def test_attributes_tell_the_new_sizes():
+    model = nets.made(nets.Vit)
+    report = paring.speedup(model, (nets.tokens(),), masks=nets.every_other(model))
+    assert report.graph_forwards == []
+    att = model.blocks[0]["att"]
+    assert (att.heads, att.head_dim, att.qkv.in_features, att.qkv.out_features) == (4, 2, 8, 24)
+    assert att.scale == 4**-0.5  # what it was: the code keeps it
+    norm = model.norm
+    assert isinstance(norm, nn.LayerNorm) and norm.normalized_shape == (8,) and norm.total == 16
+
+
+def test_approximate_statistics_keep_the_plain_class():
+    model = nets.made(nets.Vit)
+    paring.speedup(model, (nets.tokens(),), masks=nets.every_other(model), statistics="approximate")
+    assert type(model.norm) is nn.LayerNorm
+
+
+def test_convolutions_groups_and_norms():
+    model = nets.made(lambda: nn.Sequential(nn.Conv2d(3, 16, 1), nn.GroupNorm(4, 16), nn.Conv2d(16, 16, 3, groups=16, padding=1), nn.PReLU(16), nn.Conv2d(16, 8, 1), nn.RMSNorm([8, 8, 8])))
+    x, original = nets.image(), copy.deepcopy(model)
+    keep = torch.arange(16) % 2 == 0
+    report = paring.speedup(model, (x,), masks={"0.weight": keep, "0.bias": keep, "2.weight": keep, "2.bias": keep})
+    assert report.graph_forwards == []
+    assert (model[1].num_channels, model[1].num_groups, model[2].groups, model[3].num_parameters, model[4].in_channels) == (8, 4, 8, 8, 8)
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_rms_norm_stays_what_it_is():
+    model = nets.made(lambda: nn.Sequential(nn.Linear(6, 16), nn.RMSNorm(16, eps=1e-3), nn.Linear(16, 5)))
+    x, original, keep = nets.tokens(), copy.deepcopy(model), torch.arange(16) % 4 != 0
+    report = paring.speedup(model, (x,), masks={"0.weight": keep, "0.bias": keep})
+    assert type(model[1]) is nn.RMSNorm and model[1].normalized_shape == (12,)
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_attention_of_torch_keeps_its_scale():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.mha, self.head = nn.Linear(6, 16), nn.MultiheadAttention(16, 4, batch_first=True), nn.Linear(16, 5)
+
+        def forward(self, x):
+            x = self.embed(x)
+            return self.head(x + self.mha(x, x, x, need_weights=False)[0])
+
+    model = nets.made(Net)
+    x, original = nets.tokens(), copy.deepcopy(model)
+    half = torch.arange(16) % 2 == 0
+    masks = {"embed.weight": half, "embed.bias": half, "mha.out_proj.weight": half, "mha.out_proj.bias": half, "mha.in_proj_weight": half.repeat(3), "mha.in_proj_bias": half.repeat(3)}
+    report = paring.speedup(model, (x,), masks=masks)
+    assert report.graph_forwards == [] and model.mha.embed_dim == 8
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_code_that_states_numbers_gets_a_graph():
+    model = nets.made(nets.Stated)
+    x, original, conv = nets.image(), copy.deepcopy(model), model.inner.a
+    report = paring.speedup(model, (x,), masks=nets.every_other(model))
+    assert report.graph_forwards == ["inner"]
+    assert "nets.py" in str(report) and "inner" in str(report)
+    assert isinstance(model.inner, nets.Stated.Inner) and model.inner.a is conv and type(model.inner.n) is nn.BatchNorm2d
+    want = nets.masked(original, report.unified_masks)(x)
+    assert nets.close(model(x), want)
+    assert nets.close(pickle.loads(pickle.dumps(model))(x), want)
+    # In training its dropout and its batch norm are those of the code.
+    model.train()
+    before = model.inner.n.running_mean.clone()
+    torch.manual_seed(0)
+    a = model(x)
+    torch.manual_seed(1)
+    assert not torch.equal(a, model(x)) and not torch.equal(before, model.inner.n.running_mean)
+    calls = []
+    model.inner.a.register_forward_hook(lambda *_: calls.append(1))
+    model(x)
+    assert calls
+
+
+def test_graph_forward_never_and_always():
+    model = nets.made(nets.Stated)
+    before = {k: (id(p), p.shape) for k, p in model.named_parameters()}
+    with pytest.raises(paring.Error) as e:
+        paring.speedup(model, (nets.image(),), masks=nets.every_other(model), graph_forward="never")
+    assert e.value.code == "paring::live::forward" and "inner" in str(e.value)
+    assert before == {k: (id(p), p.shape) for k, p in model.named_parameters()}
+    model, x = nets.made(nets.Vit), nets.tokens()
+    original = copy.deepcopy(model)
+    report = paring.speedup(model, (x,), masks=nets.every_other(model), graph_forward="always")
+    assert "" in report.graph_forwards
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_a_second_round():
+    model, x = nets.made(nets.Vit), nets.tokens()
+    paring.speedup(model, (x,), masks=nets.every_other(model))
+    once = copy.deepcopy(model)
+    report = paring.speedup(model, (x,), masks=nets.every_other(model))
+    assert model.norm.normalized_shape == (4,) and model.norm.total == 16
+    assert nets.close(model(x), nets.masked(once, report.unified_masks)(x))
+    model, x = nets.made(nets.Stated), nets.image()
+    paring.speedup(model, (x,), masks=nets.every_other(model))
+    once = copy.deepcopy(model)
+    report = paring.speedup(model, (x,), masks=nets.every_other(model))
+    assert nets.close(model(x), nets.masked(once, report.unified_masks)(x))
+
+
+def test_what_stays_as_it_was():
+    model = nets.made(nets.Residual).to(memory_format=torch.channels_last)
+    model.stem.weight.requires_grad_(False)
+    model.bn.train()
+    objects = {k: id(p) for k, p in model.named_parameters()}
+    hooked = []
+    model.stem.register_forward_hook(lambda *_: hooked.append(1))
+    paring.speedup(model, (nets.image(),), masks=nets.every_other(model))
+    assert objects == {k: id(p) for k, p in model.named_parameters()}
+    assert not model.stem.weight.requires_grad and model.a.weight.requires_grad
+    assert model.bn.training and not model.na.training
+    assert model.a.weight.is_contiguous(memory_format=torch.channels_last) and not model.a.weight.is_contiguous()
+    hooked.clear()
+    model(nets.image())
+    assert hooked
+
+
+def test_tied_parameters_stay_tied():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.mid, self.head = nn.Embedding(11, 16), nn.Linear(16, 16), nn.Linear(16, 11, bias=False)
+            self.head.weight = self.embed.weight
+
+        def forward(self, i):
+            return self.head(self.mid(self.embed(i)) + self.embed(i))
+
+    model = nets.made(Net)
+    i, original = torch.tensor([[1, 2, 3]]), copy.deepcopy(model)
+    keep = torch.arange(16) % 2 == 0
+    report = paring.speedup(model, (i,), masks={"embed.weight": keep.expand(11, 16), "mid.weight": keep, "mid.bias": keep})
+    assert model.head.weight is model.embed.weight and model.embed.weight.shape == (11, 8)
+    assert (model.embed.embedding_dim, model.head.in_features, model.mid.in_features) == (8, 8, 8)
+    assert nets.close(model(i), nets.masked(original, report.unified_masks)(i))
+
+
+def test_weight_norm_stays_parametrized():
+    for norm in (nn.utils.parametrizations.weight_norm, nn.utils.weight_norm):
+        model = nets.made(lambda: nn.Sequential(norm(nn.Conv1d(3, 16, 3)), nn.ReLU(), norm(nn.Conv1d(16, 8, 3)), nn.Conv1d(8, 4, 1)))
+        x = torch.randn(2, 3, 12, dtype=torch.float64)
+        name = "parametrizations.weight.original0" if norm is nn.utils.parametrizations.weight_norm else "weight_g"
+        state, keep = copy.deepcopy(model.state_dict()), torch.arange(16) % 2 == 0
+        report = paring.speedup(model, (x,), masks={f"0.{name}": keep[:, None, None], "0.bias": keep})
+        assert model[0].out_channels == 8 and model[2].in_channels == 8 and model[0].weight.shape == (8, 3, 3)
+        got = model(x)
+        original = nets.made(lambda: nn.Sequential(norm(nn.Conv1d(3, 16, 3)), nn.ReLU(), norm(nn.Conv1d(16, 8, 3)), nn.Conv1d(8, 4, 1)))
+        original.load_state_dict(state)
+        with torch.no_grad():
+            named = dict(original.named_parameters())
+            for n in (f"0.{name}", "0.bias"):
+                named[n].mul_(report.unified_masks[n])
+        assert nets.close(got, original(x))
+
+
+def test_pruning_of_torch_is_taken_off():
+    model, x = nets.made(nets.Residual), nets.image()
+    for m in (model.stem, model.a, model.b):
+        prune.ln_structured(m, "weight", 0.5, n=1, dim=0)
+    report = paring.speedup(model, (x,))
+    assert not prune.is_pruned(model) and report.parameters.after < report.parameters.before
+    assert model.a.weight.shape[0] == 8
+    model = nets.made(nets.Residual)
+    prune.ln_structured(model.stem, "weight", 0.5, n=1, dim=0)
+    want, names = model(x), set(dict(model.named_parameters()))
+    with pytest.raises(paring.Error):
+        paring.speedup(model, (x,), masks={"nothing": torch.ones(3)})
+    assert set(dict(model.named_parameters())) == names and nets.close(model(x), want) and prune.is_pruned(model)
+
+
+def test_wrappers_and_their_names():
+    model, x = nets.made(nets.Residual), nets.image()
+    masks = {f"module._orig_mod.{k}": v for k, v in nets.every_other(model).items()}
+    report = paring.speedup(nn.DataParallel(torch.compile(model, backend="eager")), (x,), masks=masks)
+    assert model.a.out_channels == 8 and report.parameters.after < report.parameters.before
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64, torch.bool, torch.uint8, "sparse", "rows"])
+def test_any_kind_of_mask(kind):
+    model, x = nets.made(nets.Residual), nets.image()
+    full = nets.every_other(model)["a.weight"]
+    mask = full[:, 0, 0, 0] if kind == "rows" else full.float().to_sparse() if kind == "sparse" else full.to(kind)
+    paring.speedup(model, (x,), masks={"a.weight": mask, "a.bias": full[:, 0, 0, 0]})
+    assert model.a.weight.shape[0] == 8 and model.b.in_channels == 8
+
+
+def test_masks_of_files(tmp_path):
+    from safetensors.torch import save_file
+
+    masks = {k: v.contiguous() for k, v in nets.every_other(nets.made(nets.Residual)).items()}
+    save_file({k: v.to(torch.uint8) for k, v in masks.items()}, tmp_path / "masks.safetensors")
+    torch.save({"a": {"weight": masks["a.weight"], "bias": masks["a.bias"]}}, tmp_path / "nni.pth")
+    (tmp_path / "masks.yaml").write_text("a: { ratio: 0.5 }\n")
+    for file in ("masks.safetensors", "nni.pth", "masks.yaml"):
+        model = nets.made(nets.Residual)
+        paring.speedup(model, (nets.image(),), masks=tmp_path / file)
+        assert model.a.out_channels == 8, file
+    model = nets.made(nets.Residual)
+    with torch.no_grad():
+        for name, mask in masks.items():
+            dict(model.named_parameters())[name].mul_(mask)
+    x, original = nets.image(), copy.deepcopy(model)
+    report = paring.speedup(model, (x,), masks="zeros")
+    assert model.a.out_channels == 8 and nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_lossless():
+    model, x = nets.made(nets.Residual), nets.image()
+    original, keep = copy.deepcopy(model), torch.arange(16) % 2 == 0
+    report = paring.speedup(model, (x,), masks={"a.weight": keep, "na.weight": keep}, lossless=True)
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+    assert nets.close(model(x), nets.masked(original, {"a.weight": keep.view(-1, 1, 1, 1), "na.weight": keep})(x))
+
+
+def test_the_report():
+    model = nets.made(nets.Residual)
+    report = paring.speedup(model, (nets.image(),), masks={"stem.weight": nets.every_other(model)["stem.weight"]})
+    assert "parameters" in str(report) and "<html" in report._repr_html_().replace("&lt;", "<").lower()
+    assert report.to_dict()["parameters"]["before"] == report.parameters.before
+    assert any("stem" in r for r in report.reasons) or report.to_dict()["conflicts"]
+    assert report.plan["version"] == 1
+
+
+def test_nothing_to_remove_masks_all_the_same():
+    model, x = nets.made(nets.Residual), nets.image()
+    original, mask = copy.deepcopy(model), torch.rand(16, 16, 3, 3) > 0.5
+    report = paring.speedup(model, (x,), masks={"a.weight": mask})
+    assert report.parameters.before == report.parameters.after
+    assert nets.close(model(x), nets.masked(original, {"a.weight": mask})(x)) and torch.equal(report.unified_masks["a.weight"], mask)
+
+
+def test_meta_modules_can_be_planned():
+    with torch.device("meta"):
+        model = nets.Residual().eval()
+    report = paring.speedup(model, (torch.empty(2, 3, 8, 8, device="meta"),), masks={k: v.to("cpu") for k, v in nets.every_other(nets.Residual()).items()})
+    assert model.a.weight.is_meta and model.a.weight.shape[0] == 8 and report.parameters.after < report.parameters.before
+
+
+def test_dynamic_shapes_and_more_inputs():
+    model, x = nets.made(nets.Vit), nets.tokens()
+    original = copy.deepcopy(model)
+    batch = torch.export.Dim("batch")
+    report = paring.speedup(model, (x,), masks=nets.every_other(model), dynamic_shapes=({0: batch},))
+    other = nets.tokens(7)
+    assert nets.close(model(other), nets.masked(original, report.unified_masks)(other))
+    again = torch.export.export(model, (x,), strict=False).module()
+    assert nets.close(again(x), model(x))
+    assert nets.close(torch.compile(model, backend="eager")(other), model(other))
