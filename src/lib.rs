@@ -72,6 +72,9 @@ pub fn speedup(
     progress(Progress::Step("reading the program and propagating axes"));
     let file = model;
     let (model, axes) = open(file, &settings.inputs, rules, &settings.freeze)?;
+    if outputs.model.is_some() {
+        model.archive.check_data()?;
+    }
     let graph = &model.graph;
     if settings.on_unknown == OnUnknown::Error {
         refuse_unknown(graph, rules, &axes)?;
@@ -91,10 +94,10 @@ pub fn speedup(
     let page = || report::Page::new(file, (graph, &axes), rules, &summary, Some(&solution));
     let report = outputs.report.as_ref().map(|path| report::write_html(path, &page())).transpose()?;
     progress(Progress::Step("writing"));
-    progress(Progress::Total(summary.bytes.after));
+    progress(Progress::Total(if outputs.model.is_some() { summary.bytes.after } else { 0 }));
     let files = write(&model, small, (&axes, &solution, &plan), settings, outputs, report, progress)?;
     #[cfg(feature = "torch")]
-    if let (Some(setup), Some(written)) = (settings.verify, files.last()) {
+    if let (Some(setup), Some(written), Some(_)) = (settings.verify, files.last(), &outputs.model) {
         progress(Progress::Step("comparing with the masked original"));
         let masks = plan::unified(graph, &axes, &solution, settings.options.policy).to_masks();
         summary.verified = Some(torch::prove(&model, written.path(), &masks, rules, settings.options.lossless, setup)?);
@@ -148,7 +151,6 @@ fn write(
 ) -> Result<Vec<format::Pending>, Error> {
     let Model { archive, graph } = model;
     let masks = plan::unified(graph, axes, solution, settings.options.policy);
-    let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
     // All files are written before the first gets its name.
     let mut files: Vec<format::Pending> = report.into_iter().collect();
     if let Some(path) = &outputs.unified_masks {
@@ -160,7 +162,10 @@ fn write(
     if let Some(path) = &outputs.plan {
         files.push(report::write_json(path, &plan::to_json(graph, plan, &masks))?);
     }
-    files.push(format::write(archive, graph, &small, &payloads, &outputs.model, &mut |n| progress(Progress::Written(n)))?);
+    if let Some(path) = &outputs.model {
+        let payloads = plan::payloads(archive, graph, &mut small, plan, &masks)?;
+        files.push(format::write(archive, graph, &small, &payloads, path, &mut |n| progress(Progress::Written(n)))?);
+    }
     Ok(files)
 }
 

@@ -140,6 +140,12 @@ impl Data for Model {
         flags
     }
 
+    fn infinite(&self, tensor: usize) -> bool {
+        let tensor = &self.graph.tensors[tensor];
+        let mut found = false;
+        !tensor.updated && tensor.dtype.is_float() && self.read(tensor, &mut |_, x| found |= !x.is_finite()) && found
+    }
+
     fn each(&self, tensor: usize, f: &mut dyn FnMut(usize, f64)) -> bool {
         let tensor = &self.graph.tensors[tensor];
         !tensor.updated && self.read(tensor, f)

@@ -40,8 +40,8 @@ pub struct Settings {
 /// Where results go.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
-    /// The small model.
-    pub model: PathBuf,
+    /// The small model; without it weights are neither read nor written.
+    pub model: Option<PathBuf>,
     /// The unified masks, if wanted.
     pub unified_masks: Option<PathBuf>,
     /// The plan as JSON, if wanted.
@@ -57,7 +57,7 @@ impl Outputs {
     /// Two outputs in one file, or an output in the place of an input.
     pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), Error> {
         let outputs = [
-            ("the small model", Some(&self.model)),
+            ("the small model", self.model.as_ref()),
             ("the unified masks", self.unified_masks.as_ref()),
             ("the plan", self.plan.as_ref()),
             ("the report", self.report.as_ref()),

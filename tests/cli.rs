@@ -255,7 +255,48 @@ fn bad_models() {
         bench.put(&file, &bytes);
         insta::assert_snapshot!(format!("model_{name}"), bench.fails(&speedup(&file, MASKS, &[])));
     }
+    // One payload without content beside others that have some.
+    bench.put("hole.pt2", &changed("weights/weight_3", Vec::clear));
+    let text = bench.fails(&speedup("hole.pt2", MASKS, &[]));
+    assert!(text.contains("paring::pt2::payload_too_short") && text.contains("has 0"), "{text}");
     insta::assert_snapshot!("model_none", bench.fails(&speedup("none.pt2", MASKS, &[])));
+}
+
+/// The example as `torch.export` writes it on the `meta` device: all tensors have one empty payload.
+fn without_weights() -> Vec<u8> {
+    let mut all = members();
+    let folder = |name: &str| name.contains("data/weights/weight_");
+    let first = all.iter().position(|(name, _)| folder(name)).unwrap();
+    all[first].1.clear();
+    let file = all[first].0.rsplit('/').next().unwrap().to_owned();
+    let (kept, k) = (all[first].0.clone(), find(&all, "weights_config.json"));
+    let mut config: Value = serde_json::from_slice(&all[k].1).unwrap();
+    for entry in config["config"].as_object_mut().unwrap().values_mut() {
+        entry["path_name"] = file.as_str().into();
+        entry["tensor_meta"]["device"]["type"] = "meta".into();
+    }
+    all[k].1 = config.to_string().into_bytes();
+    all.retain(|(name, _)| !folder(name) || *name == kept);
+    archive(&all)
+}
+
+#[test]
+fn a_model_without_weights_is_planned_and_not_written() {
+    let mut bench = Bench::new();
+    bench.put("bare.pt2", &without_weights());
+    insta::assert_snapshot!("model_no_data", bench.fails(&speedup("bare.pt2", MASKS, &[])));
+    insta::assert_snapshot!("no_data_to_rank", bench.fails(&["prune", "bare.pt2", "--ratio", "0.5", "--plan", "plan.json"]));
+    let mut found = Vec::new();
+    for model in [MODEL, "bare.pt2"] {
+        let [plan, unified] = ["plan", "unified"].map(|end| format!("{model}.{end}"));
+        let report = bench.succeeds(&["speedup", model, "--masks", MASKS, "--plan", &plan, "--unified-masks", &unified]);
+        let groups = bench.succeeds(&["analyze", model]);
+        found.push((report, groups, fs::read(bench.path(&plan)).unwrap(), fs::read(bench.path(&unified)).unwrap()));
+    }
+    assert!(found[0] == found[1], "{}\n{}", found[0].0, found[1].0);
+    let usage = bench.run(&["speedup", MODEL, "--masks", MASKS]);
+    assert_eq!(usage.status.code(), Some(2), "an output is needed");
+    bench.succeeds(&["prune", "bare.pt2", "--ratio", "0.5", "--by", "random", "--plan", "random.json"]);
 }
 
 #[test]

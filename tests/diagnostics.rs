@@ -16,6 +16,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 10] = [
             ("A file that ends too early", "cli__model_truncated"),
             ("A weight that is missing", "cli__model_missing_member"),
             ("A weight that is too short", "cli__model_short_payload"),
+            ("A model without weights", "cli__model_no_data"),
             ("A program in a newer format", "cli__model_schema_version"),
             ("A program that is no JSON", "cli__model_malformed_json"),
         ],

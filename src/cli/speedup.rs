@@ -36,9 +36,10 @@ pub struct Speedup {
     /// model exported while torch.nn.utils.prune is active multiplies its weights by
     #[arg(long, value_name = "FILE")]
     masks: PathBuf,
-    /// Where to write the small program
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    /// Where to write the small program. Not needed where one of the files below is asked for, as of a program that was
+    /// exported on the meta device and has no weights
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["unified_masks", "plan", "report"])]
+    output: Option<PathBuf>,
     /// Write the masks that the small model is equal to
     #[arg(long, value_name = "FILE")]
     unified_masks: Option<PathBuf>,
@@ -58,7 +59,7 @@ pub struct Speedup {
     #[arg(long, value_enum, default_value = "exact")]
     statistics: StatisticsArg,
     /// Add no zeros to the masks: the small model computes what the original does with the masks as they are. A channel
-    /// goes only where it is zero, or a number that a bias can take up
+    /// that some mask drops goes where it adds nothing, or a number that a bias can take up
     #[arg(long, conflicts_with_all = ["on_conflict", "statistics"])]
     lossless: bool,
     /// With --lossless: where a padded convolution reads such a number, add a tensor of the size of its result. The small
@@ -71,7 +72,7 @@ pub struct Speedup {
     #[arg(long, value_enum, default_value = "lock")]
     on_unknown: OnUnknownArg,
     /// Before any output appears, run both models in PyTorch's own library and compare (a build with --features torch)
-    #[arg(long)]
+    #[arg(long, requires = "output")]
     verify: bool,
     /// Print nothing
     #[arg(short, long)]

@@ -97,6 +97,22 @@ impl Archive {
         }
     }
 
+    /// True if the file holds the program but not its weights, as one that was exported on the `meta` device.
+    pub fn is_bare(&self) -> bool {
+        match self {
+            Archive::Exported(a) => a.is_bare(),
+            Archive::Scripted(_) => false,
+        }
+    }
+
+    /// An error if the weights are missing.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check_data(&self) -> Result<(), FormatError> {
+        if self.is_bare() { Err(FormatError::NoData { path: self.path().to_path_buf() }) } else { Ok(()) }
+    }
+
     /// Lets go of the memory that a payload takes after its bytes were read. They can be read again.
     pub fn release(&self, storage: usize) {
         match self {

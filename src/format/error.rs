@@ -215,6 +215,19 @@ pub enum FormatError {
         /// Bytes that are there.
         found: u64,
     },
+    /// A program that was exported without its weights.
+    #[error("{} holds no weights: it was exported on the meta device, or of fake tensors", path.display())]
+    #[diagnostic(
+        code(paring::pt2::no_data),
+        help(
+            "without -o everything else works, as in `paring speedup {} --masks masks.safetensors --plan plan.json`; `paring apply plan.json --weights model.safetensors -o small.safetensors` then cuts the weights where they are",
+            path.display()
+        )
+    )]
+    NoData {
+        /// The file.
+        path: PathBuf,
+    },
     /// The signature names a tensor that no config holds.
     #[error("{}: the program reads `{tensor}`, which {config} does not list", path.display())]
     #[diagnostic(code(paring::pt2::unknown_tensor), help("the archive is incomplete; save it again with torch.export.save"))]

@@ -129,6 +129,9 @@ pub fn prune(model: &Model, p: &Propagation, rules: &RuleSet, options: &Options)
         }
         _ => {}
     }
+    if options.by != By::Random {
+        model.archive.check_data()?;
+    }
     let graph = &model.graph;
     let units = Units::find(graph, p);
     let excluded = excluded(graph, &options.exclude)?;

@@ -23,7 +23,7 @@ pub use error::ReportError;
 pub use explain::{AxisRef, Chain, Evidence, Explainer, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck};
 pub use html::{Page, Quarrel, html, write_html};
 pub use macs::macs;
-pub use summary::{Layer, Note, Outcome, Summary, Total, Verified};
+pub use summary::{Layer, Note, Outcome, Stays, Summary, Total, Verified};
 pub use table::table;
 
 /// Writes JSON to a file that has no name before [`Pending::persist`].

@@ -1,8 +1,8 @@
 //! The outcome of a run in numbers and reasons.
 
-use std::collections::BTreeMap;
-
-use indexmap::IndexMap;
+use egg::Id;
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::disagreement::{Disagreement, disagreements};
@@ -12,7 +12,7 @@ use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
-use crate::solve::{Given, Hindrance, Policy, Solution};
+use crate::solve::{Given, Hindrance, Holds, Policy, Solution, Why};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -47,6 +47,19 @@ pub struct Note {
     pub line: Option<String>,
 }
 
+/// Positions of a parameter's axis that its mask drops and that stay, for one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stays {
+    /// The axis: `conv.weight[0]`.
+    pub axis: String,
+    /// The positions: `0, 2, 4-9`.
+    pub positions: String,
+    /// How many they are.
+    pub count: usize,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +90,8 @@ pub struct Summary {
     pub conflicts: Vec<Disagreement>,
     /// What stayed although it could have been asked to go.
     pub kept: Vec<Note>,
+    /// For each axis of a parameter whose mask drops positions that stay: how many, and why.
+    pub stays: Vec<Stays>,
     /// Operators that no rule describes.
     pub unknown: Vec<Note>,
     /// Statistics that were left approximate, and other things to know.
@@ -120,6 +135,14 @@ impl Summary {
             (true, _) => Outcome::Masked,
         };
         s.kept = obstacles(graph, p, solution);
+        let locks = p.axes.locked_because();
+        let stays = |stay: &crate::solve::Stay| Stays {
+            axis: format!("{}[{}]", graph.tensors[stay.tensor].name, stay.dim),
+            positions: super::explain::ranges(&stay.positions),
+            count: stay.positions.len(),
+            why: super::explain::held(graph, &locks, solution, &stay.holds),
+        };
+        s.stays = solution.stays.iter().map(stays).collect();
         s.unknown = unknown(graph, rules, p);
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
@@ -237,8 +260,12 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
             }
             Hindrance::Inexpressible => "the operator's arguments could not say what would be left",
         };
+        let blame = match o.why {
+            Hindrance::Unproven => super::explain::blame(graph, solution, &Why::Unproven(o.node)),
+            _ => String::new(),
+        };
         let cost = if o.parameters > 0 { format!(" ({} parameters)", super::table::spaced(o.parameters)) } else { String::new() };
-        notes.push(note(graph, o.node, format!("{}{cost}: {why}", stay(o.positions))));
+        notes.push(note(graph, o.node, format!("{}{cost}: {why}{blame}", stay(o.positions))));
     }
     for value in &solution.last {
         let text = "masks drop all positions of a dimension; one stays, as none may be empty";
@@ -246,27 +273,28 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         let subject = tensor.map_or_else(|| graph.value(*value).name.clone(), |t| t.name.clone());
         notes.push(Note { subject, text: text.into(), line: None });
     }
-    for (names, positions) in &solution.uneven {
-        let text = format!("{}: parts that must lose equally many (groups, heads) would not", stay(*positions));
-        notes.push(Note { subject: modules(names), text, line: None });
+    // The others by what holds them; of one axis each position once.
+    let mut held: IndexMap<&Holds, (FxHashSet<(Id, usize)>, IndexSet<&String>)> = IndexMap::new();
+    for stay in &solution.stays {
+        let covered = matches!(
+            stay.holds,
+            Holds::Kept(_) | Holds::Why(Why::Unproven(_) | Why::Constant { .. } | Why::Inexpressible(_) | Why::Last(_))
+        );
+        let t = &graph.tensors[stay.tensor];
+        let Some(id) = p.dims[t.value.index()].as_ref().and_then(|ids| ids.get(stay.dim)).filter(|_| !covered) else { continue };
+        let entry = held.entry(&stay.holds).or_default();
+        entry.0.extend(stay.positions.iter().map(|at| (p.axes.class(*id), *at)));
+        entry.1.insert(&t.name);
     }
-    // Masked positions of axes that are locked.
-    let reasons = p.axes.locked_because();
-    let mut locked: BTreeMap<String, (usize, Vec<String>)> = BTreeMap::new();
-    for (k, t) in graph.tensors.iter().enumerate() {
-        let Some(given) = &solution.given[k] else { continue };
-        for (d, id) in p.dims[t.value.index()].iter().flatten().enumerate() {
-            let Some(any) = given.slices.get(d).and_then(Option::as_ref).filter(|_| solution.makes[k][d]) else { continue };
-            let dropped = any.iter().filter(|a| !**a).count();
-            if let (true, Some(reason)) = (dropped > 0, reasons.get(&p.axes.class(*id))) {
-                let entry = locked.entry(super::table::reason(graph, reason)).or_default();
-                entry.0 += dropped;
-                entry.1.push(t.name.clone());
-            }
-        }
+    let locks = p.axes.locked_because();
+    let mut texts: IndexMap<String, (usize, IndexSet<&String>)> = IndexMap::new();
+    for (holds, (positions, names)) in held {
+        let entry = texts.entry(super::explain::held(graph, &locks, solution, holds)).or_default();
+        entry.0 += positions.len();
+        entry.1.extend(names);
     }
-    for (why, (positions, names)) in locked {
-        notes.push(Note { subject: modules(&names), text: format!("{}: {why}", stay(positions)), line: None });
+    for (why, (positions, names)) in texts {
+        notes.push(Note { subject: modules(names), text: format!("{}: {why}", stay(positions)), line: None });
     }
     notes
 }

@@ -75,6 +75,11 @@ pub fn table(s: &Summary) -> String {
         let _ = writeln!(out, "  `paring rules new {op} --model MODEL` proposes a rule; pass its folder with --rules DIR");
     }
     section(&mut out, "Notes", &s.notes);
+    if s.outcome == Outcome::Smaller {
+        out.push_str(
+            "\nTaken for granted: parameters, and what operators make of finite numbers, are finite where positions go.\n",
+        );
+    }
     if let Some(v) = &s.verified {
         let _ = writeln!(
             out,

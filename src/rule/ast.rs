@@ -96,6 +96,14 @@ impl Rule {
         let name = |e: &Expr| matches!(e, Expr::Name(_));
         matches!(&self.facts.zero, Some(Expr::Binary(Binary::Or, a, b)) if name(a) && name(b))
     }
+
+    /// The operand whose elements the result's are, in some other order or number: it is zero, not negative and not zero where
+    /// that is. What picks them, such as an index, is another operand.
+    pub fn picks(&self) -> Option<&str> {
+        let facts = [&self.facts.zero, &self.facts.nonneg, &self.facts.nonzero];
+        let [Some(Expr::Name(a)), Some(Expr::Name(b)), Some(Expr::Name(c))] = facts else { return None };
+        (a == b && b == c && a != "all" && a != "any" && a != "always" && a != "never").then_some(a)
+    }
 }
 
 /// The two ways to state an operator's axes.

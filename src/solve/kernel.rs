@@ -48,6 +48,7 @@ impl Roles {
                 } else {
                     self.makes[k][d] = false;
                     self.reads[k][d] = true;
+                    self.joins[k][d] = false; // what data do with the bank makes the kernel
                 }
             }
         }

@@ -18,6 +18,7 @@ mod prove;
 mod ragged;
 mod roles;
 mod state;
+mod stays;
 mod sums;
 mod trial;
 mod uniform;
@@ -25,6 +26,7 @@ mod units;
 mod verdict;
 mod votes;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use egg::Id;
@@ -38,10 +40,11 @@ pub use express::{parts_value, progression, ranks};
 pub use facts::{FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
 pub use masks::{Given, Mask, Masks};
 pub use norm::rows;
-pub use prove::Known;
+pub use prove::{Blame, Known};
 pub use ragged::Link;
 pub use roles::Roles;
 pub use state::Why;
+pub use stays::{Holding, Holds, Stay};
 pub use sums::Folding;
 pub use trial::{Trial, trial};
 pub use uniform::{Ghost, Uniform};
@@ -101,6 +104,8 @@ pub struct Obstacle {
     pub why: Hindrance,
     /// Parameters that stay with these positions, where the given masks alone count.
     pub parameters: u64,
+    /// Of what is not proven to be zero: what makes the first of it something else.
+    pub blame: Option<Blame>,
 }
 
 /// What stands in the way of a removal at a node.
@@ -141,8 +146,8 @@ pub struct Solution<'a> {
     pub obstacles: Vec<Obstacle>,
     /// Values of which a dimension would be left without positions.
     pub last: Vec<ValueId>,
-    /// Positions that all masks drop and that stay, as parts must lose equally many: who drops them, and how many there are.
-    pub uneven: Vec<(Vec<String>, usize)>,
+    /// Positions that a mask drops and that stay.
+    pub stays: Vec<Stay>,
     /// How often the solver ran until the proof held.
     pub rounds: usize,
     /// The small model equals the original with the given masks.
@@ -206,25 +211,31 @@ pub fn solve<'a>(
     let roles = Roles::new(graph, p);
     let ignored = computed::reach(graph, rules, p, &roles, computed, &mut given);
     norm::move_rows(graph, p, &mut given);
+    // Where the given masks alone count, the proof says whether what one of them drops may go.
+    let policy = if options.lossless { Policy::Prune } else { options.policy };
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
     let dead = dead::dead(graph, p, &positions, &roles, &given);
     let mut state = State::new(&p.axes, &positions);
-    votes.count(&mut state, &dead, options.policy);
+    votes.count(&mut state, &dead, policy);
     let conflicts = votes.conflicts(graph, &state);
     if options.policy == Policy::Error && !conflicts.is_empty() {
         return Err(SolveError::conflict(&conflicts));
     }
+    let seen: RefCell<FxHashMap<usize, Known>> = RefCell::default();
     let known = |k: usize| {
-        let t = &graph.tensors[k];
-        let parameter = t.role == Role::Parameter;
-        // What is written to is something else in the next call.
-        let all = if parameter || p.aliases.written(t.value) { 0 } else { data.flags(k) };
-        let removed = match parameter {
-            true if unmasked[k] => FINITE | NONZERO,
-            true => ZERO | FINITE | NONNEG,
-            false => FINITE,
+        let look = || {
+            let t = &graph.tensors[k];
+            // What is written to is something else in the next call.
+            let fixed = t.role != Role::Parameter && !p.aliases.written(t.value);
+            let removed = match t.role {
+                Role::Parameter if unmasked[k] => FINITE | NONZERO,
+                Role::Parameter => ZERO | FINITE | NONNEG,
+                _ if fixed && data.infinite(k) => 0,
+                _ => FINITE,
+            };
+            Known { removed, all: if fixed { data.flags(k) } else { 0 } }
         };
-        Known { removed, all }
+        *seen.borrow_mut().entry(k).or_insert_with(look)
     };
     let masked =
         |k: usize, dim: usize, link| given[k].as_ref().filter(|_| unmasked[k])?.masked(&graph.tensors[k].shape, dim, link);
@@ -238,8 +249,8 @@ pub fn solve<'a>(
     }
     let conflicts = votes.conflicts(graph, &state);
     let contexts = positions.contexts.clone();
-    let uneven = votes.uneven(graph, &state);
-    let verdicts = options.explain.and_then(|id| verdict::verdicts(&state, &votes, id));
+    let stays = stays::stays(graph, p, &state, &votes, (&roles, &given, policy));
+    let verdicts = options.explain.map(|id| verdict::verdicts(p, &state, &votes, policy, id));
     Ok(Solution {
         given,
         kept,
@@ -253,7 +264,7 @@ pub fn solve<'a>(
         conflicts,
         obstacles,
         last,
-        uneven,
+        stays,
         rounds,
         lossless: options.lossless,
         whys: state.into_whys(),
@@ -290,7 +301,7 @@ fn settle(
         rounds += 1;
         at_least_one(graph, p, state, votes, &mut last);
         even::even_out(state, votes);
-        let Proof { mut failures, uniform, folds, facts } = Prover::run(graph, rules, p, state, sources, exact);
+        let Proof { mut failures, uniform, folds, facts, blames } = Prover::run(graph, rules, p, state, sources, exact);
         failures.extend(express::inexpressible(graph, p, state));
         if failures.is_empty() {
             let folds = exact.map_or_else(Vec::new, |exact| folded(p, state, exact, &folds, &mut failures));
@@ -300,7 +311,7 @@ fn settle(
         }
         for f in failures {
             if state.keep(f.set, f.why.clone()) {
-                note(&mut obstacles, &f.why);
+                note(&mut obstacles, &f.why, &blames);
                 costs.entry(f.why).or_default().push(f.set);
             }
         }
@@ -343,11 +354,14 @@ fn hindrance(why: &Why) -> Option<(NodeId, Hindrance)> {
     }
 }
 
-fn note(obstacles: &mut Vec<Obstacle>, reason: &Why) {
+fn note(obstacles: &mut Vec<Obstacle>, reason: &Why, blames: &FxHashMap<NodeId, Blame>) {
     let Some((node, why)) = hindrance(reason) else { return };
     match obstacles.iter_mut().find(|o| o.node == node && o.why == why) {
         Some(o) => o.positions += 1,
-        None => obstacles.push(Obstacle { node, why, positions: 1, parameters: 0 }),
+        None => {
+            let blame = blames.get(&node).copied().filter(|_| why == Hindrance::Unproven);
+            obstacles.push(Obstacle { node, why, positions: 1, parameters: 0, blame });
+        }
     }
 }
 

@@ -107,6 +107,8 @@ impl<'a> Exact<'a> {
         let t = &self.graph.tensors[tensor];
         let whole = if t.numel() == 1 { self.values(tensor).map(|v| v[0]).filter(|x| x.is_finite()) } else { None };
         let mut facts = ValueFacts { whole, ..ValueFacts::default() };
+        let infinite = t.role != Role::Parameter && kept.iter().any(Option::is_some) && self.data.infinite(tensor);
+        let finite = if infinite { 0 } else { FINITE };
         for (d, kept) in kept.iter().enumerate() {
             let Some(kept) = kept else {
                 facts.dims.push(None);
@@ -118,7 +120,7 @@ impl<'a> Exact<'a> {
             let at = |k: usize| numbers.as_ref().and_then(|n| n.get(k).copied()).filter(|x| x.is_finite());
             let flags = |k: usize| {
                 let masked = zero.as_ref().is_some_and(|z| z.get(k) == Some(&true));
-                FINITE | if masked { ZERO | NONNEG } else { at(k).map_or(0, of_number) }
+                finite | if masked { ZERO | NONNEG } else { at(k).map_or(0, of_number) }
             };
             let flags = kept.iter().enumerate().map(|(k, stays)| if *stays { ORDINARY } else { flags(k) });
             facts.dims.push(Some(flags.collect()));

@@ -18,7 +18,7 @@ use super::ragged::Link;
 use super::state::{State, Why};
 use super::uniform::Uniform;
 use crate::axis::{Bound, Call, Given, LetterId, Propagation, Step};
-use crate::model::{Graph, NodeId, ValueId};
+use crate::model::{Graph, NodeId, Role, ValueId};
 use crate::rule::RuleSet;
 
 /// A removed position that has to stay after all.
@@ -101,6 +101,21 @@ pub struct Prover<'a> {
     /// What there is to know where the given masks alone count.
     pub(super) exact: Option<&'a Exact<'a>>,
     pub(super) folds: Vec<Fold>,
+    /// By node at which something is not proven to be zero: what makes the first of it something else.
+    blames: FxHashMap<NodeId, Blame>,
+}
+
+/// What makes a removed position something else than zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// A stored tensor that is no parameter.
+    Tensor(usize),
+    /// A stored tensor that is no parameter and holds infinity or NaN.
+    Infinite(usize),
+    /// A node that makes something that may be infinite.
+    Overflow(NodeId),
+    /// A node whose operands are zero there, or lack the axis.
+    Node(NodeId),
 }
 
 /// What a proof rests on or fails at.
@@ -113,6 +128,8 @@ pub struct Proof {
     pub folds: Vec<Fold>,
     /// The facts of all values.
     pub facts: Vec<ValueFacts>,
+    /// By node at which something is not proven to be zero: what makes the first of it something else.
+    pub blames: FxHashMap<NodeId, Blame>,
 }
 
 impl<'a> Prover<'a> {
@@ -132,16 +149,16 @@ impl<'a> Prover<'a> {
             let facts = vec![ValueFacts::default(); graph.values.len()];
             let snapshot = Snapshot::new(state);
             let (views, failures, uniform) = (FxHashMap::default(), Vec::new(), Uniform::default());
-            let folds = Vec::new();
+            let (folds, blames) = (Vec::new(), FxHashMap::default());
             let mut prover =
-                Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform, exact, folds };
+                Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform, exact, folds, blames };
             prover.sources(sources);
             for bound in p.bounds() {
                 prover.node(bound);
             }
             if prover.withdrawn == before {
-                let Prover { failures, uniform, folds, facts, .. } = prover;
-                return Proof { failures, uniform, folds, facts };
+                let Prover { failures, uniform, folds, facts, blames, .. } = prover;
+                return Proof { failures, uniform, folds, facts, blames };
             }
             withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
@@ -275,7 +292,7 @@ impl<'a> Prover<'a> {
 
     /// Every removed position of a summed axis needs a factor that is zero there, and no factor that is infinite.
     fn sums(&mut self, bound: &Bound, call: &Call, frame: &Frame, kept: &Kept) {
-        let mut failed: Vec<(LetterId, usize)> = Vec::new();
+        let mut failed: Vec<(LetterId, usize, u8)> = Vec::new();
         {
             let mut clauses = self.clauses(bound, call, frame, kept);
             let summed = bound.summed();
@@ -299,13 +316,13 @@ impl<'a> Prover<'a> {
                     };
                     let finite = considered.iter().all(|k| clauses.operand(*k, FINITE, &coords));
                     if !(zero && finite) {
-                        failed.push((*l, at));
+                        failed.push((*l, at, if zero { FINITE } else { ZERO }));
                     }
                 }
             }
         }
         let mut ghostly = None;
-        for (l, at) in failed {
+        for (l, at, lacks) in failed {
             if ghostly == Some(l) {
                 continue;
             }
@@ -319,10 +336,44 @@ impl<'a> Prover<'a> {
                 Folded::Border => Why::Constant { node: bound.node, map: true },
                 Folded::No => Why::Unproven(bound.node),
             };
+            if matches!(why, Why::Unproven(_))
+                && !self.blames.contains_key(&bound.node)
+                && let Some(blame) = self.blame(bound, (l, at), lacks)
+            {
+                self.blames.insert(bound.node, blame);
+            }
             if let Some(list) = self.state.of(bound.ids[l as usize]) {
                 self.failures.push(Failure { set: list[at], why });
             }
         }
+    }
+
+    /// Where a removed position of a letter lost a fact: the way back along the axis, as far as it is easy to follow.
+    fn blame(&self, bound: &Bound, (letter, at): (LetterId, usize), lacks: u8) -> Option<Blame> {
+        let class = self.p.axes.class(bound.ids[letter as usize]);
+        let holds = |v: ValueId| {
+            let ids = self.p.dims[v.index()].as_deref().unwrap_or(&[]);
+            let here = ids.iter().position(|id| self.p.axes.class(*id) == class)?;
+            let flags = self.facts[v.index()].dims.get(here).and_then(Option::as_ref)?;
+            Some(flags.get(at)? & lacks != 0)
+        };
+        let other = |bound: &Bound| bound.tensors().map(|(_, v)| v).find(|v| holds(*v) == Some(false));
+        let mut value = other(bound)?;
+        for _ in 0..64 {
+            if let Some(k) = self.graph.tensors.iter().position(|t| t.value == value) {
+                let blame = if lacks == FINITE { Blame::Infinite(k) } else { Blame::Tensor(k) };
+                return (self.graph.tensors[k].role != Role::Parameter).then_some(blame);
+            }
+            let node = self.graph.node_ids().find(|n| self.graph.node(*n).outputs.contains(&value))?;
+            if self.p.aliases.written(value) {
+                return None;
+            }
+            match other(self.p.maker(value, node)?) {
+                Some(next) => value = next,
+                None => return Some(if lacks == FINITE { Blame::Overflow(node) } else { Blame::Node(node) }),
+            }
+        }
+        None
     }
 
     /// A removed position of a result that lacks a fact which the rule requires has to stay.

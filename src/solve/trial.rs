@@ -69,7 +69,7 @@ pub fn trial(
         conflicts: Vec::new(),
         obstacles,
         last,
-        uneven: Vec::new(),
+        stays: Vec::new(),
         rounds,
         lossless: data.is_some(),
         whys: state.into_whys(),

@@ -2,9 +2,12 @@
 
 use egg::Id;
 
+use super::Policy;
 use super::positions::STAYS;
 use super::state::{State, Why};
+use super::stays::{Holding, Holds};
 use super::votes::Votes;
+use crate::axis::Propagation;
 
 /// What was decided of one position.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,15 +20,26 @@ pub struct Verdict {
     pub drop: Vec<usize>,
     /// The tensors that keep it; makers without a mask among them.
     pub keep: Vec<usize>,
+    /// What holds it, where neither the votes nor [`Verdict::why`] say.
+    pub holds: Option<Holds>,
 }
 
-/// Of all positions of an axis; `None` where all stay in any case, as it is locked.
-pub(super) fn verdicts(state: &State, votes: &Votes, id: Id) -> Option<Vec<Verdict>> {
-    let list = state.of(id)?;
-    let one = |set: &u32| {
-        let kept = *set == STAYS || state.keeps(*set);
-        let tally = votes.by_set.get(set).cloned().unwrap_or_default();
-        Verdict { kept, why: if kept { state.why(*set) } else { Vec::new() }, drop: tally.drop, keep: tally.keep }
+/// Of all positions of an axis.
+pub(super) fn verdicts(p: &Propagation, state: &State, votes: &Votes, policy: Policy, id: Id) -> Vec<Verdict> {
+    let holding = Holding::new(p);
+    let list = state.of(id);
+    let size = || p.axes.size(id).hint().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let one = |at: usize| {
+        let set = list.as_ref().map_or(STAYS, |list| list[at]);
+        let kept = set == STAYS || state.keeps(set);
+        let tally = votes.by_set.get(&set).cloned().unwrap_or_default();
+        let holds = match tally.drop.first() {
+            _ if !kept => None,
+            Some(k) if tally.keep.is_empty() => Some(holding.of(state, votes, policy, (id, at), *k)),
+            _ => holding.lock(id, at).map(if set == STAYS { Holds::Locked } else { Holds::Factor }),
+        };
+        let why = if kept { state.why(set) } else { Vec::new() };
+        Verdict { kept, why, drop: tally.drop, keep: tally.keep, holds }
     };
-    Some(list.iter().map(one).collect())
+    (0..list.as_ref().map_or_else(size, |l| l.len())).map(one).collect()
 }

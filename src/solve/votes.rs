@@ -36,6 +36,16 @@ pub struct Conflict {
     pub stayed: bool,
 }
 
+/// For each position of a tensor's dimension (of a ragged one: in each outer position) whether the mask keeps anything of it;
+/// `None` if it says nothing of this dimension.
+pub fn said(given: &Given, graph: &Graph, p: &Propagation, positions: &Positions, (k, d): (usize, usize)) -> Option<Vec<bool>> {
+    let tensor = &graph.tensors[k];
+    match positions.contexts.dim(&p.axes, p.dims[tensor.value.index()].as_deref()?, d) {
+        Some(link) => given.pairs(&tensor.shape, d, link),
+        None => given.slices.get(d)?.clone(),
+    }
+}
+
 /// All votes.
 pub struct Votes {
     /// By position.
@@ -69,6 +79,9 @@ impl Votes {
                 g.channel(makes.or_else(|| (0..tensor.shape.len()).find(fits)).unwrap_or(0));
             }
             let dims = p.dims[tensor.value.index()].as_deref().unwrap_or(&[]);
+            // Where several positions are one, a tensor that keeps one of them keeps it; but for the sake of the given masks alone
+            // what drops one of them is enough, as in a gated unit whose gate it keeps.
+            let mut own: BTreeMap<SetId, bool> = BTreeMap::new();
             for (d, id) in dims.iter().enumerate() {
                 if roles.within(k, d) {
                     let any = given[k].as_ref().and_then(|g| g.slices.get(d)?.as_deref());
@@ -83,24 +96,22 @@ impl Votes {
                     continue;
                 }
                 let Some(list) = positions.of(&p.axes, *id) else { continue };
-                let (makes, reads) = (roles.makes[k][d], roles.reads[k][d]);
-                match &given[k] {
-                    Some(g) if makes || !reads => {
-                        let any = match positions.contexts.dim(&p.axes, dims, d) {
-                            Some(link) => g.pairs(&tensor.shape, d, link),
-                            None => g.slices.get(d).cloned().flatten(),
-                        };
-                        let Some(any) = any else { continue };
-                        for (set, kept) in list.iter().zip(&any).filter(|(s, _)| **s != STAYS) {
-                            let tally = by_set.entry(*set).or_default();
-                            if *kept { tally.keep.push(k) } else { tally.drop.push(k) }
-                        }
-                    }
-                    None if makes && !options.unmasked_abstain => {
-                        list.iter().filter(|s| **s != STAYS).for_each(|s| by_set.entry(*s).or_default().keep.push(k));
-                    }
-                    _ => {}
+                let says: Vec<bool> = match &given[k] {
+                    Some(g) if roles.votes(k, d) => match said(g, graph, p, positions, (k, d)) {
+                        Some(any) => any,
+                        None => continue,
+                    },
+                    None if roles.makes[k][d] && !options.unmasked_abstain => vec![true; list.len()],
+                    _ => continue,
+                };
+                for (set, kept) in list.iter().zip(says).filter(|(s, _)| **s != STAYS) {
+                    let vote = own.entry(*set).or_insert(kept);
+                    *vote = if options.lossless { *vote && kept } else { *vote || kept };
                 }
+            }
+            for (set, kept) in own {
+                let tally = by_set.entry(set).or_default();
+                if kept { tally.keep.push(k) } else { tally.drop.push(k) }
             }
         }
         Votes { by_set, dropped: vec![false; positions.atom_count()] }
@@ -131,18 +142,6 @@ impl Votes {
                 state.keep_atom(atom, Why::NoMaker);
             }
         }
-    }
-
-    /// What all drop and stays all the same, as parts must lose equally many, or as it is the same as what does.
-    pub fn uneven(&self, graph: &Graph, state: &State) -> Vec<(Vec<String>, usize)> {
-        let mut groups: IndexMap<&[usize], usize> = IndexMap::new();
-        for (set, tally) in self.by_set.iter().filter(|(set, t)| !t.drop.is_empty() && t.keep.is_empty() && state.keeps(**set)) {
-            if state.why(*set).iter().any(|w| matches!(w, Why::Uneven | Why::Tied)) {
-                *groups.entry(&tally.drop).or_default() += 1;
-            }
-        }
-        let names = |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect();
-        groups.into_iter().map(|(drop, n)| (names(drop), n)).collect()
     }
 
     /// Where tensors disagree, grouped by who does.

@@ -25,9 +25,9 @@ use choice::{Choice, line};
 pub struct Prune {
     /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
-    /// Where to write the small program
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    /// Where to write the small program. Not needed where one of the files below is asked for
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["unified_masks", "plan", "report"])]
+    output: Option<PathBuf>,
     #[command(flatten)]
     choice: Choice,
     /// Write the masks that the small model is equal to
@@ -100,7 +100,7 @@ pub struct Masks {
 impl Masks {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let outputs = Outputs { model: self.output.clone(), ..Outputs::default() };
+        let outputs = Outputs { model: Some(self.output.clone()), ..Outputs::default() };
         outputs.check(&[("the model that is read", &self.model)])?;
         let rules = self.rules.dirs.set()?;
         let pruned = self.choice.pruned(&self.model, &rules, &self.rules)?;

@@ -56,6 +56,8 @@ pub(super) struct Entry {
     pub(super) strides: Vec<usize>,
     /// First element.
     pub(super) offset: usize,
+    /// It is said to be on a device that holds no data.
+    meta: bool,
 }
 
 /// One config file.
@@ -78,6 +80,8 @@ pub(super) struct Storage {
     pub(super) member: Member,
     /// Bytes that its tensors reach.
     pub(super) reach: usize,
+    /// Nothing is stored of what they reach: the program was exported without weights.
+    pub(super) bare: bool,
 }
 
 /// All payloads, numbered: those of the weights first.
@@ -104,7 +108,28 @@ impl Config {
                 entries.insert(name.to_owned(), read);
             }
         }
-        Ok(Config { json, entries })
+        let config = Config { json, entries };
+        config.all_or_nothing(members, storages)?;
+        Ok(config)
+    }
+
+    /// Programs without weights have none of them (those of the `meta` device, and fake tensors, which claim to be elsewhere).
+    /// One payload that is empty beside others that are not is a damaged file.
+    fn all_or_nothing(&self, members: &Members, storages: &Storages) -> Read<()> {
+        let of = |entry: &Entry| storages.list.get(entry.storage);
+        let some = self.entries.values().filter_map(of).any(|s| s.member.size > 0);
+        let lost = self.entries.iter().filter(|(_, e)| !e.meta).find_map(|(name, e)| of(e).filter(|s| s.bare).map(|s| (name, s)));
+        match lost {
+            Some((name, s)) if some => Err(FormatError::PayloadTooShort {
+                path: members.path().to_path_buf(),
+                tensor: name.clone(),
+                member: s.name.clone(),
+                needed: s.reach as u64,
+                found: 0,
+            }
+            .into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,25 +164,29 @@ fn one(
 
     let member_name = format!("{prefix}{}{file}", folder.path());
     let member = members.need(&member_name)?;
-    if member.size != 0 {
-        if member.size < reach as u64 {
-            let (needed, found) = (reach as u64, member.size);
-            return Err(FormatError::PayloadTooShort { path, tensor, member: member_name, needed, found }.into());
-        }
-        if member.size % dtype.bytes() as u64 != 0 {
-            return Err(
-                bad(&format!("{member_name} has {} bytes, no multiple of the element's {}", member.size, dtype.bytes())).into()
-            );
-        }
+    let bare = member.size == 0 && reach > 0;
+    if member.size < reach as u64 && !bare {
+        let (needed, found) = (reach as u64, member.size);
+        return Err(FormatError::PayloadTooShort { path, tensor, member: member_name, needed, found }.into());
     }
-    let storage = *storages.by_name.entry((folder, file.to_owned())).or_insert_with(|| {
-        storages.list.push(Storage { folder, name: file.to_owned(), member, reach: 0 });
-        storages.list.len() - 1
+    if member.size % dtype.bytes() as u64 != 0 {
+        return Err(
+            bad(&format!("{member_name} has {} bytes, no multiple of the element's {}", member.size, dtype.bytes())).into()
+        );
+    }
+    let known = storages.find(folder, file).filter(|_| !bare);
+    let storage = known.unwrap_or_else(|| {
+        // Tensors without data share one empty payload and no memory.
+        let number = storages.list.len();
+        storages.list.push(Storage { folder, name: file.to_owned(), member, reach: 0, bare });
+        storages.by_name.entry((folder, file.to_owned())).or_insert(number);
+        number
     });
     if let Some(s) = storages.list.get_mut(storage) {
         s.reach = s.reach.max(reach);
     }
-    Ok(Some(Entry { storage, dtype, shape, strides, offset }))
+    let device = meta.get("device").and_then(|d| d.get("type")).and_then(Value::as_str);
+    Ok(Some(Entry { storage, dtype, shape, strides, offset, meta: device == Some("meta") }))
 }
 
 /// Bytes from the start of the payload to the end of the last element; `None` if that overflows.

@@ -83,10 +83,15 @@ impl Archive {
     pub fn storage(&self, storage: usize) -> Result<Cow<'_, [u8]>, FormatError> {
         let found = self.storages.list.get(storage);
         let found = found.ok_or_else(|| FormatError::edit(format!("there is no storage {storage}")))?;
-        match found.member.size {
-            0 => Ok(Cow::Owned(vec![0; found.reach])), // nothing stored means zeros
-            _ => self.members.content(found.member),
+        if found.bare {
+            return Err(FormatError::NoData { path: self.path().to_path_buf() });
         }
+        self.members.content(found.member)
+    }
+
+    /// True if weights are missing: the program was exported without them.
+    pub fn is_bare(&self) -> bool {
+        self.storages.list.iter().any(|s| s.bare)
     }
 
     /// Lets go of the memory that a payload takes after its bytes were read. They can be read again.

@@ -113,10 +113,7 @@ fn fits(archive: &Archive, tensor: &Tensor, payloads: &[Payload<'_>]) -> Result<
     let bad = |what: &str| FormatError::edit(format!("`{}` {what}", tensor.name));
     let payload = payloads.get(tensor.storage).ok_or_else(|| bad("has no payload"))?;
     let len = match payload {
-        Payload::Stored(n) => match archive.storages.list.get(*n).ok_or_else(|| bad("has no storage"))?.member.size {
-            0 => u64::MAX, // zeros of any shape
-            size => size,
-        },
+        Payload::Stored(n) => archive.storages.list.get(*n).ok_or_else(|| bad("has no storage"))?.member.size,
         Payload::Bytes(bytes) => bytes.len() as u64,
         Payload::Write { len, .. } => *len,
     };

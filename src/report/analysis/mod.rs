@@ -132,7 +132,7 @@ impl Analysis {
                     if size.is(1) {
                         continue;
                     }
-                    let role = match (roles.makes[k][d], roles.reads[k][d]) {
+                    let role = match (roles.makes[k][d], roles.reads[k][d] && !roles.joins[k][d]) {
                         (true, _) => MemberRole::Makes,
                         (_, true) => MemberRole::Reads,
                         _ => MemberRole::Follows,

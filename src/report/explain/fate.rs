@@ -2,13 +2,17 @@
 
 use std::fmt;
 
+use egg::Id;
+use indexmap::IndexSet;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::AxisRef;
-use crate::axis::Propagation;
+use crate::axis::{Propagation, Reason};
 use crate::model::{Graph, NodeId};
 use crate::report::analysis::place;
-use crate::solve::{Solution, Verdict, Why};
+use crate::report::table;
+use crate::solve::{Blame, Hindrance, Holds, Solution, Verdict, Why};
 
 /// Positions with the same fate for the same reasons.
 #[derive(Clone, Debug, Serialize)]
@@ -38,7 +42,7 @@ pub struct Fates {
     pub runs: Vec<Run>,
 }
 
-/// Of the axis that the solution was asked to explain; `None` where all positions stay, as it is locked.
+/// Of the axis that the solution was asked to explain.
 pub fn fates(graph: &Graph, p: &Propagation, solution: &Solution, axis: &AxisRef) -> Option<Fates> {
     let verdicts = solution.verdicts.as_ref()?;
     let mut groups: Vec<(&Verdict, Vec<usize>)> = Vec::new();
@@ -49,32 +53,81 @@ pub fn fates(graph: &Graph, p: &Propagation, solution: &Solution, axis: &AxisRef
         }
     }
     groups.sort_by_key(|(v, _)| v.kept);
-    let names = |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect::<Vec<_>>();
+    let names =
+        |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect::<IndexSet<_>>().into_iter().collect();
     let runs = groups.into_iter().map(|(v, list)| Run {
         positions: ranges(&list),
         count: list.len(),
         kept: v.kept,
         dropped_by: names(&v.drop),
-        kept_by: v.keep.iter().map(|k| keeper(graph, solution, *k)).collect(),
-        why: v.why.iter().filter_map(|w| words(graph, solution, v, w)).collect(),
+        kept_by: v.keep.iter().map(|k| keeper(graph, solution, *k)).collect::<IndexSet<_>>().into_iter().collect(),
+        why: reasons(graph, p, solution, v),
     });
     Some(Fates { axis: axis.name.clone(), size: p.axes.size(axis.id).to_string(), runs: runs.collect() })
 }
 
-fn keeper(graph: &Graph, solution: &Solution, k: usize) -> String {
+pub(crate) fn keeper(graph: &Graph, solution: &Solution, k: usize) -> String {
     let name = &graph.tensors[k].name;
     if solution.given[k].is_some() { name.clone() } else { format!("{name} (which has no mask)") }
 }
 
-fn words(graph: &Graph, solution: &Solution, v: &Verdict, why: &Why) -> Option<String> {
+fn reasons(graph: &Graph, p: &Propagation, solution: &Solution, v: &Verdict) -> Vec<String> {
+    let voted = |w: &&Why| !matches!(w, Why::Maker(k) if !v.drop.is_empty() || solution.given[*k].is_none());
+    let mut found: IndexSet<String> = v.why.iter().filter(voted).map(|w| words(graph, w) + &blame(graph, solution, w)).collect();
+    match &v.holds {
+        None | Some(Holds::Kept(_) | Holds::Why(_)) => {}
+        Some(holds) => {
+            found.insert(held(graph, &p.axes.locked_because(), solution, holds));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// What holds positions that a mask drops, in words. `locks` are the reasons of all locked classes.
+pub(crate) fn held(graph: &Graph, locks: &FxHashMap<Id, &Reason>, solution: &Solution, holds: &Holds) -> String {
+    let lock = |class| locks.get(class).map_or_else(String::new, |r| table::reason(graph, r));
+    match holds {
+        Holds::Locked(class) => lock(class),
+        Holds::Factor(class) => {
+            format!(
+                "they go only together with others of which the mask keeps some, as a factor of the axis is locked: {}",
+                lock(class)
+            )
+        }
+        Holds::Kept(list) => {
+            let names: IndexSet<String> = list.iter().map(|k| keeper(graph, solution, *k)).collect();
+            format!("kept by {}", names.into_iter().collect::<Vec<_>>().join(", "))
+        }
+        Holds::Together(k) => format!(
+            "they go only with a whole group (head), or from every one alike: what the mask says of each must agree, and {} keeps some",
+            keeper(graph, solution, *k)
+        ),
+        Holds::Why(why) => words(graph, why) + &blame(graph, solution, why),
+    }
+}
+
+/// What makes it so that a position is not proven to add nothing at a node.
+pub(crate) fn blame(graph: &Graph, solution: &Solution, why: &Why) -> String {
+    let Why::Unproven(node) = why else { return String::new() };
+    let found = solution.obstacles.iter().find(|o| o.node == *node && o.why == Hindrance::Unproven).and_then(|o| o.blame);
+    let named = |n: NodeId| format!("{} ({})", graph.node(n).name, graph.node(n).target);
+    match found {
+        Some(Blame::Tensor(k)) => format!(": the buffer {} is not", graph.tensors[k].name),
+        Some(Blame::Infinite(k)) => format!(": the buffer {} holds infinity or NaN", graph.tensors[k].name),
+        Some(Blame::Node(n)) if n != *node => format!(": {} makes something else of zeros", named(n)),
+        Some(Blame::Overflow(n)) if n != *node => format!(": {} may make infinity or NaN", named(n)),
+        _ => String::new(),
+    }
+}
+
+fn words(graph: &Graph, why: &Why) -> String {
     let at = |node: &NodeId| {
         let place = place(graph, *node);
         let line = place.line.map(|l| format!("\n        {l}")).unwrap_or_default();
         format!("{} ({}){line}", place.node, place.op)
     };
-    Some(match why {
-        Why::Maker(k) if v.drop.is_empty() && solution.given[*k].is_some() => "no mask drops them".into(),
-        Why::Maker(_) => return None, // the votes say it
+    match why {
+        Why::Maker(_) => "no mask drops them".into(),
         Why::NoMaker => "no mask says anything of them".into(),
         Why::Last(_) => "a dimension would be left without positions".into(),
         Why::Unproven(node) => format!("they are summed over, and what they add is not proven to be zero, at {}", at(node)),
@@ -82,7 +135,7 @@ fn words(graph: &Graph, solution: &Solution, v: &Verdict, why: &Why) -> Option<S
         Why::Inexpressible(node) => format!("no arguments could say what would be left, at {}", at(node)),
         Why::Tied => "they are the same as other positions, which stay".into(),
         Why::Uneven => "parts that must lose equally many would not (groups, heads)".into(),
-    })
+    }
 }
 
 /// `0, 2, 4-9`

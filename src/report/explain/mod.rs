@@ -6,7 +6,7 @@ mod meeting;
 mod name;
 
 pub use chain::{Chain, Evidence, Explainer, Step, same, stuck};
-pub(super) use fate::ranges;
 pub use fate::{Fates, Run, fates};
+pub(super) use fate::{blame, held, ranges};
 pub use meeting::{Meeting, Meetings};
 pub use name::{AxisRef, axis};

@@ -72,6 +72,10 @@ impl Data for Held<'_> {
         0
     }
 
+    fn infinite(&self, tensor: usize) -> bool {
+        self.0[tensor].re.iter().any(|x| !x.is_finite())
+    }
+
     fn each(&self, tensor: usize, f: &mut dyn FnMut(usize, f64)) -> bool {
         let array = &self.0[tensor];
         array.re.iter().enumerate().for_each(|(at, x)| f(at, *x));
