@@ -274,7 +274,8 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         notes.push(Note { subject, text: text.into(), line: None });
     }
     // The others by what holds them; of one axis each position once.
-    let mut held: IndexMap<&Holds, (FxHashSet<(Id, usize)>, IndexSet<&String>)> = IndexMap::new();
+    type Held<'a> = (FxHashSet<(Id, usize)>, IndexSet<&'a String>);
+    let mut held: IndexMap<&Holds, Held> = IndexMap::new();
     for stay in &solution.stays {
         let covered = matches!(
             stay.holds,

@@ -84,7 +84,10 @@ impl<'a> Exact<'a> {
         let (shape, other) = (&self.graph.tensors[tensor].shape, &self.graph.tensors[by]);
         let mut ones = Vec::with_capacity(other.numel());
         let mut same = *shape == other.shape && self.each(by, &mut |_, x| ones.push(x == 1.0)) && ones.len() == other.numel();
-        same = same && self.each(tensor, &mut |at, x| same &= x == 0.0 || ones[at]) && same;
+        if same {
+            let mut alike = true;
+            same = self.each(tensor, &mut |at, x| alike &= x == 0.0 || ones[at]) && alike;
+        }
         self.masking.borrow_mut().insert((tensor, by), same);
         same
     }

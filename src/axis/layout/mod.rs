@@ -64,8 +64,8 @@ pub fn layout(function: &LayoutCall, call: &Call) -> Result<Sketch, String> {
         "slice_scatter" => pick::slice_scatter(&args),
         other => Err(format!("there is no layout function `{other}`")),
     }?;
-    let copies = |name: &str| !matches!(name, "reduce" | "einsum" | "create" | "resize" | "scatter" | "put" | "index_put");
-    sketch.copies = copies(&function.name);
+    let makes = ["reduce", "einsum", "create", "resize", "scatter", "put", "index_put"];
+    sketch.copies = !makes.contains(&function.name.as_str());
     Ok(sketch)
 }
 
