@@ -145,10 +145,10 @@ class DepthwiseUp(Net):
         return self.masked(a=drop(8, [0, 1, 2]), dw=drop(8, [1, 2, 5]))
 
 
-class Softmax(Net):
-    """A factor of the axis, or parts of it, are locked by a softmax: the layer disagrees with nobody."""
+class Locked(Net):
+    """A factor of the axis, or parts of it, are locked by a sum that runs along them: the layer disagrees with nobody."""
 
-    says = {"i.weight[0]": "softmax"}
+    says = {"i.weight[0]": "cumsum"}
 
     def __init__(self, how):
         super().__init__()
@@ -157,9 +157,9 @@ class Softmax(Net):
     def forward(self, x):
         y = self.i(x)
         if self.how == "factor":
-            return self.out(y.view(-1, 2, 8).softmax(-1).flatten(1))
+            return self.out(y.view(-1, 2, 8).cumsum(-1).flatten(1))
         u, v = y.chunk(2, -1)
-        return self.out(torch.cat((u.softmax(-1), v.softmax(-1)), -1))
+        return self.out(torch.cat((u.cumsum(-1), v.cumsum(-1)), -1))
 
     def ragged(self, g):
         return self.masked(i=drop(16, range(0, 16, 2)))
@@ -265,7 +265,7 @@ NETS = {
     **{f"experts_{how}{'_masked' * m}": (lambda how=how, m=m: Experts(how, m), ROWS) for how in ("index", "select", "embedding", "all") for m in (False, True)},
     **{f"lookup_{how}{'_masked' * m}": (lambda how=how, m=m: LookUp(how, m), SEQ) for how in ("constant", "data", "index") for m in (False, True)},
     "scores": (Scores, SEQ), "depthwiseup": (DepthwiseUp, IMG),
-    "softmax_factor": (lambda: Softmax("factor"), ROWS), "softmax_parts": (lambda: Softmax("parts"), ROWS), "pairs": (Pairs, IMG),
+    "locked_factor": (lambda: Locked("factor"), ROWS), "locked_parts": (lambda: Locked("parts"), ROWS), "pairs": (Pairs, IMG),
     "sharednorm": (SharedNorm, SEQ), "held": (lambda: Held(False), ROWS), "infinite": (lambda: Held(True), ROWS), "filled": (Filled, ROWS),
     **{f"gated_{how}": (lambda how=how: Gated(how), ROWS) for how in ("product", "glu", "sum")},
 }
