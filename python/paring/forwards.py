@@ -127,6 +127,7 @@ class Writer:
         self.inputs: list[str] = []
         self.known: dict[str, Any] = {}  # what stands for a node: a reference, or a structure of them
         self.constants: dict[str, Tensor] = {}
+        self.names = {n.name for n in program.graph.nodes}
         self.lifted = {k: v for k, v in program.graph_signature.inputs_to_lifted_tensor_constants.items() if "." not in v}
 
     def graph(self) -> Graph:
@@ -228,6 +229,8 @@ class Writer:
         if isinstance(target, torch._ops.OpOverload):
             if not node.users and not target._schema.is_mutable and not target._schema.returns:
                 return None  # an assertion
+            if not node.users and node.name not in self.names:
+                return None  # a result written back to an argument that shares its memory: the program's own nodes write, if any
             args = [self.encode(a) for a in node.args]
             kwargs = {k: self.encode(v) for k, v in node.kwargs.items()}
             for name, value in self.training.get(node.name, {}).items():

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import torch
 from torch import nn
 
-from . import forwards, record, wrappers
+from . import config, forwards, record, wrappers
 from .live import Shrinking, log
 from .report import Report
 from .undo import Undo
@@ -54,6 +54,8 @@ def speedup(
                 if options["graph_forward"] == "never" or not run.widen(e.module):
                     raise run.unequal(str(e)) from e
                 continue
+            otherwise = [*run.made, *(n for n, found in run.classes.items() if found["class"] or found["exact"])]
+            run.notes += config.follow(inner, run.tensors, otherwise, undo)
             return run.report()
 
 
