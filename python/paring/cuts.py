@@ -141,17 +141,38 @@ class TensorCut:
                 out &= given.view(sizes)
         return out
 
-    def back(self, small: Tensor, rest: Tensor) -> Tensor:
-        """The tensor before the cut, from what it became and the elements that went (see :meth:`rest`)."""
-        full = torch.empty(self.shape, dtype=small.dtype, device=small.device)
-        places = self.cut(torch.arange(full.numel(), device=small.device).view(self.shape))
-        full.view(-1)[places.reshape(-1)] = small.reshape(-1)
-        full[~self.mask().to(small.device)] = rest
-        return full
+    def loses_only_positions(self) -> bool:
+        """Whether what stays is what it was, so that :meth:`rest` and what stays are all of the tensor."""
+        if self.add is not None or self.scale or self.norm_of is not None or any(d is not None and "by" in d for d in self.dims):
+            return False
+        return self.zeros is None or bool(self._cut_mask().all())
 
-    def rest(self, t: Tensor) -> Tensor:
-        """The elements of ``t`` that go or become zero, in order."""
-        return t.detach()[~self.mask().to(t.device)]
+    def rest(self, t: Tensor) -> list[Tensor]:
+        """What goes, dimension by dimension, each without what went before it."""
+        out = []
+        for d, dim in enumerate(self.dims):
+            if dim is not None:
+                out.append(t.index_select(d, self._gone(d, t.device)))
+                t = t.index_select(d, torch.tensor(dim["keep"], dtype=torch.long, device=t.device))
+        return out
+
+    def back(self, small: Tensor, rest: list[Tensor]) -> Tensor:
+        """The tensor before the cut, from what it became and what went."""
+        for d in reversed(range(len(self.dims))):
+            dim = self.dims[d]
+            if dim is not None:
+                sizes = [*small.shape[:d], self.shape[d], *small.shape[d + 1 :]]
+                full = torch.empty(sizes, dtype=small.dtype, device=small.device)
+                full.index_copy_(d, torch.tensor(dim["keep"], dtype=torch.long, device=small.device), small)
+                full.index_copy_(d, self._gone(d, small.device), rest[sum(k is not None for k in self.dims[:d])])
+                small = full
+        return small
+
+    def _gone(self, d: int, device: torch.device) -> Tensor:
+        dim = self.dims[d]
+        assert dim is not None
+        kept = set(dim["keep"])
+        return torch.tensor([p for p in range(self.shape[d]) if p not in kept], dtype=torch.long, device=device)
 
     def state(self, name: str, state: Tensor) -> Tensor:
         """What a tensor that an optimizer keeps for the parameter becomes: one of its sizes, or one of its rows or columns."""

@@ -421,11 +421,12 @@ class Shrinking:
         new = cut.weight(old) if isinstance(t, nn.Parameter) else cut.cut(old)
         if finish is not None:
             new = finish(new)
-        if old.is_meta or old.numel() < 1 << 14 or cut.add is not None or cut.scale or finish is not None:
+        if old.is_meta or old.numel() < 1 << 14 or finish is not None or not cut.loses_only_positions():
             before = lambda: old
         else:  # the elements that go are kept, not all of them
-            rest, device_new = cut.rest(old), new
-            before = lambda: cut.back(device_new, rest)
+            rest = cut.rest(old)
+            before = lambda: cut.back(new, rest).to(memory_format=form)
+            form = torch.preserve_format if old.is_contiguous() or old.dim() not in (4, 5) else (torch.channels_last if old.dim() == 4 else torch.channels_last_3d)
         self.undo.set_data(t, new, before)
         if grad is not None:
             t.grad = cut.cut(grad)

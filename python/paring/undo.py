@@ -20,6 +20,7 @@ class Undo:
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         if kind is not None:
             self.back()
+        self._steps.clear()  # what was kept for it is needed no more
 
     def add(self, step: Callable[[], Any]) -> None:
         """Remembers how to take back what is done next."""

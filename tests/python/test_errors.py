@@ -161,3 +161,16 @@ def test_sizes_of_ones_own_class(tmp_path):
     report = paring.speedup(model, (x,), masks=masks, rules=[tmp_path])
     assert report.graph_forwards == [] and model[1].width == 8
     assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_what_went_comes_back():
+    from paring.cuts import TensorCut
+
+    t = torch.randn(5, 4, 6)
+    for dims in ([{"keep": [0, 3]}, None, {"keep": [1, 2, 5]}], [None, {"keep": [2]}, None], [{"keep": [4]}, {"keep": [0, 3]}, {"keep": [0]}]):
+        cut = TensorCut([5, 4, 6], dims)
+        assert cut.loses_only_positions() and torch.equal(cut.back(cut.weight(t), cut.rest(t)), t)
+        rest = sum(r.numel() for r in cut.rest(t))
+        assert rest + cut.weight(t).numel() == t.numel()
+    assert not TensorCut([4], [None], zeros=(0, b"\1\0\1\1")).loses_only_positions()
+    assert TensorCut([4], [{"keep": [0, 2]}], zeros=(0, b"\1\0\1\0")).loses_only_positions()
