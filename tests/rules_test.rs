@@ -20,7 +20,7 @@ fn tested(yaml: &str) -> (Option<i32>, String) {
 /// A mistake: what it is, the entry, and what the message must mention.
 type Planted = (&'static str, &'static str, &'static [&'static str]);
 
-const PLANTED: [Planted; 24] = [
+const PLANTED: [Planted; 28] = [
     (
         "letters paired wrongly",
         "- op: aten.mm\n  rule: \"self[n, k], mat2[m, k] -> [n, m]\"\n  zero: self | mat2\n",
