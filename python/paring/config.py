@@ -20,7 +20,11 @@ MOST = 48
 def holder(model: nn.Module) -> Optional[Any]:
     """The configuration of a model that can be built from it, such as those of transformers."""
     config = getattr(model, "config", None)
-    return config if config is not None and callable(getattr(config, "to_dict", None)) and hasattr(type(model), "from_pretrained") else None
+    return (
+        config
+        if config is not None and callable(getattr(config, "to_dict", None)) and hasattr(type(model), "from_pretrained")
+        else None
+    )
 
 
 def numbers(config: Any, prefix: str = "") -> dict[str, int]:
@@ -139,7 +143,9 @@ def follow(model: nn.Module, tensors: Mapping[str, TensorCut], other: Sequence[s
         return ["no configuration gives a model of these sizes: it is kept by paring.save, not by save_pretrained"]
     shown = ", ".join(f"{name}={value}" for name, value in found.items())
     if other:
-        return [f"the configuration stays: with {shown} a model has these sizes, but {len(other)} modules compute what no configuration says ({', '.join(list(other)[:3])})"]
+        return [
+            f"the configuration stays: with {shown} a model has these sizes, but {len(other)} modules compute what no configuration says ({', '.join(list(other)[:3])})"
+        ]
     for path, value in found.items():
         *inner, leaf = path.split(".")
         owner = config

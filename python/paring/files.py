@@ -47,7 +47,11 @@ def save(model: nn.Module, path: Union[str, "os.PathLike[str]"]) -> None:
     at, found = 0, tensors(model)
     for name, (_, _, t) in found.items():
         if t.is_meta:
-            raise Error(f"`{name}` has no data: the module is on the meta device", "paring::live::save", "move the module to a device first")
+            raise Error(
+                f"`{name}` has no data: the module is on the meta device",
+                "paring::live::save",
+                "move the module to a device first",
+            )
         if t.dtype not in NAMES or t.layout != torch.strided:
             raise Error(f"`{name}` is of type {t.dtype}, {t.layout}", "paring::live::save", "safetensors has no such tensors")
         size = t.numel() * t.element_size()
@@ -70,7 +74,9 @@ def save(model: nn.Module, path: Union[str, "os.PathLike[str]"]) -> None:
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, target)
     except OSError as e:
-        raise Error(f"cannot write {path}: {e}", "paring::format::write", "is there space, and may the folder be written to?") from None
+        raise Error(
+            f"cannot write {path}: {e}", "paring::format::write", "is there space, and may the folder be written to?"
+        ) from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
@@ -82,7 +88,9 @@ def load(path: Union[str, "os.PathLike[str]"], model: nn.Module) -> nn.Module:
     header, start, view = _read(path)
     meta = header.pop("__metadata__", {})
     if meta.get("paring") != VERSION:
-        raise Error(f"{path} was not written by paring.save", "paring::live::load", "a plain state dict is loaded by load_state_dict")
+        raise Error(
+            f"{path} was not written by paring.save", "paring::live::load", "a plain state dict is loaded by load_state_dict"
+        )
     try:
         changes = json.loads(meta.get("cut", ""))
         if not isinstance(changes, dict):

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 Graph = dict[str, Any]
 """``inputs`` (names of arguments, or a tree), ``steps`` (name, what to do), ``result``, ``constants`` (name → type and sizes)."""
 
-CONSTANTS: dict[str, Any] = {str(v): v for v in vars(torch).values() if isinstance(v, (torch.dtype, torch.layout, torch.memory_format))}
+CONSTANTS: dict[str, Any] = {
+    str(v): v for v in vars(torch).values() if isinstance(v, (torch.dtype, torch.layout, torch.memory_format))
+}
 
 
 # ---- from a program to data
@@ -82,7 +84,9 @@ def in_training(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Arguments that have other values while the module trains: module → node → argument → value. Empty where an export cannot tell."""
     try:
-        other = exported.in_training(run.model, run.args, run.kwargs, run.options["dynamic_shapes"], run.options["strict"], preserve)
+        other = exported.in_training(
+            run.model, run.args, run.kwargs, run.options["dynamic_shapes"], run.options["strict"], preserve
+        )
     except exported.ExportFailed:
         return {}
     out: dict[str, dict[str, dict[str, Any]]] = {}
@@ -157,7 +161,9 @@ class Writer:
         leaves: list[Any] = []
         for argument in found[0].inputs:
             value = getattr(argument, "value", None)
-            constant = type(argument).__name__ == "ConstantArgument" and (value is None or isinstance(value, (bool, int, float, str)))
+            constant = type(argument).__name__ == "ConstantArgument" and (
+                value is None or isinstance(value, (bool, int, float, str))
+            )
             leaves.append(["constant", value] if constant else "tensor" if type(argument).__name__ == "TensorArgument" else "any")
         spec = found[0].in_spec
         children = spec.children() if callable(getattr(spec, "children", None)) else spec.children_specs
@@ -245,7 +251,9 @@ class Writer:
         for space, module in (("operator", operator), ("torch", torch), ("math", math)):
             name = getattr(target, "__name__", "")
             if getattr(module, name, None) is target and (space != "torch" or name.startswith("sym_")):
-                return self.step(node.name, "call", f"{space}:{name}", self.encode(list(node.args)), self.encode(dict(node.kwargs)))
+                return self.step(
+                    node.name, "call", f"{space}:{name}", self.encode(list(node.args)), self.encode(dict(node.kwargs))
+                )
         return self.refuse(f"it calls {target}")
 
     def refuse(self, why: str) -> Any:
@@ -405,7 +413,9 @@ def run_graph(module: nn.Module, graph: Graph, args: tuple[Any, ...], kwargs: di
     if "tree" in graph:
         given, spec = pytree.tree_flatten((args, kwargs))
         if len(given) != len(graph["inputs"]):
-            raise TypeError(f"this graph takes {len(graph['inputs'])} tensors, as in the example that it was traced with, not {len(given)}")
+            raise TypeError(
+                f"this graph takes {len(graph['inputs'])} tensors, as in the example that it was traced with, not {len(given)}"
+            )
         values.update(zip(graph["inputs"], given))
     else:
         check_arguments(graph, args, kwargs)
@@ -443,7 +453,9 @@ def check_arguments(graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any])
         raise OtherArguments(f"this graph takes the named arguments {graph['names']}, not {sorted(kwargs)}")
     given = pytree.tree_leaves((args, {name: kwargs[name] for name in graph["names"]}))
     if len(given) != len(graph["leaves"]):
-        raise OtherArguments(f"this graph takes {len(graph['leaves'])} arguments, as in the example that it was traced with, not {len(given)}")
+        raise OtherArguments(
+            f"this graph takes {len(graph['leaves'])} arguments, as in the example that it was traced with, not {len(given)}"
+        )
     for value, leaf in zip(given, graph["leaves"]):
         if leaf == "tensor" and not isinstance(value, Tensor):
             raise OtherArguments(f"this graph was traced with a tensor where it is given {value!r}")

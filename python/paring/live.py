@@ -30,7 +30,9 @@ ROUNDS = 40
 class Shrinking:
     """One run on one module; its steps in the order in which they are called."""
 
-    def __init__(self, model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], options: dict[str, Any], undo: Undo) -> None:
+    def __init__(
+        self, model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], options: dict[str, Any], undo: Undo
+    ) -> None:
         self.model, self.args, self.kwargs, self.options, self.undo = model, tuple(args), kwargs, options, undo
         self.modules = dict(model.named_modules(remove_duplicate=False))
         self.names: dict[int, str] = {}
@@ -78,7 +80,12 @@ class Shrinking:
         """Parts that only training uses, such as further heads, lose what the rest loses."""
         used = {n.name for n in self.original.graph.nodes if n.op == "placeholder" and n.users}
         signature = self.original.graph_signature
-        idle = {name for space in (signature.inputs_to_parameters, signature.inputs_to_buffers) for node, name in space.items() if node not in used}
+        idle = {
+            name
+            for space in (signature.inputs_to_parameters, signature.inputs_to_buffers)
+            for node, name in space.items()
+            if node not in used
+        }
         idle &= self.tensors.keys()
         for name in idle:  # nothing says what would still fit it
             cut = self.tensors[name]
@@ -86,7 +93,9 @@ class Shrinking:
         if self.changes["nothing"] or not idle:
             return
         try:
-            program = exported.in_training(self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"])
+            program = exported.in_training(
+                self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"]
+            )
         except exported.ExportFailed:
             return
         there = {**program.graph_signature.inputs_to_parameters, **program.graph_signature.inputs_to_buffers}
@@ -98,15 +107,26 @@ class Shrinking:
         for name, cut in self.tensors.items():
             if name not in idle and self.changes["tensors"][name]["kind"] == "parameter" and (cut.smaller or cut.zeros):
                 given[name] = (cut.shape, bytes(cut.mask().flatten().to(torch.uint8).tolist()))
-        options = {**self.options, "on_conflict": "prune", "unmasked": "abstain", "lossless": False, "bias_maps": False, "on_unknown": "lock"}
+        options = {
+            **self.options,
+            "on_conflict": "prune",
+            "unmasked": "abstain",
+            "lossless": False,
+            "bias_maps": False,
+            "on_unknown": "lock",
+        }
         keys = ("on_conflict", "unmasked", "statistics", "on_unknown", "lossless", "bias_maps", "masks")
         with translated():
             other = _paring.Program(exported.archive(program), self.options["rules"], self.options["freeze"])
-            found = json.loads(other.cut([(n, s, k) for n, (s, k) in given.items()], json.dumps({k: options[k] for k in keys})).changes())["tensors"]
+            found = json.loads(
+                other.cut([(n, s, k) for n, (s, k) in given.items()], json.dumps({k: options[k] for k in keys})).changes()
+            )["tensors"]
         alike = all(found[n]["dims"] == c.dims for n, c in self.tensors.items() if n in found and n not in idle)
         names = ", ".join(sorted({n.rpartition(".")[0] for n in more})[:3])
         if not alike:
-            self.notes.append(f"{names}: only training uses it, and it reads positions that go; it stays as it is, and no longer fits")
+            self.notes.append(
+                f"{names}: only training uses it, and it reads positions that go; it stays as it is, and no longer fits"
+            )
             return
         for name in more:
             self.tensors[name].dims = found[name]["dims"]
@@ -149,7 +169,13 @@ class Shrinking:
 
     def every_module(self) -> list[str]:
         """The modules whose forward is code of their own: those that call others."""
-        return [n for n, m in self.modules.items() if self.names[id(m)] == n and any(True for _ in m.children()) and not isinstance(m, (nn.ModuleList, nn.ModuleDict, nn.ParameterList))]
+        return [
+            n
+            for n, m in self.modules.items()
+            if self.names[id(m)] == n
+            and any(True for _ in m.children())
+            and not isinstance(m, (nn.ModuleList, nn.ModuleDict, nn.ParameterList))
+        ]
 
     def cannot_follow(self, names: Sequence[str]) -> Error:
         """The error for code that states numbers."""
@@ -239,8 +265,18 @@ class Shrinking:
         if not whole:
             raise failure
         m = whole[0]
-        self.whys[m] = f"{failure.message.partition(': ')[2]}" + (f" ({failure.labels[-1]['file']}:{failure.labels[-1]['line']})" if failure.labels else "")
-        alike = [o for o in ways if o not in covered and o != m and type(self.modules[o]) is type(self.modules[m]) and m in want and want[o].signature == want[m].signature]
+        self.whys[m] = f"{failure.message.partition(': ')[2]}" + (
+            f" ({failure.labels[-1]['file']}:{failure.labels[-1]['line']})" if failure.labels else ""
+        )
+        alike = [
+            o
+            for o in ways
+            if o not in covered
+            and o != m
+            and type(self.modules[o]) is type(self.modules[m])
+            and m in want
+            and want[o].signature == want[m].signature
+        ]
         for o in alike:
             self.whys[o] = self.whys[m]
         return [m, *alike]
@@ -289,7 +325,11 @@ class Shrinking:
         args: dict[str, dict[str, Any]] = {}
         for s in self.changes["sets"]:
             args.setdefault(self.owner(s["module"]), {}).setdefault(s["arg"], s["new"])
-        holders = (n.partition("parametrizations.")[0].rstrip(".") if "parametrizations." in n else n.rpartition(".")[0] for n, c in self.tensors.items() if c.smaller)
+        holders = (
+            n.partition("parametrizations.")[0].rstrip(".") if "parametrizations." in n else n.rpartition(".")[0]
+            for n, c in self.tensors.items()
+            if c.smaller
+        )
         touched = {self.owner(h) for h in holders}
         left = []
         for name in sorted({*touched, *rewritten, *args}):
@@ -300,7 +340,9 @@ class Shrinking:
             if found is None:
                 if name not in covered and not any(name.startswith(c + ".") for c in covered if c):
                     r = rewritten[name]
-                    self.whys[name] = f"{r['why'] or r['op'] + ' becomes another call'}" + (f" ({r['line']})" if r["line"] else "")
+                    self.whys[name] = f"{r['why'] or r['op'] + ' becomes another call'}" + (
+                        f" ({r['line']})" if r["line"] else ""
+                    )
                     left.append(name)
                 continue
             found = json.loads(found)
@@ -322,21 +364,33 @@ class Shrinking:
                 shapes[key] = small
         if name in self.changes["inputs"]:
             shapes["input"] = self.changes["inputs"][name]
-        attributes: dict[str, Any] = {k: None for space in (module._parameters, module._buffers) for k, v in space.items() if v is None}
+        attributes: dict[str, Any] = {
+            k: None for space in (module._parameters, module._buffers) for k, v in space.items() if v is None
+        }
         for key, value in vars(module).items():
             if value is None or isinstance(value, (bool, int, float)):
                 attributes[key] = value
             elif isinstance(value, (tuple, list)) and all(isinstance(v, (int, float)) for v in value):
                 attributes[key] = list(value)
         classes = [(c.__module__, c.__qualname__) for c in mro]
-        return {"classes": classes, "forward": forward, "shapes": shapes, "attributes": attributes, "args": args, "repaired": repaired}
+        return {
+            "classes": classes,
+            "forward": forward,
+            "shapes": shapes,
+            "attributes": attributes,
+            "args": args,
+            "repaired": repaired,
+        }
 
     def small_weight(self, name: str, module: nn.Module, key: str) -> Optional[list[int]]:
         """Sizes after the cut of a weight that is computed from others, one of which has its sizes before."""
         old = getattr(module, key, None)
         prefix = f"{name}." if name else ""
         for tensor, cut in self.tensors.items():
-            behind = tensor.startswith(f"{prefix}parametrizations.{key}.") or tensor in (f"{prefix}{key}_v", f"{prefix}{key}_orig")
+            behind = tensor.startswith(f"{prefix}parametrizations.{key}.") or tensor in (
+                f"{prefix}{key}_v",
+                f"{prefix}{key}_orig",
+            )
             if behind and isinstance(old, Tensor) and len(cut.shape) == old.dim():
                 if all(a == b for a, b in zip(cut.shape, old.shape)) or list(old.shape) == cut.small:
                     return cut.small
@@ -386,7 +440,11 @@ class Shrinking:
                 continue
             done.add(id(t))
             if list(t.shape) != cut.shape:
-                raise Error(f"`{name}` of the other module has sizes {list(t.shape)}, not {cut.shape}", "paring::live::also", "also= takes copies of the module")
+                raise Error(
+                    f"`{name}` of the other module has sizes {list(t.shape)}, not {cut.shape}",
+                    "paring::live::also",
+                    "also= takes copies of the module",
+                )
             if isinstance(t, nn.Parameter) or leaf in owner._buffers:  # type: ignore[union-attr]
                 self.one(t, cut, optimizer, finish.get(name))
             else:
@@ -426,7 +484,11 @@ class Shrinking:
         else:  # the elements that go are kept, not all of them
             rest = cut.rest(old)
             before = lambda: cut.back(new, rest).to(memory_format=form)
-            form = torch.preserve_format if old.is_contiguous() or old.dim() not in (4, 5) else (torch.channels_last if old.dim() == 4 else torch.channels_last_3d)
+            form = (
+                torch.preserve_format
+                if old.is_contiguous() or old.dim() not in (4, 5)
+                else (torch.channels_last if old.dim() == 4 else torch.channels_last_3d)
+            )
         self.undo.set_data(t, new, before)
         if grad is not None:
             t.grad = cut.cut(grad)
@@ -441,7 +503,11 @@ class Shrinking:
         """Gives a copy of the module the same attributes, classes and forwards."""
         modules = dict(copy.named_modules(remove_duplicate=False))
         if modules.keys() != self.modules.keys():
-            raise Error("also= holds a module of other parts", "paring::live::also", "also= takes copies of the module, such as an average of its weights")
+            raise Error(
+                "also= holds a module of other parts",
+                "paring::live::also",
+                "also= takes copies of the module, such as an average of its weights",
+            )
         record.apply(modules, self.record(), self.undo)
 
     def record(self) -> dict[str, Any]:
@@ -451,7 +517,9 @@ class Shrinking:
             out[name] = {"set": found["set"], "class": found["class"]}
         for proposal in self.chosen.values():
             for place, value in proposal:
-                out.setdefault(place.module, {}).setdefault("set", {})[place.path] = list(value) if isinstance(value, (tuple, list)) else value
+                out.setdefault(place.module, {}).setdefault("set", {})[place.path] = (
+                    list(value) if isinstance(value, (tuple, list)) else value
+                )
         for name, data in self.made.items():
             out.setdefault(name, {})["forward"] = data
         return out
@@ -509,8 +577,15 @@ class Shrinking:
         """What was done."""
         own = [(n, t) for n, t in self.changes["tensors"].items() if t["kind"] == "parameter" and t["same_as"] is None]
         summary = json.loads(self.cut.summary())
-        summary["parameters"] = {"before": sum(math.prod(t["shape"]) for _, t in own), "after": sum(math.prod(self.tensors[n].small) for n, _ in own)}
-        parameters = {n: self.tensors[n] for n, t in self.changes["tensors"].items() if t["kind"] == "parameter" and (self.tensors[n].smaller or self.tensors[n].zeros)}
+        summary["parameters"] = {
+            "before": sum(math.prod(t["shape"]) for _, t in own),
+            "after": sum(math.prod(self.tensors[n].small) for n, _ in own),
+        }
+        parameters = {
+            n: self.tensors[n]
+            for n, t in self.changes["tensors"].items()
+            if t["kind"] == "parameter" and (self.tensors[n].smaller or self.tensors[n].zeros)
+        }
         why = {n: self.whys.get(n, "asked for") for n in self.made}
         return Report(
             summary,

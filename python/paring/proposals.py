@@ -94,7 +94,9 @@ def places(modules: dict[str, nn.Module], module: str) -> Iterator[tuple[int, Pl
 def _with(value: Any, change: dict[int, int]) -> Any:
     if type(value) is int:
         return change.get(value, value)
-    return type(value)(change.get(v, v) for v in value) if type(value) in (tuple, list) else tuple(change.get(v, v) for v in value)
+    return (
+        type(value)(change.get(v, v) for v in value) if type(value) in (tuple, list) else tuple(change.get(v, v) for v in value)
+    )
 
 
 def proposals(modules: dict[str, nn.Module], module: str, w: Wanted, fixed: set[tuple[int, str]]) -> list[Proposal]:

@@ -22,12 +22,18 @@ def apply(modules: dict[str, nn.Module], changes: dict[str, dict[str, Any]], und
     for name, change in changes.items():
         module = modules.get(name)
         if module is None:
-            raise Error(f"the module has no part `{name}`", "paring::live::record", "load into the class that was shrunk, at its original size")
+            raise Error(
+                f"the module has no part `{name}`",
+                "paring::live::record",
+                "load into the class that was shrunk, at its original size",
+            )
         if change.get("class"):
             leaf = change["class"].rpartition(".")[2]
             cls = getattr(layers, leaf, None)
             if change["class"] != f"paring.nn.{leaf}" or not isinstance(cls, type):
-                raise Error(f"there is no class {change['class']}", "paring::live::record", "the file is of another version of paring")
+                raise Error(
+                    f"there is no class {change['class']}", "paring::live::record", "the file is of another version of paring"
+                )
             undo.set_class(module, cls)
         for path, value in change.get("set", {}).items():
             owner: Any = module

@@ -43,7 +43,11 @@ class Report:
         self.graph_forwards = list(graph_forwards)
         self.parameters = Total(**summary["parameters"])
         self.macs = Total(**summary["macs"])
-        lines = [f"{n['subject']}: {n['text']}" + (f" ({n['line']})" if n.get("line") else "") for k in ("kept", "unknown", "notes") for n in summary[k]]
+        lines = [
+            f"{n['subject']}: {n['text']}" + (f" ({n['line']})" if n.get("line") else "")
+            for k in ("kept", "unknown", "notes")
+            for n in summary[k]
+        ]
         self.reasons: list[str] = [*lines, *notes]
 
     def __str__(self) -> str:

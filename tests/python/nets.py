@@ -11,7 +11,12 @@ class Residual(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem, self.bn = nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16)
-        self.a, self.na, self.b, self.nb = nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16)
+        self.a, self.na, self.b, self.nb = (
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+        )
         self.head = nn.Linear(16, 5)
 
     def forward(self, x):
@@ -43,7 +48,15 @@ class Vit(nn.Module):
         super().__init__()
         self.embed = nn.Linear(6, dim)
         self.blocks = nn.ModuleList(
-            nn.ModuleDict({"n1": nn.LayerNorm(dim), "att": Attention(dim, heads), "n2": nn.LayerNorm(dim), "up": nn.Linear(dim, 2 * dim), "down": nn.Linear(2 * dim, dim)})
+            nn.ModuleDict(
+                {
+                    "n1": nn.LayerNorm(dim),
+                    "att": Attention(dim, heads),
+                    "n2": nn.LayerNorm(dim),
+                    "up": nn.Linear(dim, 2 * dim),
+                    "down": nn.Linear(2 * dim, dim),
+                }
+            )
             for _ in range(2)
         )
         self.norm, self.head = nn.LayerNorm(dim), nn.Linear(dim, 5)
@@ -92,7 +105,11 @@ def made(cls, *args):
     with torch.no_grad():
         for name, t in [*model.named_parameters(), *model.named_buffers()]:
             if t.is_floating_point():
-                t.copy_(torch.rand_like(t) + 0.5 if name.endswith("running_var") else torch.randn_like(t) * 0.3 + (0.2 if t.dim() == 1 else 0))
+                t.copy_(
+                    torch.rand_like(t) + 0.5
+                    if name.endswith("running_var")
+                    else torch.randn_like(t) * 0.3 + (0.2 if t.dim() == 1 else 0)
+                )
     return model.eval()
 
 

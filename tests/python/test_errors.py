@@ -15,8 +15,17 @@ def state(model):
     """Everything that may not change."""
     out = {}
     for name, m in model.named_modules():
-        out[name] = (type(m), {k: copy.deepcopy(v) for k, v in vars(m).items() if isinstance(v, (int, float, tuple, str, type(None)))})
-        out[name] += ({k: (id(p), tuple(p.shape), None if p.grad is None else p.grad.clone()) for k, p in m._parameters.items() if p is not None},)
+        out[name] = (
+            type(m),
+            {k: copy.deepcopy(v) for k, v in vars(m).items() if isinstance(v, (int, float, tuple, str, type(None)))},
+        )
+        out[name] += (
+            {
+                k: (id(p), tuple(p.shape), None if p.grad is None else p.grad.clone())
+                for k, p in m._parameters.items()
+                if p is not None
+            },
+        )
         out[name] += ({k: (id(b), tuple(b.shape)) for k, b in m._buffers.items() if b is not None},)
     return out
 
@@ -126,7 +135,11 @@ def test_an_export_that_fails_names_the_line():
     model = nets.made(Branches)
     with pytest.raises(paring.Error) as e:
         paring.speedup(model, (nets.tokens(),), masks={"a.weight": torch.arange(8) % 2 == 0})
-    assert e.value.code == "paring::live::export" and e.value.labels[0]["file"].endswith("test_errors.py") and "torch.where" in e.value.help
+    assert (
+        e.value.code == "paring::live::export"
+        and e.value.labels[0]["file"].endswith("test_errors.py")
+        and "torch.where" in e.value.help
+    )
     assert "if y.sum() > 0" in str(e.value)
 
 
@@ -167,7 +180,11 @@ def test_what_went_comes_back():
     from paring.cuts import TensorCut
 
     t = torch.randn(5, 4, 6)
-    for dims in ([{"keep": [0, 3]}, None, {"keep": [1, 2, 5]}], [None, {"keep": [2]}, None], [{"keep": [4]}, {"keep": [0, 3]}, {"keep": [0]}]):
+    for dims in (
+        [{"keep": [0, 3]}, None, {"keep": [1, 2, 5]}],
+        [None, {"keep": [2]}, None],
+        [{"keep": [4]}, {"keep": [0, 3]}, {"keep": [0]}],
+    ):
         cut = TensorCut([5, 4, 6], dims)
         assert cut.loses_only_positions() and torch.equal(cut.back(cut.weight(t), cut.rest(t)), t)
         rest = sum(r.numel() for r in cut.rest(t))

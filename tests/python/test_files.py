@@ -10,7 +10,11 @@ import nets
 import paring
 
 
-@pytest.mark.parametrize("cls, example", [(nets.Residual, nets.image), (nets.Vit, nets.tokens), (nets.Stated, nets.image)], ids=["conv", "vit", "stated"])
+@pytest.mark.parametrize(
+    "cls, example",
+    [(nets.Residual, nets.image), (nets.Vit, nets.tokens), (nets.Stated, nets.image)],
+    ids=["conv", "vit", "stated"],
+)
 def test_saved_and_loaded(cls, example, tmp_path):
     model, x = nets.made(cls), example()
     paring.speedup(model, (x,), masks=nets.every_other(model))

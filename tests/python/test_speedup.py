@@ -50,12 +50,27 @@ def test_approximate_statistics_keep_the_plain_class():
 
 
 def test_convolutions_groups_and_norms():
-    model = nets.made(lambda: nn.Sequential(nn.Conv2d(3, 16, 1), nn.GroupNorm(4, 16), nn.Conv2d(16, 16, 3, groups=16, padding=1), nn.PReLU(16), nn.Conv2d(16, 8, 1), nn.RMSNorm([8, 8, 8])))
+    model = nets.made(
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 16, 1),
+            nn.GroupNorm(4, 16),
+            nn.Conv2d(16, 16, 3, groups=16, padding=1),
+            nn.PReLU(16),
+            nn.Conv2d(16, 8, 1),
+            nn.RMSNorm([8, 8, 8]),
+        )
+    )
     x, original = nets.image(), copy.deepcopy(model)
     keep = torch.arange(16) % 2 == 0
     report = paring.speedup(model, (x,), masks={"0.weight": keep, "0.bias": keep, "2.weight": keep, "2.bias": keep})
     assert report.graph_forwards == []
-    assert (model[1].num_channels, model[1].num_groups, model[2].groups, model[3].num_parameters, model[4].in_channels) == (8, 4, 8, 8, 8)
+    assert (model[1].num_channels, model[1].num_groups, model[2].groups, model[3].num_parameters, model[4].in_channels) == (
+        8,
+        4,
+        8,
+        8,
+        8,
+    )
     assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
 
 
@@ -80,7 +95,14 @@ def test_attention_of_torch_keeps_its_scale():
     model = nets.made(Net)
     x, original = nets.tokens(), copy.deepcopy(model)
     half = torch.arange(16) % 2 == 0
-    masks = {"embed.weight": half, "embed.bias": half, "mha.out_proj.weight": half, "mha.out_proj.bias": half, "mha.in_proj_weight": half.repeat(3), "mha.in_proj_bias": half.repeat(3)}
+    masks = {
+        "embed.weight": half,
+        "embed.bias": half,
+        "mha.out_proj.weight": half,
+        "mha.out_proj.bias": half,
+        "mha.in_proj_weight": half.repeat(3),
+        "mha.in_proj_bias": half.repeat(3),
+    }
     report = paring.speedup(model, (x,), masks=masks)
     assert report.graph_forwards == [] and model.mha.embed_dim == 8
     assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
@@ -175,14 +197,18 @@ def test_tied_parameters_stay_tied():
 
 def test_weight_norm_stays_parametrized():
     for norm in (nn.utils.parametrizations.weight_norm, nn.utils.weight_norm):
-        model = nets.made(lambda: nn.Sequential(norm(nn.Conv1d(3, 16, 3)), nn.ReLU(), norm(nn.Conv1d(16, 8, 3)), nn.Conv1d(8, 4, 1)))
+        model = nets.made(
+            lambda: nn.Sequential(norm(nn.Conv1d(3, 16, 3)), nn.ReLU(), norm(nn.Conv1d(16, 8, 3)), nn.Conv1d(8, 4, 1))
+        )
         x = torch.randn(2, 3, 12, dtype=torch.float64)
         name = "parametrizations.weight.original0" if norm is nn.utils.parametrizations.weight_norm else "weight_g"
         state, keep = copy.deepcopy(model.state_dict()), torch.arange(16) % 2 == 0
         report = paring.speedup(model, (x,), masks={f"0.{name}": keep[:, None, None], "0.bias": keep})
         assert model[0].out_channels == 8 and model[2].in_channels == 8 and model[0].weight.shape == (8, 3, 3)
         got = model(x)
-        original = nets.made(lambda: nn.Sequential(norm(nn.Conv1d(3, 16, 3)), nn.ReLU(), norm(nn.Conv1d(16, 8, 3)), nn.Conv1d(8, 4, 1)))
+        original = nets.made(
+            lambda: nn.Sequential(norm(nn.Conv1d(3, 16, 3)), nn.ReLU(), norm(nn.Conv1d(16, 8, 3)), nn.Conv1d(8, 4, 1))
+        )
         original.load_state_dict(state)
         with torch.no_grad():
             named = dict(original.named_parameters())
@@ -264,13 +290,19 @@ def test_nothing_to_remove_masks_all_the_same():
     original, mask = copy.deepcopy(model), torch.rand(16, 16, 3, 3) > 0.5
     report = paring.speedup(model, (x,), masks={"a.weight": mask})
     assert report.parameters.before == report.parameters.after
-    assert nets.close(model(x), nets.masked(original, {"a.weight": mask})(x)) and torch.equal(report.unified_masks["a.weight"], mask)
+    assert nets.close(model(x), nets.masked(original, {"a.weight": mask})(x)) and torch.equal(
+        report.unified_masks["a.weight"], mask
+    )
 
 
 def test_meta_modules_can_be_planned():
     with torch.device("meta"):
         model = nets.Residual().eval()
-    report = paring.speedup(model, (torch.empty(2, 3, 8, 8, device="meta"),), masks={k: v.to("cpu") for k, v in nets.every_other(nets.Residual()).items()})
+    report = paring.speedup(
+        model,
+        (torch.empty(2, 3, 8, 8, device="meta"),),
+        masks={k: v.to("cpu") for k, v in nets.every_other(nets.Residual()).items()},
+    )
     assert model.a.weight.is_meta and model.a.weight.shape[0] == 8 and report.parameters.after < report.parameters.before
 
 

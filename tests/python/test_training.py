@@ -40,7 +40,11 @@ def test_an_optimizer_goes_on(cls, example, make):
     for k, p in model.named_parameters():
         for name, value in opt.state[p].items():
             old = state[k][name]
-            if isinstance(value, torch.Tensor) and old.shape == report.unified_masks.get(k, torch.ones(p.shape)).shape and old.dim():
+            if (
+                isinstance(value, torch.Tensor)
+                and old.shape == report.unified_masks.get(k, torch.ones(p.shape)).shape
+                and old.dim()
+            ):
                 assert value.shape == p.shape
                 if k in report.unified_masks:
                     assert torch.equal(value.flatten(), old[report.unified_masks[k]])
@@ -54,7 +58,9 @@ def test_a_mean_of_rows_and_columns_is_cut():
     cut = TensorCut([4, 4], [{"keep": [0, 2]}, {"keep": [1]}])
     rows, columns = torch.tensor([0.0, 1, 2, 3]), torch.tensor([4.0, 5, 6, 7])
     assert cut.state("exp_avg_sq_row", rows).tolist() == [0, 2] and cut.state("exp_avg_sq_col", columns).tolist() == [5]
-    assert cut.state("row_var", rows.view(4, 1)).tolist() == [[0], [2]] and cut.state("col_var", columns.view(1, 4)).tolist() == [[5]]
+    assert cut.state("row_var", rows.view(4, 1)).tolist() == [[0], [2]] and cut.state("col_var", columns.view(1, 4)).tolist() == [
+        [5]
+    ]
     assert cut.state("step", torch.tensor(3.0)) == 3
 
 
@@ -143,7 +149,9 @@ def test_what_only_training_uses_is_cut_too():
 
     model, x = nets.made(Net), nets.image(4)
     original = copy.deepcopy(model)
-    report = paring.speedup(model, (x,), masks={k: v for k, v in nets.every_other(model).items() if k.startswith(("a.", "more."))})
+    report = paring.speedup(
+        model, (x,), masks={k: v for k, v in nets.every_other(model).items() if k.startswith(("a.", "more."))}
+    )
     assert model.a.out_channels == 8 and model.more.in_channels == 8
     assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
     assert report.parameters.after == sum(p.numel() for p in model.parameters())

@@ -13,7 +13,15 @@ transformers = pytest.importorskip("transformers")
 
 def llama(**more):
     torch.manual_seed(0)
-    config = transformers.LlamaConfig(vocab_size=60, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, **more)
+    config = transformers.LlamaConfig(
+        vocab_size=60,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        **more,
+    )
     return transformers.LlamaForCausalLM(config).eval()
 
 
@@ -33,12 +41,16 @@ def test_neurons_of_an_mlp(tmp_path):
         model.save_pretrained(tmp_path)
         again = transformers.LlamaForCausalLM.from_pretrained(tmp_path).eval()
         assert torch.allclose(again(ids).logits, want, atol=1e-5)
-        assert torch.equal(model.generate(ids, max_new_tokens=4, do_sample=False), again.generate(ids, max_new_tokens=4, do_sample=False))
+        assert torch.equal(
+            model.generate(ids, max_new_tokens=4, do_sample=False), again.generate(ids, max_new_tokens=4, do_sample=False)
+        )
 
 
 def test_layers_that_differ_are_named():
     model, ids = llama(), torch.randint(0, 60, (1, 7))
-    masks = {f"model.layers.{k}.mlp.{n}.weight": torch.arange(48) % (2 + k) == 0 for k in range(2) for n in ("gate_proj", "up_proj")}
+    masks = {
+        f"model.layers.{k}.mlp.{n}.weight": torch.arange(48) % (2 + k) == 0 for k in range(2) for n in ("gate_proj", "up_proj")
+    }
     report = paring.speedup(model, (), kwargs={"input_ids": ids, "use_cache": False}, masks=masks)
     assert model.config.intermediate_size == 48
     assert any("layers differ" in r and "gate_proj" in r and "24x32, 16x32" in r for r in report.reasons), report.reasons
@@ -47,7 +59,10 @@ def test_layers_that_differ_are_named():
 def test_what_no_configuration_says():
     model, ids = llama(), torch.randint(0, 60, (1, 7))
     half = torch.arange(32) % 2 == 0
-    masks = {n: half if p.dim() == 1 else half.expand(p.shape) if "embed" in n or "lm_head" in n else p.new_ones(p.shape) for n, p in model.named_parameters()}
+    masks = {
+        n: half if p.dim() == 1 else half.expand(p.shape) if "embed" in n or "lm_head" in n else p.new_ones(p.shape)
+        for n, p in model.named_parameters()
+    }
     masks |= {n: half for n, _ in model.named_parameters() if n.endswith(("o_proj.weight", "down_proj.weight"))}
     original = copy.deepcopy(model)
     report = paring.speedup(model, (), kwargs={"input_ids": ids, "use_cache": False}, masks=masks)
