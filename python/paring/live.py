@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
-from . import _paring, exported, forwards, nn as layers, record, wrappers
-from .cuts import TensorCut, UnifiedMasks, norms, scaled
+from . import _paring, exported, forwards, graphs, training, wrappers
+from . import nn as layers
+from .cuts import TensorCut, UnifiedMasks
 from .errors import Error, translated
 from .proposals import Proposal, proposals, wanted
 from .report import Report
@@ -59,7 +60,7 @@ class Shrinking:
         self.masks, self.notes = wrappers.mask_bytes(self.model, masks, active, self.program)
         self.cut = self.decide(self.program)
         self.read()
-        self.only_in_training()
+        training.only(self)
 
     def decide(self, program: _paring.Program) -> _paring.Cut:
         """What stays under the masks."""
@@ -76,62 +77,6 @@ class Shrinking:
         for name in self.cut.zeroed():
             self.tensors[name].zeros = self.cut.zeros(name)
 
-    def only_in_training(self) -> None:
-        """Parts that only training uses, such as further heads, lose what the rest loses."""
-        used = {n.name for n in self.original.graph.nodes if n.op == "placeholder" and n.users}
-        signature = self.original.graph_signature
-        idle = {
-            name
-            for space in (signature.inputs_to_parameters, signature.inputs_to_buffers)
-            for node, name in space.items()
-            if node not in used
-        }
-        idle &= self.tensors.keys()
-        for name in idle:  # nothing says what would still fit it
-            cut = self.tensors[name]
-            cut.dims, cut.zeros = [None] * len(cut.shape), None
-        if self.changes["nothing"] or not idle:
-            return
-        try:
-            program = exported.in_training(
-                self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"]
-            )
-        except exported.ExportFailed:
-            return
-        there = {**program.graph_signature.inputs_to_parameters, **program.graph_signature.inputs_to_buffers}
-        users = {n.name for n in program.graph.nodes if n.op == "placeholder" and n.users}
-        more = idle & {name for node, name in there.items() if node in users}
-        if not more:
-            return
-        given = {name: (shape, keep) for name, shape, keep in self.masks if name in more}
-        for name, cut in self.tensors.items():
-            if name not in idle and self.changes["tensors"][name]["kind"] == "parameter" and (cut.smaller or cut.zeros):
-                given[name] = (cut.shape, bytes(cut.mask().flatten().to(torch.uint8).tolist()))
-        options = {
-            **self.options,
-            "on_conflict": "prune",
-            "unmasked": "abstain",
-            "lossless": False,
-            "bias_maps": False,
-            "on_unknown": "lock",
-        }
-        keys = ("on_conflict", "unmasked", "statistics", "on_unknown", "lossless", "bias_maps", "masks")
-        with translated():
-            other = _paring.Program(exported.archive(program), self.options["rules"], self.options["freeze"])
-            found = json.loads(
-                other.cut([(n, s, k) for n, (s, k) in given.items()], json.dumps({k: options[k] for k in keys})).changes()
-            )["tensors"]
-        alike = all(found[n]["dims"] == c.dims for n, c in self.tensors.items() if n in found and n not in idle)
-        names = ", ".join(sorted({n.rpartition(".")[0] for n in more})[:3])
-        if not alike:
-            self.notes.append(
-                f"{names}: only training uses it, and it reads positions that go; it stays as it is, and no longer fits"
-            )
-            return
-        for name in more:
-            self.tensors[name].dims = found[name]["dims"]
-        self.notes.append(f"{names}: only training uses it; it lost what the rest lost")
-
     def export(self, preserve: Sequence[str] = ()) -> torch.export.ExportedProgram:
         """The module as it is now."""
         return exported.export(
@@ -147,14 +92,14 @@ class Shrinking:
             self.chosen, self.made = {}, {}
             return
         tried = self.every_module() if mode == "always" else list(self.forced)
-        graphs = self.try_attributes(tried)
-        while graphs:
+        graphed = self.try_attributes(tried)
+        while graphed:
             if mode == "never":
-                raise self.cannot_follow(graphs)
-            if any(g in tried for g in graphs):
-                raise self.cannot_follow(graphs)
-            tried = [*tried, *graphs]
-            graphs = self.try_attributes(tried)
+                raise self.cannot_follow(graphed)
+            if any(g in tried for g in graphed):
+                raise self.cannot_follow(graphed)
+            tried = [*tried, *graphed]
+            graphed = self.try_attributes(tried)
 
     def widen(self, module: nn.Module) -> bool:
         """Where a graph is not called as it was when it was traced: the module around it shall be one too. False if there is none."""
@@ -187,21 +132,21 @@ class Shrinking:
             "program's graph as their forward",
         )
 
-    def try_attributes(self, graphs: list[str]) -> list[str]:
-        """Changes the module until it is the small program, and gives the modules whose code cannot follow. ``graphs`` get the small
+    def try_attributes(self, graphed: list[str]) -> list[str]:
+        """Changes the module until it is the small program, and gives the modules whose code cannot follow. ``graphed`` get the small
         program's graph."""
         start = self.undo.mark()
         self.chosen, self.made = {}, {}
-        made = forwards.of(self, graphs) if graphs else {}
+        made = forwards.of(self, graphed) if graphed else {}
         self.undo.back(start)
         self.classes, self.exact, self.absorbed = {}, [], []
         stubs = self.undo.mark()
         self.stub()
         after_stubs = self.undo.mark()
-        covered = [g for g in graphs]
+        covered = [g for g in graphed]
         left = self.known_attributes(covered)
         for name, data in made.items():
-            forwards.give(self.modules[name], data, self.undo)
+            graphs.give(self.modules[name], data, self.undo)
         done = {*covered, *self.exact}
         want = {m: w for m, w in wanted(self.changes["sets"]).items() if m in self.modules and m not in done and w.pairs}
         fixed = {(id(self.modules[m]), key) for m, found in self.classes.items() for key in found["set"]}
@@ -415,101 +360,6 @@ class Shrinking:
             for place, value in proposal:
                 self.undo.set(place.owner, place.name, value)
 
-    # ---- the cut itself
-
-    def commit(self, also: Sequence[nn.Module], optimizer: Optional[torch.optim.Optimizer]) -> None:
-        """Cuts the weights, those of further copies of the module, and an optimizer's state."""
-        for name, found in self.classes.items():
-            for leaf, factor in found["scale"].items():
-                self.tensors[f"{name}.{leaf}" if name else leaf].scale = [factor]
-        self.data(self.model, optimizer)
-        for copy in also:
-            self.repeat(copy)
-            self.data(copy, None)
-
-    def data(self, model: nn.Module, optimizer: Optional[torch.optim.Optimizer]) -> None:
-        """Cuts the tensors of a module."""
-        modules = dict(model.named_modules(remove_duplicate=False))
-        done: set[int] = set()
-        finish = self.norms(modules)
-        for name, cut in self.tensors.items():
-            path, _, leaf = name.rpartition(".")
-            owner = modules.get(path)
-            t = getattr(owner, leaf, None)
-            if not isinstance(t, Tensor) or not cut.changes or id(t) in done:
-                continue
-            done.add(id(t))
-            if list(t.shape) != cut.shape:
-                raise Error(
-                    f"`{name}` of the other module has sizes {list(t.shape)}, not {cut.shape}",
-                    "paring::live::also",
-                    "also= takes copies of the module",
-                )
-            if isinstance(t, nn.Parameter) or leaf in owner._buffers:  # type: ignore[union-attr]
-                self.one(t, cut, optimizer, finish.get(name))
-            else:
-                self.undo.set_tensor(owner, leaf, cut.cut(t))  # type: ignore[arg-type]
-
-    def norms(self, modules: dict[str, nn.Module]) -> dict[str, Callable[[Tensor], Tensor]]:
-        """By parameter what becomes of it after the cut, where a weight is divided by the norm of what is left of it."""
-        out: dict[str, Callable[[Tensor], Tensor]] = {}
-        for name, cut in self.tensors.items():
-            path, _, leaf = (cut.norm_of or "").rpartition(".")
-            if cut.norm_of is None or path not in modules:
-                continue
-            t = getattr(modules[path], leaf)
-            if t.is_meta:
-                continue
-            factor, dead = norms(cut, self.tensors[cut.norm_of], t)
-            out[name] = lambda new, factor=factor: new.mul_(factor.to(new.dtype))  # type: ignore[misc]
-            if bool(dead.any()):
-                out[cut.norm_of] = lambda new, dead=dead: torch.where(dead, torch.ones_like(new), new)  # type: ignore[misc]
-        return out
-
-    def one(
-        self,
-        t: Tensor,
-        cut: TensorCut,
-        optimizer: Optional[torch.optim.Optimizer],
-        finish: Optional[Callable[[Tensor], Tensor]] = None,
-    ) -> None:
-        """Cuts a parameter or buffer, its gradient, and what an optimizer keeps for it."""
-        grad = t.grad
-        old = t.data
-        new = cut.weight(old) if isinstance(t, nn.Parameter) else cut.cut(old)
-        if finish is not None:
-            new = finish(new)
-        if old.is_meta or old.numel() < 1 << 14 or finish is not None or not cut.loses_only_positions():
-            before = lambda: old
-        else:  # the elements that go are kept, not all of them
-            rest = cut.rest(old)
-            before = lambda: cut.back(new, rest).to(memory_format=form)
-            form = (
-                torch.preserve_format
-                if old.is_contiguous() or old.dim() not in (4, 5)
-                else (torch.channels_last if old.dim() == 4 else torch.channels_last_3d)
-            )
-        self.undo.set_data(t, new, before)
-        if grad is not None:
-            t.grad = cut.cut(grad)
-        state = optimizer.state.get(t) if optimizer is not None else None
-        if state:
-            for key, value in list(state.items()):
-                if isinstance(value, Tensor) and value.dim():
-                    self.undo.add(lambda key=key, value=value: state.__setitem__(key, value))  # type: ignore[misc]
-                    state[key] = cut.state(key, value)
-
-    def repeat(self, copy: nn.Module) -> None:
-        """Gives a copy of the module the same attributes, classes and forwards."""
-        modules = dict(copy.named_modules(remove_duplicate=False))
-        if modules.keys() != self.modules.keys():
-            raise Error(
-                "also= holds a module of other parts",
-                "paring::live::also",
-                "also= takes copies of the module, such as an average of its weights",
-            )
-        record.apply(modules, self.record(), self.undo)
-
     def record(self) -> dict[str, Any]:
         """What was done to modules, as data."""
         out: dict[str, dict[str, Any]] = {}
@@ -523,55 +373,6 @@ class Shrinking:
         for name, data in self.made.items():
             out.setdefault(name, {})["forward"] = data
         return out
-
-    def check(self) -> None:
-        """Runs the module and the small program on the example; they must agree."""
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        if any(t.is_meta for t in tensors) or self.changes["nothing"]:
-            return
-        program = exported.load(self.cut.archive())
-        named: dict[str, Tensor] = dict(self.model.named_parameters(remove_duplicate=False))
-        named.update(self.model.named_buffers(remove_duplicate=False))
-        for space in (program.state_dict, program.constants):
-            for name in list(space):
-                if name in named:
-                    space[name] = named[name]
-        factors = {n for n, c in self.tensors.items() if c.scale}
-        for name in factors:  # what the module has in its weights, the program has in its operators
-            program.state_dict[name] = nn.Parameter(self.unscaled(name, named[name]), False)
-        with exported.evaluating(self.model), torch.no_grad():
-            devices = [t.device for t in tensors if t.is_cuda][:1]
-            with torch.random.fork_rng(devices):
-                torch.manual_seed(0)
-                want = _flat(program.module()(*self.args, **self.kwargs))
-            with torch.random.fork_rng(devices):
-                torch.manual_seed(0)
-                got = _flat(self.model(*self.args, **self.kwargs))
-        if [t.shape for t in want] != [t.shape for t in got]:
-            raise self.unequal("its outputs have other sizes")
-        for a, b in zip(want, got):
-            if not a.is_floating_point() or not a.numel():
-                continue
-            limit = {torch.float64: 1e-8, torch.float32: 2e-3}.get(a.dtype, 0.1)
-            far = (a - b).abs().nan_to_num(0.0).max().item()
-            if far > limit * max(a.abs().nan_to_num(0.0).max().item(), 1e-6):
-                raise self.unequal(f"an output differs by {far:.3g}")
-
-    def unscaled(self, name: str, t: Tensor) -> Tensor:
-        """A parameter without the factors that were put into it."""
-        out = t.detach().clone()
-        for factor in self.tensors[name].scale:
-            scaled(out, [[1 / f, n] for f, n in factor] if isinstance(factor, list) else 1 / factor)
-        return out
-
-    def unequal(self, what: str) -> Error:
-        """The error for a module that is not the small program after all."""
-        return Error(
-            f"the smaller module does not compute what the small program does: {what}; the module is as it was",
-            "paring::live::unequal",
-            'its forward may depend on what torch.export does not see (global state, caches); graph_forward="always" takes the program itself. '
-            "Please report it",
-        )
 
     def report(self) -> Report:
         """What was done."""
@@ -605,7 +406,3 @@ def layers_class(name: str) -> type:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise Error(f"there is no class {name}", "paring::live::class", "`repaired:` takes classes of paring.nn")
     return found
-
-
-def _flat(out: Any) -> list[Tensor]:
-    return [t for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from . import graphs
 from . import nn as layers
 from .errors import Error
 from .undo import Undo
@@ -17,8 +18,6 @@ NAME = "_paring"
 
 def apply(modules: dict[str, nn.Module], changes: dict[str, dict[str, Any]], undo: Undo) -> None:
     """Gives modules the attributes, classes and forwards of a record."""
-    from . import forwards
-
     for name, change in changes.items():
         module = modules.get(name)
         if module is None:
@@ -43,7 +42,7 @@ def apply(modules: dict[str, nn.Module], changes: dict[str, dict[str, Any]], und
             plain = list if isinstance(getattr(owner, leaf, None), list) else tuple
             undo.set(owner, leaf, plain(value) if isinstance(value, list) else value)
         if change.get("forward"):
-            forwards.give(module, change["forward"], undo)
+            graphs.give(module, change["forward"], undo)
 
 
 def join(model: nn.Module, changes: dict[str, dict[str, Any]], undo: Undo) -> None:

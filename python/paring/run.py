@@ -10,7 +10,7 @@ from typing import Any, Optional
 import torch
 from torch import nn
 
-from . import config, forwards, record, wrappers
+from . import applying, checking, config, graphs, record, wrappers
 from .live import Shrinking, log
 from .report import Report
 from .undo import Undo
@@ -42,17 +42,17 @@ def speedup(
             step("fitting the module's attributes")
             run.fit()
             step("cutting")
-            run.commit(also, optimizer)
+            applying.commit(run, also, optimizer)
             record.join(inner, run.record(), undo)
             for copy in also:
                 record.join(copy, run.record(), undo)
             step("comparing with the small program")
             try:
-                run.check()
-            except forwards.OtherArguments as e:  # code that does something else while it is traced
+                checking.check(run)
+            except graphs.OtherArguments as e:  # code that does something else while it is traced
                 undo.back(solved)
                 if options["graph_forward"] == "never" or not run.widen(e.module):
-                    raise run.unequal(str(e)) from e
+                    raise checking.unequal(str(e)) from e
                 continue
             otherwise = [*run.made, *(n for n, found in run.classes.items() if found["class"] or found["exact"])]
             run.notes += config.follow(inner, run.tensors, otherwise, undo)

@@ -8,7 +8,7 @@ from torch import nn
 
 import nets
 import paring
-from paring import forwards, live, record
+from paring import applying, checking, forwards, graphs, live, record
 
 
 def state(model):
@@ -49,13 +49,13 @@ STEPS = [
     (live.Shrinking, "known_attributes"),
     (live.Shrinking, "propose"),
     (live.Shrinking, "unstub"),
-    (live.Shrinking, "commit"),
-    (live.Shrinking, "one"),
-    (live.Shrinking, "check"),
+    (applying, "commit"),
+    (applying, "one"),
+    (checking, "check"),
     (live.Shrinking, "report"),
     (forwards, "of"),
     (forwards, "in_training"),
-    (forwards, "give"),
+    (graphs, "give"),
     (record, "join"),
 ]
 
