@@ -61,7 +61,7 @@ const PLANTED: [Planted; 28] = [
     ),
     (
         "a window that moves on leaves no dimension as it is",
-        "- op: aten.avg_pool1d\n  when: not ceil_mode and sum(padding) == 0\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n  through: { x: { of: l, when: len(stride) == 0 or stride[0] == 1 } }\n",
+        "- op: aten.avg_pool1d\n  when: not ceil_mode and sum(padding) == 0\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n  through: { x: { of: l, when: \"len(stride) == 0 or stride[0] == 1\" } }\n",
         &["aten.avg_pool1d"],
     ),
     (
