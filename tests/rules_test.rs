@@ -20,7 +20,7 @@ fn tested(yaml: &str) -> (Option<i32>, String) {
 /// A mistake: what it is, the entry, and what the message must mention.
 type Planted = (&'static str, &'static str, &'static [&'static str]);
 
-const PLANTED: [Planted; 28] = [
+const PLANTED: [Planted; 27] = [
     (
         "letters paired wrongly",
         "- op: aten.mm\n  rule: \"self[n, k], mat2[m, k] -> [n, m]\"\n  zero: self | mat2\n",
@@ -58,11 +58,6 @@ const PLANTED: [Planted; 28] = [
         "places of a maximum that are read, as if nobody did",
         "- op: aten.max.dim\n  layout: reduce(self, dim, keepdim)\n  statistic:\n    over: ['@dim']\n    repair: [\"out = aten.clamp_min.default(self=out, min=0)\"]\n",
         &["aten.max.dim", "out1", "should be"],
-    ),
-    (
-        "a window that moves on leaves no dimension as it is",
-        "- op: aten.avg_pool1d\n  when: not ceil_mode and sum(padding) == 0\n  rule: \"self[b..., l] -> [b..., x]\"\n  sizes: { x: \"(l - kernel_size[0]) // (stride[0] if len(stride) > 0 else kernel_size[0]) + 1\" }\n  lock: [l]\n  through: { x: { of: l, when: \"len(stride) == 0 or stride[0] == 1\" } }\n",
-        &["aten.avg_pool1d"],
     ),
     (
         "scattered along a dimension that is not locked",
