@@ -271,6 +271,8 @@ NETS = {
 }
 LOSSLESS = [n for n in NETS if n.startswith("gated")]
 LISTS = {"all": [f"vote/{n}" for n in NETS if n not in LOSSLESS], "lossless": [f"vote/{n}" for n in LOSSLESS]}
+# The report does not say yet why a masked position of a table stays that is only compared with a stream.
+LISTS["random"] = [n for n in LISTS["all"] if n != "vote/scores"]
 
 
 def build(name):
