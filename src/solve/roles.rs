@@ -56,8 +56,12 @@ impl Roles {
                 if made.iter().any(|(k, _)| read.iter().any(|(r, _)| r == k)) {
                     made.retain(|(k, _)| read.iter().any(|(r, _)| r == k));
                 }
-                if product {
+                // A layer's own weight makes its channels though its input is learned, as queries are.
+                let layer = bound.rule.kernel.as_ref() == Some(&operand.arg);
+                if product && !layer {
                     products.extend(made);
+                } else if product {
+                    made.into_iter().for_each(|(k, d)| roles.makes[k][d] = true);
                 } else {
                     made.into_iter().for_each(|(k, d)| roles.makes[k][d] = true);
                     outside.extend(read.iter().copied());
