@@ -2,6 +2,7 @@
 //!
 //! The pipeline reads like a sentence: [load](load) a program, [propagate](axis) its axes by the [rules](rule),
 //! [solve](solve::solve) for what stays, [plan](plan::plan) the edits, [apply](plan::apply) them. [`speedup`] is all of it.
+//! [live](live) is the same for a module in memory, which the Python package holds; [cli](cli) the command line.
 
 // The command line names the library as others do.
 extern crate self as paring;
