@@ -35,7 +35,7 @@ def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
     preserve = sorted({*names, *(c for cs in children.values() for c in cs)} - {""})
     program = run.export(preserve)
     with translated():
-        again = _paring.Program(exported.archive(program), run.options["rules"], run.options["freeze"])
+        again = _paring.Program(exported.archive(program, whole=run.whole), run.options["rules"], run.options["freeze"])
     run.program, run.cut = again, run.decide(again)
     run.read()
     small = exported.load(run.cut.archive())

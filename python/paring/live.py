@@ -52,8 +52,10 @@ class Shrinking:
     def solve(self, masks: Any, active: Mapping[str, Tensor]) -> None:
         """Exports the module and decides what stays."""
         self.notes: list[str] = []
+        # What a bias takes up, and what a mask file ranks, are numbers of the weights themselves.
+        self.whole = wrappers.needs_weights(masks) or bool(self.options["lossless"])
         self.original = self.export()
-        archive = exported.archive(self.original, whole=wrappers.needs_weights(masks) or self.options["lossless"])
+        archive = exported.archive(self.original, whole=self.whole)
         with translated():
             self.program = _paring.Program(archive, self.options["rules"], self.options["freeze"])
         del archive
