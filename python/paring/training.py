@@ -25,19 +25,18 @@ def only(run: Shrinking) -> None:
         if node not in used
     }
     idle &= run.tensors.keys()
-    for name in idle:  # nothing says what would still fit it
-        cut = run.tensors[name]
-        cut.dims, cut.zeros = [None] * len(cut.shape), None
     if run.changes["nothing"] or not idle:
         return
     try:
         program = exported.in_training(run.model, run.args, run.kwargs, run.options["dynamic_shapes"], run.options["strict"])
-    except exported.ExportFailed:
+    except exported.ExportFailed:  # nothing says what would still fit
+        _whole(run, idle)
         return
     there = {**program.graph_signature.inputs_to_parameters, **program.graph_signature.inputs_to_buffers}
     users = {n.name for n in program.graph.nodes if n.op == "placeholder" and n.users}
     more = idle & {name for node, name in there.items() if node in users}
-    if not more:
+    _whole(run, more)
+    if not any(run.tensors[name].shape for name in more):  # counters, as of batches
         return
     given = {name: (shape, keep) for name, shape, keep in run.masks if name in more}
     for name, cut in run.tensors.items():
@@ -65,3 +64,9 @@ def only(run: Shrinking) -> None:
     for name in more:
         run.tensors[name].dims = found[name]["dims"]
     run.notes.append(f"{names}: only training uses it; it lost what the rest lost")
+
+
+def _whole(run: Shrinking, names: set[str]) -> None:
+    for name in names:
+        cut = run.tensors[name]
+        cut.dims, cut.zeros = [None] * len(cut.shape), None

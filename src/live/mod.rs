@@ -17,7 +17,7 @@ use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::axis::{Propagation, drop_unused};
+use crate::axis::Propagation;
 use crate::format::FormatError;
 use crate::load::Model;
 use crate::model::Graph;
@@ -75,6 +75,7 @@ pub struct Cut {
 
 impl Program {
     /// Reads an archive of `torch.export.save` in memory, and propagates its axes. `freeze` names tensors or modules whose axes stay.
+    /// What no output needs is no exception: the module that goes on living computes it.
     ///
     /// # Errors
     /// Anything wrong with the archive or the rules, and names that mean nothing.
@@ -140,12 +141,10 @@ impl Cut {
     pub fn differences(
         &self,
         again: Arc<[u8]>,
-        rules: &RuleSet,
         exact: &[String],
         absorbed: &[(String, String)],
     ) -> Result<Vec<Difference>, FormatError> {
-        let mut live = Model::of_bytes(Path::new("the changed module"), again)?.graph;
-        drop_unused(&mut live, rules);
+        let live = Model::of_bytes(Path::new("the changed module"), again)?.graph;
         Ok(compare::differences(&self.small, &live, exact, absorbed))
     }
 }

@@ -169,7 +169,7 @@ impl Summary {
         }
         for (k, (t, given)) in graph.tensors.iter().zip(&solution.given).enumerate() {
             if given.is_some() && !read[first[k]] {
-                let text = "the program does not use this parameter; its mask is ignored";
+                let text = "the program does not use this parameter; it loses what its own mask drops, and nothing else does";
                 s.notes.push(Note { subject: t.name.clone(), text: text.into(), line: None });
             }
         }

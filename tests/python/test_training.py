@@ -1,6 +1,8 @@
 """Training goes on: optimizers, averages, gradients, batch norms."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -120,12 +122,15 @@ def test_state_dicts_go_round():
     assert nets.close(other(x), model(x))
 
 
-def test_onnx(tmp_path):
-    pytest.importorskip("onnxscript")
-    model = nets.made(nets.Residual).float()
-    paring.speedup(model, (nets.image().float(),), masks=nets.every_other(model))
-    torch.onnx.export(model, (nets.image().float(),), str(tmp_path / "small.onnx"), verbose=False)
-    assert (tmp_path / "small.onnx").stat().st_size > 1000
+@pytest.mark.parametrize("cls, example", [(nets.Residual, nets.image), (nets.Vit, nets.tokens), (nets.Stated, nets.image)])
+def test_onnx(cls, example, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, x = nets.made(cls).float(), example().float()
+    paring.speedup(model, (x,), masks=nets.every_other(model))
+    torch.onnx.export(model, (x,), str(tmp_path / "small.onnx"), verbose=False)
+    session = onnxruntime.InferenceSession(str(tmp_path / "small.onnx"))
+    (got,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    assert torch.allclose(torch.tensor(got), model(x), atol=1e-5)
 
 
 def test_plain_parts_have_no_leftovers():
@@ -157,3 +162,49 @@ def test_what_only_training_uses_is_cut_too():
     assert report.parameters.after == sum(p.numel() for p in model.parameters())
     for got, want in zip(model.train()(x), nets.masked(original, report.unified_masks).train()(x)):
         assert nets.close(got, want)
+
+
+def test_what_nothing_uses_goes_on_running():
+    """The export keeps a layer whose result nobody uses, and the module runs it."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.aux, self.b = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            h = torch.relu(self.a(x))
+            torch.relu(self.aux(h))
+            return self.b(h)
+
+    model, x = nets.made(Net), torch.randn(2, 8, dtype=torch.float64)
+    original = copy.deepcopy(model)
+    report = paring.speedup(model, (x,), masks={k: v for k, v in nets.every_other(model).items() if k.startswith("a.")})
+    assert report.graph_forwards == [] and model.aux.in_features == 8 and model.aux.out_features == 16
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_a_program_whose_module_calls_are_preserved(tmp_path):
+    """A signature that names a result that is gone would make the archive unreadable."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.aux, self.b = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            h = torch.relu(self.a(x))
+            self.aux(h)
+            return self.b(h)
+
+    model, x = nets.made(Net), torch.randn(2, 8, dtype=torch.float64)
+    masks = {k: v for k, v in nets.every_other(model).items() if k.startswith("a.")}
+    program = torch.export.export(model, (x,), strict=False, preserve_module_call_signature=("aux", "b"))
+    torch.export.save(program, tmp_path / "model.pt2")
+    torch.save(masks, tmp_path / "masks.pth")
+    command = ["speedup", "model.pt2", "--masks", "masks.pth", "-o", "small.pt2", "--quiet"]
+    subprocess.run([sys.executable, "-m", "paring", *command], cwd=tmp_path, check=True)
+    small = torch.export.load(tmp_path / "small.pt2")
+    assert nets.close(small.module()(x), nets.masked(model, masks)(x))
+    kept = {c.fqn for c in small.module_call_graph if c.signature is not None}
+    assert kept == {"", "b"}

@@ -1,6 +1,7 @@
 //! Archives of `torch.export.save`: a zip of JSON and raw payloads.
 
 mod args;
+mod calls;
 mod config;
 mod control;
 mod dtype;

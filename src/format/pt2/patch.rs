@@ -8,7 +8,7 @@ use super::names::{Named, names, rename};
 use super::order::{Item, order};
 use super::scope::{Entered, Scopes};
 use super::visible::Visible;
-use super::{Archive, args, values};
+use super::{Archive, args, calls, values};
 use crate::format::FormatError;
 use crate::model::{Graph, Node, Origin, ValueId};
 
@@ -34,6 +34,7 @@ pub(super) fn program(
     patch.graph(graph, 0)?;
     patch.constants(module, constants)?;
     patch.outputs(module)?;
+    calls::forget_dangling(module);
     Ok(json)
 }
 
