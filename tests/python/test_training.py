@@ -202,8 +202,8 @@ def test_a_program_whose_module_calls_are_preserved(tmp_path):
     program = torch.export.export(model, (x,), strict=False, preserve_module_call_signature=("aux", "b"))
     torch.export.save(program, tmp_path / "model.pt2")
     torch.save(masks, tmp_path / "masks.pth")
-    command = ["speedup", "model.pt2", "--masks", "masks.pth", "-o", "small.pt2", "--quiet"]
-    subprocess.run([sys.executable, "-m", "paring", *command], cwd=tmp_path, check=True)
+    command = ["speedup", tmp_path / "model.pt2", "--masks", tmp_path / "masks.pth", "-o", tmp_path / "small.pt2", "--quiet"]
+    subprocess.run([sys.executable, "-m", "paring", *command], check=True)
     small = torch.export.load(tmp_path / "small.pt2")
     assert nets.close(small.module()(x), nets.masked(model, masks)(x))
     kept = {c.fqn for c in small.module_call_graph if c.signature is not None}
