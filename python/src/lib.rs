@@ -107,7 +107,7 @@ impl PyProgram {
     /// How a changed module, exported again, differs from the small program: JSON, a list of module, line, text, arg.
     fn differences(&self, cut: &PyCut, archive: &[u8], exact: Vec<String>, absorbed: Vec<(String, String)>) -> PyResult<String> {
         let bytes: Arc<[u8]> = archive.into();
-        let found = deep(|| Ok(cut.0.differences(bytes, &exact, &absorbed)?))?;
+        let found = deep(|| Ok(cut.0.differences(bytes, self.0.rules(), &exact, &absorbed)?))?;
         serde_json::to_string(&found).map_err(wrong)
     }
 

@@ -17,7 +17,7 @@ use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::axis::Propagation;
+use crate::axis::{Propagation, drop_unused};
 use crate::format::FormatError;
 use crate::load::Model;
 use crate::model::Graph;
@@ -141,10 +141,15 @@ impl Cut {
     pub fn differences(
         &self,
         again: Arc<[u8]>,
+        rules: &RuleSet,
         exact: &[String],
         absorbed: &[(String, String)],
     ) -> Result<Vec<Difference>, FormatError> {
-        let live = Model::of_bytes(Path::new("the changed module"), again)?.graph;
-        Ok(compare::differences(&self.small, &live, exact, absorbed))
+        let used = |mut graph: Graph| {
+            drop_unused(&mut graph, rules); // a graph that became a module's forward no longer has them
+            graph
+        };
+        let live = used(Model::of_bytes(Path::new("the changed module"), again)?.graph);
+        Ok(compare::differences(&used(self.small.clone()), &live, exact, absorbed))
     }
 }
