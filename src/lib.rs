@@ -88,7 +88,7 @@ pub fn speedup(
         other => other?,
     };
     progress(Progress::Step("planning the edits"));
-    let plan = plan::plan(graph, rules, &axes, &solution, settings.statistics)?;
+    let plan = plan::plan(graph, rules, &axes, &solution, settings.choices)?;
     let (small, again) = check((graph, &axes), plan::apply(graph, &axes, &solution, &plan), rules)?;
     #[cfg_attr(not(feature = "torch"), allow(unused_mut))]
     let mut summary = Summary::new((graph, &axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
@@ -101,7 +101,7 @@ pub fn speedup(
     #[cfg(feature = "torch")]
     if let (Some(setup), Some(written), Some(_)) = (settings.verify, files.last(), &outputs.model) {
         progress(Progress::Step("comparing with the masked original"));
-        let masks = plan::unified(graph, &axes, &solution, settings.options.policy).to_masks();
+        let masks = plan::unified(graph, &axes, (&solution, &plan), settings.options.policy).to_masks();
         summary.verified = Some(torch::prove(&model, written.path(), &masks, rules, settings.options.lossless, setup)?);
     }
     format::persist_all(files)?;
@@ -152,7 +152,7 @@ fn write(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<format::Pending>, Error> {
     let Model { archive, graph } = model;
-    let masks = plan::unified(graph, axes, solution, settings.options.policy);
+    let masks = plan::unified(graph, axes, (solution, plan), settings.options.policy);
     // All files are written before the first gets its name.
     let mut files: Vec<format::Pending> = report.into_iter().collect();
     if let Some(path) = &outputs.unified_masks {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::format::torchscript::Input;
-use crate::plan::Statistics;
+use crate::plan::Choices;
 use crate::solve::Options;
 use crate::{Error, report};
 
@@ -22,8 +22,8 @@ pub enum OnUnknown {
 pub struct Settings {
     /// How masks are weighed.
     pub options: Options,
-    /// What becomes of means and norms.
-    pub statistics: Statistics,
+    /// What becomes of means and norms, and of branches that add nothing.
+    pub choices: Choices,
     /// Parameters, buffers or modules whose axes all stay.
     pub freeze: Vec<String>,
     /// Sizes of the inputs of a TorchScript program.

@@ -2,7 +2,7 @@
 
 use paring::axis::propagate;
 use paring::model::{Arg, DType, Graph, Node, Origin, Role, Source, Tensor, Value, ValueId};
-use paring::plan::{Statistics, apply, plan};
+use paring::plan::{Choices, apply, plan};
 use paring::rule::RuleSet;
 use paring::solve::{Mask, Masks, Options, solve};
 
@@ -36,7 +36,7 @@ impl Net {
         let graph = &self.graph;
         let axes = propagate(graph, rules, &[]).expect("the rules fit");
         let solution = solve(graph, rules, &axes, &self.masks, &Options::default(), &()).expect("the masks fit");
-        let plan = plan(graph, rules, &axes, &solution, Statistics::Exact).expect("there is a plan");
+        let plan = plan(graph, rules, &axes, &solution, Choices::default()).expect("there is a plan");
         let small = apply(graph, &axes, &solution, &plan);
         propagate(&small, rules, &[]).expect("the result is sound");
         let size = |graph: &Graph| graph.tensors.iter().map(Tensor::numel).sum::<usize>();

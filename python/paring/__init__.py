@@ -93,6 +93,7 @@ def speedup(
         "dynamic_shapes": dynamic_shapes,
         "strict": strict,
         "graph_forward": graph_forward,
+        "keep_branches": graph_forward == "never",
         "masks": str(masks) if isinstance(masks, str) or hasattr(masks, "__fspath__") else "masks",
     }
     return run.speedup(model, args, dict(kwargs or {}), masks, optimizer, list(also), options, progress)

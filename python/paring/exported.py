@@ -130,6 +130,8 @@ def in_training(
 
 def stub(t: Tensor) -> Tensor:
     """One element in the place of all: no memory, the same sizes and type."""
+    if not t.numel():
+        return torch.empty(t.shape, dtype=t.dtype)
     return torch.zeros(1, dtype=t.dtype).as_strided(t.shape, [0] * t.dim())
 
 

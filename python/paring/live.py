@@ -66,9 +66,8 @@ class Shrinking:
 
     def decide(self, program: _paring.Program) -> _paring.Cut:
         """What stays under the masks."""
-        keys = ("on_conflict", "unmasked", "statistics", "on_unknown", "lossless", "bias_maps", "masks")
         with translated():
-            return program.cut(self.masks, json.dumps({k: self.options[k] for k in keys}))
+            return program.cut(self.masks, json.dumps({k: v for k, v in self.options.items() if isinstance(v, (bool, str))}))
 
     def read(self) -> None:
         """Takes what was decided apart."""
@@ -194,7 +193,7 @@ class Shrinking:
 
     def owner(self, name: str) -> str:
         """The module of a name in a program, which calls a shared module by one of its names."""
-        while name not in self.modules:
+        while name and (name not in self.modules or type(self.modules[name]).forward is nn.Module.forward):
             name = name.rpartition(".")[0]
         return self.names[id(self.modules[name])]
 
@@ -212,7 +211,8 @@ class Shrinking:
         if not whole:
             raise failure
         m = whole[0]
-        self.whys[m] = f"{failure.message.partition(': ')[2]}" + (
+        gone = any(0 in c.small for n, c in self.tensors.items() if n.rpartition(".")[0] in running)
+        self.whys[m] = ("what it calls only adds zeros, and went" if gone else failure.message.partition(": ")[2]) + (
             f" ({failure.labels[-1]['file']}:{failure.labels[-1]['line']})" if failure.labels else ""
         )
         alike = [

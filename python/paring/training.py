@@ -50,12 +50,10 @@ def only(run: Shrinking) -> None:
         "bias_maps": False,
         "on_unknown": "lock",
     }
-    keys = ("on_conflict", "unmasked", "statistics", "on_unknown", "lossless", "bias_maps", "masks")
+    flags = json.dumps({k: v for k, v in options.items() if isinstance(v, (bool, str))})
     with translated():
         other = _paring.Program(exported.archive(program), run.options["rules"], run.options["freeze"])
-        found = json.loads(
-            other.cut([(n, s, k) for n, (s, k) in given.items()], json.dumps({k: options[k] for k in keys})).changes()
-        )["tensors"]
+        found = json.loads(other.cut([(n, s, k) for n, (s, k) in given.items()], flags).changes())["tensors"]
     alike = all(found[n]["dims"] == c.dims for n, c in run.tensors.items() if n in found and n not in idle)
     names = ", ".join(sorted({n.rpartition(".")[0] for n in more})[:3])
     if not alike:

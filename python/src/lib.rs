@@ -6,7 +6,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report};
 use paring::cli::{MaskFile, Opened, STACK};
 use paring::live::{Cut, ModuleState, Program, attributes};
-use paring::plan::Statistics;
+use paring::plan::{Choices, Statistics};
 use paring::report;
 use paring::rule::RuleSet;
 use paring::solve::{Mask, Masks, Options, Policy};
@@ -195,7 +195,8 @@ fn settings(options: &str) -> PyResult<Settings> {
     };
     let options =
         Options { policy, unmasked_abstain, lossless: flag("lossless"), bias_maps: flag("bias_maps"), ..Options::default() };
-    Ok(Settings { options, statistics, on_unknown, masks: Path::new(&text("masks")).to_path_buf(), ..Settings::default() })
+    let choices = Choices { statistics, keep_branches: flag("keep_branches") };
+    Ok(Settings { options, choices, on_unknown, masks: Path::new(&text("masks")).to_path_buf(), ..Settings::default() })
 }
 
 /// Runs the command line with these arguments, the first of which is its name, and gives its exit status.

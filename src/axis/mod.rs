@@ -29,4 +29,4 @@ pub use norm::Normed;
 pub use propagate::{Joint, Propagation, Step, propagate, still_described};
 pub use sketch::Call;
 pub use term::Axis;
-pub use unused::drop_unused;
+pub use unused::{drop_unused, needed};

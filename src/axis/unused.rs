@@ -1,46 +1,63 @@
 //! Nodes whose results nobody uses: an export keeps them, and what they would ask of their operands binds nobody.
 
-use crate::model::{Arg, Graph, Node, Origin, ValueId};
+use rustc_hash::FxHashMap;
+
+use super::alias::Aliases;
+use crate::model::{Graph, Node, NodeId, Origin, ValueId};
 use crate::rule::RuleSet;
 
-/// Takes nodes out of a graph that no output needs and that write nothing: those of PyTorch's own operators, whose schemas say
-/// so, and of operators that built-in rules describe. Others may do something beside their results, and stay.
+/// Takes nodes out of a graph that no output needs, see [`needed`].
 ///
 /// A program with conditions or loops stays as it is: what decides over them is used by no node.
 pub fn drop_unused(graph: &mut Graph, rules: &RuleSet) {
     if graph.nodes.iter().any(|n| n.origin == Origin::Implied) {
         return;
     }
-    let mut used = vec![false; graph.values.len()];
-    graph.outputs.iter().for_each(|v| used[v.index()] = true);
-    let mut needed = vec![true; graph.nodes.len()];
-    for (k, node) in graph.nodes.iter().enumerate().rev() {
-        needed[k] = node.outputs.iter().any(|v| used[v.index()]) || !only_computes(node, rules);
-        if needed[k] {
-            node.args.iter().for_each(|(_, arg)| mark(arg, &mut used));
-        }
-    }
-    let mut needed = needed.into_iter();
+    let mut needed = needed(graph, rules, |_| false).into_iter();
     graph.nodes.retain(|_| needed.next().unwrap_or(true));
 }
 
-/// True if a call does nothing but give its results.
-fn only_computes(node: &Node, rules: &RuleSet) -> bool {
-    if node.outputs.is_empty() {
-        return false;
+/// For each node whether an output of the program or one of the nodes that `root` names needs it, or it does something beside its
+/// results: it writes what the caller sees, or it is of an operator that neither PyTorch's schemas nor built-in rules know.
+pub fn needed(graph: &Graph, rules: &RuleSet, root: impl Fn(usize) -> bool) -> Vec<bool> {
+    let describing = |target: &str| rules.for_target(target).iter().find(|r| r.writes.is_some() || r.views.is_some()).cloned();
+    let aliases = Aliases::new(graph, rules, |id| describing(&graph.node(id).target));
+    let mut producer = vec![None; graph.values.len()];
+    let mut writers: FxHashMap<ValueId, Vec<usize>> = FxHashMap::default();
+    // Memory that is there beside the program's own: a write to it is seen.
+    let mut seen = vec![true; graph.values.len()];
+    for (id, node) in graph.node_ids().zip(&graph.nodes) {
+        let known = only_computes(node, rules);
+        for out in &node.outputs {
+            producer[out.index()] = Some(id.index());
+            seen[out.index()] = !known;
+        }
+        for written in aliases.writes(id) {
+            writers.entry(aliases.root(*written)).or_default().push(id.index());
+        }
     }
-    let entries = rules.for_target(&node.target);
-    let writes = entries.iter().any(|r| r.writes.as_ref().is_some_and(|names| !names.is_empty()));
-    match rules.schemas().get(&node.target) {
-        Some(schema) => !writes && schema.written().is_empty(),
-        None => !writes && !entries.is_empty() && !entries.iter().any(|r| rules.is_own(r)),
+    let outside = |k: usize| {
+        let writes = aliases.writes(NodeId(k as u32));
+        !only_computes(&graph.nodes[k], rules) || writes.iter().any(|v| seen[aliases.root(*v).index()])
+    };
+    let mut next: Vec<usize> = (0..graph.nodes.len()).filter(|k| root(*k) || outside(*k)).collect();
+    let mut values: Vec<ValueId> = graph.outputs.clone();
+    let mut needed = vec![false; graph.nodes.len()];
+    loop {
+        for value in values.drain(..) {
+            next.extend(producer[value.index()]);
+            next.extend(writers.remove(&aliases.root(value)).unwrap_or_default());
+        }
+        let Some(k) = next.pop() else { return needed };
+        if !std::mem::replace(&mut needed[k], true) {
+            values.extend(graph.nodes[k].reads());
+        }
     }
 }
 
-fn mark(arg: &Arg, used: &mut [bool]) {
-    match arg {
-        Arg::Tensor(ValueId(v)) | Arg::Scalar(ValueId(v)) => used[*v as usize] = true,
-        Arg::List(items) => items.iter().for_each(|a| mark(a, used)),
-        _ => {}
-    }
+/// True if a call does nothing but give its results and write the operands that its schema or rule names.
+fn only_computes(node: &Node, rules: &RuleSet) -> bool {
+    let entries = rules.for_target(&node.target);
+    let described = || !entries.is_empty() && !entries.iter().any(|r| rules.is_own(r));
+    !node.outputs.is_empty() && (rules.schemas().get(&node.target).is_some() || described())
 }

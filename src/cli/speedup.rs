@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::Result;
-use paring::plan::Statistics;
+use paring::plan::{Choices, Statistics};
 use paring::report::{Summary, table};
 use paring::solve::{Options, Policy};
 use paring::{OnUnknown, Outputs, Progress, Settings};
@@ -163,9 +163,12 @@ impl Speedup {
                 bias_maps: self.bias_maps,
                 explain: None,
             },
-            statistics: match self.statistics {
-                StatisticsArg::Exact => Statistics::Exact,
-                StatisticsArg::Approximate => Statistics::Approximate,
+            choices: Choices {
+                statistics: match self.statistics {
+                    StatisticsArg::Exact => Statistics::Exact,
+                    StatisticsArg::Approximate => Statistics::Approximate,
+                },
+                keep_branches: false,
             },
             freeze: self.rules.freeze.clone(),
             inputs: self.rules.inputs.clone(),

@@ -1,6 +1,6 @@
 //! A plan as the holder of the module needs it: by tensor, and by module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Pla
         let node = graph.node(node);
         rewritten.push(json!({"module": node.source.module, "line": node.source.line(), "why": why, "op": node.target}));
     };
+    let branch: HashSet<NodeId> = plan.branches.iter().flat_map(|b| &b.nodes).copied().collect();
     for edit in &plan.edits {
         match &edit.change {
             Change::Slice { tensor, dim, keep } => {
@@ -60,13 +61,15 @@ pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Pla
                     "old": old, "new": arg_json(to, &name), "line": node.source.line(),
                 }));
             }
+            // A module that is not called any more is its caller's concern, which is no longer the same anyway.
+            Change::Drop { node } if branch.contains(node) => {}
             Change::Become { node, .. } | Change::Insert { node, .. } | Change::Drop { node } => rewrite(*node, &edit.reason),
             Change::Resize { .. } => {}
         }
     }
     json!({
         "tensors": tensors, "sets": sets, "rewritten": rewritten, "inputs": inputs(small),
-        "lossless": solution.lossless, "nothing": solution.is_everything(),
+        "lossless": solution.lossless, "nothing": solution.is_everything() && plan.branches.is_empty(),
     })
 }
 

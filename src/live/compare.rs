@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use super::tree::{caller, is_within};
 use crate::model::{Arg, Graph, Node, Size, ValueId};
 use crate::rule::{Schemas, Val};
 
@@ -41,7 +42,9 @@ pub fn differences(small: &Graph, live: &Graph, exact: &[String], absorbed: &[(S
     }
     for (module, nodes) in &theirs {
         if !ours.contains_key(module) {
-            compare.operators(module, None, nodes.first().map(|n| &live.nodes[*n]));
+            // Of a module that the small program does not call at all, the difference is its caller's.
+            let caller = caller(module, ours.keys().copied());
+            compare.operators(caller, None, nodes.first().map(|n| &live.nodes[*n]));
         }
     }
     for (k, node) in small.nodes.iter().enumerate() {
@@ -61,8 +64,7 @@ fn by_module<'a>(graph: &'a Graph, exact: &[String]) -> IndexMap<&'a str, Vec<us
     let mut out: IndexMap<&str, Vec<usize>> = IndexMap::new();
     for (k, node) in graph.nodes.iter().enumerate() {
         let module = node.source.module.as_str();
-        let within = |e: &String| module.strip_prefix(e.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        if !exact.iter().any(within) {
+        if !exact.iter().any(|e| is_within(module, e)) {
             out.entry(module).or_default().push(k);
         }
     }

@@ -9,6 +9,7 @@ mod attributes;
 mod changes;
 mod compare;
 mod stubs;
+mod tree;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -108,12 +109,12 @@ impl Program {
             Err(SolveError::Conflict { .. }) => return Err(conflicts(graph, axes, settings, solve)?.into()),
             other => other?,
         };
-        let plan = plan::plan(graph, rules, axes, &solution, settings.statistics)?;
+        let plan = plan::plan(graph, rules, axes, &solution, settings.choices)?;
         let (mut small, again) = check((graph, axes), plan::apply(graph, axes, &solution, &plan), rules)?;
         let summary = Summary::new((graph, axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
         let page = report::Page::new(Path::new("the module"), (graph, axes), rules, &summary, Some(&solution));
-        let unified = plan::unified(graph, axes, &solution, settings.options.policy);
-        let zeros = unified.tensors().into_iter().filter_map(|k| Some((graph.tensors[k].name.clone(), unified.zeros(k, &plan)?)));
+        let unified = plan::unified(graph, axes, (&solution, &plan), settings.options.policy);
+        let zeros = unified.tensors().into_iter().filter_map(|k| Some((graph.tensors[k].name.clone(), unified.zeros(k)?)));
         let zeros = zeros.collect();
         let changes = changes::changes((graph, &small), &solution, &plan);
         let payloads = stubs::payloads(graph, &mut small, &plan);

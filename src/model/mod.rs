@@ -246,6 +246,11 @@ impl Node {
     pub fn arg(&self, name: &str) -> Option<&Arg> {
         self.args.iter().find(|(n, _)| n == name).map(|(_, a)| a)
     }
+
+    /// All values in the arguments, in order.
+    pub fn reads(&self) -> Vec<ValueId> {
+        self.args.iter().flat_map(|(_, a)| a.values()).collect()
+    }
 }
 
 impl Arg {
@@ -255,6 +260,15 @@ impl Arg {
             Arg::Tensor(v) | Arg::Scalar(v) => *v == value,
             Arg::List(items) => items.iter().any(|a| a.mentions(value)),
             _ => false,
+        }
+    }
+
+    /// All tensors and symbolic scalars in this argument, in order.
+    pub fn values(&self) -> Vec<ValueId> {
+        match self {
+            Arg::Tensor(v) | Arg::Scalar(v) => vec![*v],
+            Arg::List(items) => items.iter().flat_map(Arg::values).collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -22,6 +22,15 @@ pub enum Statistics {
     Approximate,
 }
 
+/// What there is to choose in a plan.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choices {
+    /// What becomes of means and norms.
+    pub statistics: Statistics,
+    /// Branches that add nothing stay, as small as they get.
+    pub keep_branches: bool,
+}
+
 /// The operator, described in the rules, that picks listed positions of one dimension.
 const GATHER: &str = "paring.gather";
 
@@ -29,15 +38,9 @@ const GATHER: &str = "paring.gather";
 ///
 /// # Errors
 /// Where an argument would have to change that is computed from symbolic sizes, or a rule cannot be worked out.
-pub fn plan(
-    graph: &Graph,
-    rules: &RuleSet,
-    p: &Propagation,
-    solution: &Solution,
-    statistics: Statistics,
-) -> Result<Plan, PlanError> {
+pub fn plan(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution, choices: Choices) -> Result<Plan, PlanError> {
     let numbers = Numbers::new(graph, rules, p, solution);
-    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics, numbers };
+    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics: choices.statistics, numbers };
     planner.slices();
     for step in &p.steps {
         if let Step::Bound(bound) = step {
@@ -48,9 +51,13 @@ pub fn plan(
         planner.composite(joint)?;
     }
     planner.folds()?;
+    if !choices.keep_branches {
+        planner.branches()?;
+    }
     let Planner { mut plan, numbers, .. } = planner;
     numbers.freeze(graph, rules, &mut plan);
     plan.numbers = numbers.values().collect();
+    super::branch::prune(graph, rules, p, solution, &mut plan);
     Ok(plan)
 }
 
@@ -86,7 +93,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn call(&self, node: NodeId) -> Call<'a> {
+    pub(super) fn call(&self, node: NodeId) -> Call<'a> {
         let node = self.graph.node(node);
         Call { graph: self.graph, node, schema: self.rules.schemas().get(&node.target), shapes: &self.p.shapes }
     }

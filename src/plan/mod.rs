@@ -1,6 +1,7 @@
 //! The plan: what to change in a program and its weights so that it computes the same with fewer positions.
 
 mod apply;
+mod branch;
 mod build;
 mod composite;
 mod data;
@@ -16,7 +17,8 @@ mod unified;
 mod want;
 
 pub use apply::apply;
-pub use build::{Statistics, plan};
+pub use branch::Branch;
+pub use build::{Choices, Statistics, plan};
 pub use data::{constant_bytes, payloads};
 pub use error::PlanError;
 pub use json::{arg as arg_json, to_json};
@@ -40,6 +42,8 @@ pub struct Plan {
     pub numbers: Vec<(ValueId, Size)>,
     /// Nodes to whose results a constant is added, and that.
     pub maps: Vec<(NodeId, ValueId)>,
+    /// Branches that went as a whole, since all that they add is zero.
+    pub branches: Vec<Branch>,
 }
 
 impl Plan {
@@ -125,6 +129,18 @@ pub enum Change {
         /// The new sizes by dimension.
         sizes: Vec<crate::model::Size>,
     },
+}
+
+impl Change {
+    /// The node that changes.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Change::Set { node, .. } | Change::Become { node, .. } | Change::Insert { node, .. } | Change::Drop { node } => {
+                Some(*node)
+            }
+            Change::Slice { .. } | Change::Fold { .. } | Change::Rescale { .. } | Change::Resize { .. } => None,
+        }
+    }
 }
 
 /// Kept positions of a dimension, in order.

@@ -1,15 +1,17 @@
 //! The unified masks: what the small model is equal to.
 
+use super::Plan;
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
 use crate::solve::{Mask, Masks, Policy, Solution};
 
 /// The mask of one parameter after solving: an element is kept if its positions are and the given mask keeps it. Where the
-/// given masks alone count, it is the given one.
+/// given masks alone count, and of a tensor that went as a whole with a branch that adds nothing, it is the given one.
 pub struct Unified<'a> {
     graph: &'a Graph,
     p: &'a Propagation,
     solution: &'a Solution<'a>,
+    plan: &'a Plan,
     policy: Policy,
 }
 
@@ -22,9 +24,14 @@ pub struct Zeros {
     pub keep: Vec<u8>,
 }
 
-/// The unified masks of a solution.
-pub fn unified<'a>(graph: &'a Graph, p: &'a Propagation, solution: &'a Solution<'a>, policy: Policy) -> Unified<'a> {
-    Unified { graph, p, solution, policy }
+/// The unified masks of a solution and its plan.
+pub fn unified<'a>(
+    graph: &'a Graph,
+    p: &'a Propagation,
+    (solution, plan): (&'a Solution<'a>, &'a Plan),
+    policy: Policy,
+) -> Unified<'a> {
+    Unified { graph, p, solution, plan, policy }
 }
 
 impl Unified<'_> {
@@ -92,13 +99,13 @@ impl Unified<'_> {
     }
 
     /// What the given mask makes zero of what stays; of a lossless solution, all that it makes zero. `None` if nothing.
-    pub fn zeros(&self, k: usize, plan: &super::Plan) -> Option<Zeros> {
+    pub fn zeros(&self, k: usize) -> Option<Zeros> {
         let given = self.solution.given[self.given(k)?].as_ref()?;
         if let (Some(dim), true) = (given.channel_dim(), self.policy != Policy::Restore) {
             let keep: Vec<u8> = given.mask.keep.iter().map(|k| u8::from(*k != 0)).collect();
             return keep.contains(&0).then_some(Zeros { dim: Some(dim), keep });
         }
-        if !self.solution.lossless && !super::data::is_zeroed(self.graph, plan, self, k) {
+        if !self.solution.lossless && !super::data::is_zeroed(self.graph, self.plan, self, k) {
             return None;
         }
         let keep: Vec<u8> = self.given_mask(k)?.iter().map(|b| u8::from(*b != 0)).collect();
@@ -116,7 +123,7 @@ impl Unified<'_> {
             Some(given) => given.iter().map(|b| u8::from(*b != 0)).collect(),
             None => vec![1; t.numel()],
         };
-        if self.solution.lossless {
+        if self.solution.lossless || self.plan.branches.iter().any(|b| b.tensors.contains(&k)) {
             return keep;
         }
         for d in (0..t.shape.len()).filter(|_| !self.solution.unmasked[k]) {

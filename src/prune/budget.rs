@@ -103,7 +103,7 @@ pub fn bisect(pool: &Pool, goal: f64, options: &Options) -> Result<(Vec<u32>, f6
 /// The share of parameters or multiply-accumulates that is left.
 pub fn left(pool: &Pool, solution: &Solution, target: Target) -> Result<f64, Error> {
     let (graph, p, rules) = (&pool.model.graph, pool.p, pool.rules);
-    let plan = plan::plan(graph, rules, p, solution, plan::Statistics::Exact)?;
+    let plan = plan::plan(graph, rules, p, solution, plan::Choices::default())?;
     let small = plan::apply(graph, p, solution, &plan);
     if let Target::Macs(_) = target {
         let again = propagate(&small, rules, &[]).map_err(Error::Check)?;

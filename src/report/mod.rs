@@ -1,6 +1,7 @@
 //! What a run did, as data, as tables and as JSON.
 
 mod analysis;
+mod branch;
 mod conflict;
 mod disagreement;
 mod error;
@@ -17,6 +18,7 @@ use crate::format::{FormatError, Output, Pending};
 
 pub use analysis::{Analysis, Edge, Group, Member, MemberRole, Obstacle, Place, csv, dot, group_text, groups_text};
 pub(crate) use analysis::{obstacle, place};
+pub use branch::Gone;
 pub use conflict::{Conflicts, Finding, Outlook};
 pub use disagreement::{Disagreement, Fate, Vote, disagreements};
 pub use error::ReportError;

@@ -5,6 +5,7 @@ use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
+use super::branch::{self, Gone};
 use super::disagreement::{Disagreement, disagreements};
 use super::macs;
 use crate::axis::{Bound, Call, Propagation};
@@ -86,6 +87,8 @@ pub struct Summary {
     pub macs: Total,
     /// Bytes of parameters and buffers.
     pub bytes: Total,
+    /// Branches that went as a whole.
+    pub branches: Vec<Gone>,
     /// Where masks disagreed.
     pub conflicts: Vec<Disagreement>,
     /// What stayed although it could have been asked to go.
@@ -126,9 +129,11 @@ impl Summary {
         let macs = Total { before: macs(graph, rules, p), after: macs(small, rules, again) };
         let mut s = Summary { macs, ..Summary::default() };
         s.layers(graph, small);
-        s.conflicts = disagreements(graph, p, &solution.conflicts, policy);
+        s.branches = branch::gone(graph, plan);
+        let went: FxHashSet<usize> = plan.branches.iter().flat_map(|b| &b.tensors).copied().collect();
+        s.conflicts = disagreements(graph, p, &branch::without(graph, &solution.conflicts, &went), policy);
         let masked = |g: &Given| g.mask.keep.contains(&0);
-        s.outcome = match (solution.is_everything(), policy) {
+        s.outcome = match (solution.is_everything() && plan.branches.is_empty(), policy) {
             (false, _) => Outcome::Smaller,
             (true, Policy::Restore) => Outcome::Copy,
             (true, _) if !solution.given.iter().flatten().any(masked) => Outcome::Copy,
@@ -142,7 +147,7 @@ impl Summary {
             count: stay.positions.len(),
             why: super::explain::held(graph, &locks, solution, &stay.holds),
         };
-        s.stays = solution.stays.iter().map(stays).collect();
+        s.stays = solution.stays.iter().filter(|s| !went.contains(&s.tensor)).map(stays).collect();
         s.unknown = unknown(graph, rules, p);
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));

@@ -67,6 +67,7 @@ pub fn table(s: &Summary) -> String {
             out.push_str("\nNothing could be removed: the output is a copy of the model with its masked weights set to zero.\n");
         }
     }
+    section(&mut out, "Branches that went as a whole, since all that they add is zero", &super::branch::notes(&s.branches));
     section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
     section(&mut out, "What stayed, and why", &s.kept);
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
@@ -96,7 +97,11 @@ pub fn table(s: &Summary) -> String {
 
 fn row(layer: &Layer) -> [String; 6] {
     let sizes = |list: &[usize]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
-    let after = if layer.before == layer.after { "same".into() } else { sizes(&layer.after) };
+    let after = match &layer.after {
+        after if *after == layer.before => "same".into(),
+        after if after.contains(&0) => "gone".into(),
+        after => sizes(after),
+    };
     let t = layer.parameters;
     let name = if layer.name.is_empty() { "(model)" } else { &layer.name };
     [name.into(), sizes(&layer.before), after, spaced(t.before), spaced(t.after), left(t)]

@@ -132,6 +132,8 @@ pub struct Solution<'a> {
     pub uniform: Uniform,
     /// Numbers at removed positions, added up for the biases that take them.
     pub folds: Vec<Folding>,
+    /// Operands that are zero everywhere when a node reads them.
+    pub absent: Vec<(NodeId, ValueId)>,
     /// Of the axis that [`Options::explain`] names.
     pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
@@ -240,10 +242,15 @@ pub fn solve<'a>(
     let masked =
         |k: usize, dim: usize, link| given[k].as_ref().filter(|_| unmasked[k])?.masked(&graph.tensors[k].shape, dim, link);
     let exact = options.lossless.then(|| Exact::new(graph, p, &given, data, options.bias_maps));
-    let sources = Sources { known: &known, masked: &masked };
+    let lifted = options.policy == Policy::Restore && !options.lossless;
+    let zero = |k: usize| {
+        let wholly = |given: &Given| !given.mask.keep.is_empty() && given.mask.keep.iter().all(|keep| *keep == 0);
+        !lifted && !unmasked[k] && given[k].as_ref().is_some_and(wholly) && !p.aliases.written(graph.tensors[k].value)
+    };
+    let sources = Sources { known: &known, zero: &zero, masked: &masked };
     let settled = settle(graph, rules, p, &mut state, &votes, &sources, exact.as_ref());
     drop(exact);
-    let Settled { uniform, folds, last, mut obstacles, costs, rounds, kept, .. } = settled;
+    let Settled { uniform, folds, absent, last, mut obstacles, costs, rounds, kept, .. } = settled;
     if options.lossless {
         cost(graph, p, &state, &costs, &mut obstacles);
     }
@@ -257,6 +264,7 @@ pub fn solve<'a>(
         contexts,
         uniform,
         folds,
+        absent,
         verdicts,
         makes: roles.makes,
         unmasked,
@@ -276,6 +284,7 @@ struct Settled {
     uniform: Uniform,
     folds: Vec<Folding>,
     facts: Vec<ValueFacts>,
+    absent: Vec<(NodeId, ValueId)>,
     last: Vec<ValueId>,
     obstacles: Vec<Obstacle>,
     costs: Costs,
@@ -297,16 +306,16 @@ fn settle(
     let mut obstacles: Vec<Obstacle> = Vec::new();
     let mut costs = Costs::default();
     let mut rounds = 0;
-    let (uniform, folds, facts) = loop {
+    let (uniform, folds, facts, absent) = loop {
         rounds += 1;
         at_least_one(graph, p, state, votes, &mut last);
         even::even_out(state, votes);
-        let Proof { mut failures, uniform, folds, facts, blames } = Prover::run(graph, rules, p, state, sources, exact);
+        let Proof { mut failures, uniform, folds, facts, blames, absent } = Prover::run(graph, rules, p, state, sources, exact);
         failures.extend(express::inexpressible(graph, p, state));
         if failures.is_empty() {
             let folds = exact.map_or_else(Vec::new, |exact| folded(p, state, exact, &folds, &mut failures));
             if failures.is_empty() {
-                break (uniform, folds, facts);
+                break (uniform, folds, facts, absent);
             }
         }
         for f in failures {
@@ -325,7 +334,7 @@ fn settle(
     for context in contexts.classes().iter().filter_map(|c| contexts.of(&p.axes, *c)) {
         kept.entry(context.class).or_insert_with(|| state.kept(context.class).map(Into::into));
     }
-    Settled { uniform, folds, facts, last, obstacles, costs, rounds, kept }
+    Settled { uniform, folds, facts, absent, last, obstacles, costs, rounds, kept }
 }
 
 /// The positions that a reason keeps.

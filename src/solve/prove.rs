@@ -79,6 +79,8 @@ pub struct Known {
 pub struct Sources<'a> {
     /// Of each tensor.
     pub known: &'a dyn Fn(usize) -> Known,
+    /// Whether a mask makes all of a tensor zero, and it stays so.
+    pub zero: &'a dyn Fn(usize) -> bool,
     /// Of a tensor that is cut without being masked: for each position of a dimension whether the given mask makes it zero.
     pub masked: &'a Masked<'a>,
 }
@@ -103,6 +105,8 @@ pub struct Prover<'a> {
     pub(super) folds: Vec<Fold>,
     /// By node at which something is not proven to be zero: what makes the first of it something else.
     blames: FxHashMap<NodeId, Blame>,
+    /// Operands that are zero everywhere when a node reads them.
+    absent: Vec<(NodeId, ValueId)>,
 }
 
 /// What makes a removed position something else than zero.
@@ -130,6 +134,8 @@ pub struct Proof {
     pub facts: Vec<ValueFacts>,
     /// By node at which something is not proven to be zero: what makes the first of it something else.
     pub blames: FxHashMap<NodeId, Blame>,
+    /// Operands that are zero everywhere when a node reads them.
+    pub absent: Vec<(NodeId, ValueId)>,
 }
 
 impl<'a> Prover<'a> {
@@ -149,27 +155,41 @@ impl<'a> Prover<'a> {
             let facts = vec![ValueFacts::default(); graph.values.len()];
             let snapshot = Snapshot::new(state);
             let (views, failures, uniform) = (FxHashMap::default(), Vec::new(), Uniform::default());
-            let (folds, blames) = (Vec::new(), FxHashMap::default());
-            let mut prover =
-                Prover { graph, rules, p, snapshot, state, facts, views, failures, withdrawn, uniform, exact, folds, blames };
+            let mut prover = Prover {
+                graph,
+                rules,
+                p,
+                snapshot,
+                state,
+                facts,
+                views,
+                failures,
+                withdrawn,
+                uniform,
+                exact,
+                folds: Vec::new(),
+                blames: FxHashMap::default(),
+                absent: Vec::new(),
+            };
             prover.sources(sources);
             for bound in p.bounds() {
                 prover.node(bound);
             }
             if prover.withdrawn == before {
-                let Prover { failures, uniform, folds, facts, blames, .. } = prover;
-                return Proof { failures, uniform, folds, facts, blames };
+                let Prover { failures, uniform, folds, facts, blames, absent, .. } = prover;
+                return Proof { failures, uniform, folds, facts, blames, absent };
             }
             withdrawn = prover.withdrawn; // and once more without what turned out wrong
         }
     }
 
-    fn sources(&mut self, Sources { known, masked }: &Sources) {
+    fn sources(&mut self, Sources { known, zero, masked }: &Sources) {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             let Some(ids) = &self.p.dims[t.value.index()] else { continue };
             let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
             // A number is there at every position; of others, what loses none needs no look at its data.
             let untouched = t.numel() > 1 && kept.iter().all(Option::is_none);
+            let zero = if zero(k) { ZERO | FINITE | NONNEG } else { 0 };
             if let Some(exact) = self.exact {
                 let links: Vec<_> = (0..ids.len()).map(|d| self.state.positions.contexts.dim(&self.p.axes, ids, d)).collect();
                 let mut facts = exact.source(k, &kept, &links);
@@ -178,11 +198,12 @@ impl<'a> Prover<'a> {
                     let flags = facts.dims.iter_mut().flatten();
                     flags.for_each(|f| *f = f.iter().map(|f| if f & ZERO != 0 { *f } else { f | NONZERO }).collect());
                 }
-                facts.all = if !exact.fixed[k] || untouched { 0 } else { known(k).all };
+                facts.all = zero | if !exact.fixed[k] || untouched { 0 } else { known(k).all };
                 self.facts[t.value.index()] = facts;
                 continue;
             }
             if untouched {
+                self.facts[t.value.index()].all = zero;
                 continue;
             }
             let Known { removed, all } = known(k);
@@ -197,7 +218,7 @@ impl<'a> Prover<'a> {
                 Some(stays?.iter().enumerate().map(flag).collect())
             };
             let dims = kept.into_iter().enumerate().map(flags).collect();
-            self.facts[t.value.index()] = ValueFacts { dims, all, ..ValueFacts::default() };
+            self.facts[t.value.index()] = ValueFacts { dims, all: all | zero, ..ValueFacts::default() };
         }
     }
 
@@ -224,6 +245,7 @@ impl<'a> Prover<'a> {
         let call = Call { graph, node, schema: rules.schemas().get(&node.target), shapes: &p.shapes };
         let kept = self.snapshot.letters(bound);
         let frame = self.frame(bound);
+        self.absences(bound);
         self.sums(bound, &call, &frame, &kept);
         self.sustained(bound, &call, &frame, &kept);
         for (value, facts) in self.results(bound, &call, &frame, &kept) {
@@ -244,6 +266,13 @@ impl<'a> Prover<'a> {
                 self.facts[written.index()] = self.facts[result.index()].clone();
             }
             self.spread(*written);
+        }
+    }
+
+    fn absences(&mut self, bound: &Bound) {
+        if bound.rule.facts.value.is_some() {
+            let zero = bound.tensors().map(|(_, v)| v).filter(|v| self.facts[v.index()].all & ZERO != 0);
+            self.absent.extend(zero.map(|v| (bound.node, v)).collect::<Vec<_>>());
         }
     }
 

@@ -52,7 +52,7 @@ pub fn trial(
         state.keep_atom(atom, Why::NoMaker);
     }
     let exact = data.map(|data| Exact::new(graph, p, &given, data, true));
-    let sources = Sources { known, masked: &|_, _, _| None };
+    let sources = Sources { known, zero: &|_| false, masked: &|_, _, _| None };
     let settled = settle(graph, rules, p, &mut state, &votes, &sources, exact.as_ref());
     drop(exact);
     let Settled { uniform, folds, facts, last, obstacles, rounds, kept, .. } = settled;
@@ -62,6 +62,7 @@ pub fn trial(
         contexts: positions.contexts.clone(),
         uniform,
         folds,
+        absent: Vec::new(),
         verdicts: None,
         makes: roles.makes,
         unmasked: vec![false; graph.tensors.len()],

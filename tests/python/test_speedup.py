@@ -316,3 +316,41 @@ def test_dynamic_shapes_and_more_inputs():
     again = torch.export.export(model, (x,), strict=False).module()
     assert nets.close(again(x), model(x))
     assert nets.close(torch.compile(model, backend="eager")(other), model(other))
+
+
+def test_a_branch_that_adds_nothing_goes_as_a_whole():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.out = nn.Linear(6, 8), nn.Linear(8, 4)
+            self.blocks = nn.ModuleList(Block() for _ in range(2))
+
+        def forward(self, x):
+            x = self.stem(x)
+            for block in self.blocks:
+                x = block(x)
+            return self.out(x)
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.down = nn.Linear(8, 16), nn.Linear(16, 8)
+
+        def forward(self, x):
+            return x + self.down(torch.relu(self.up(x)))
+
+    x = torch.randn(3, 6, dtype=torch.float64)
+    original = nets.made(Net)
+    masks = {k: torch.zeros_like(p) for k, p in original.named_parameters() if k.startswith("blocks.0.down.")}
+    want = nets.masked(original, masks)(x)
+    model = copy.deepcopy(original)
+    report = paring.speedup(model, (x,), masks=masks)
+    assert report.graph_forwards == ["blocks.0"] and "blocks.0.up" in str(report)
+    assert all(p.numel() == 0 for p in model.blocks[0].parameters())
+    assert nets.close(model(x), want) and nets.close(copy.deepcopy(model).train()(x), want)
+    again = paring.speedup(model, (x,), masks={"blocks.1.up.weight": torch.arange(16) > 7, "blocks.1.up.bias": torch.arange(16) > 7})
+    assert again.graph_forwards == ["blocks.0"] and model.blocks[1].up.out_features == 8
+    model = copy.deepcopy(original)
+    report = paring.speedup(model, (x,), masks=masks, graph_forward="never")
+    assert report.graph_forwards == [] and model.blocks[0].up.out_features == 1
+    assert nets.close(model(x), want)

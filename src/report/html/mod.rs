@@ -82,6 +82,8 @@ impl Page {
         let tensors: FxHashMap<&str, usize> = graph.tensors.iter().enumerate().map(|(k, t)| (t.name.as_str(), k)).collect();
         let mut explainer = Explainer::new(graph, p);
         let conflicts = conflict::quarrels(&analysis, &summary.conflicts, &mut explainer);
+        let went = |note: Note| Note { text: format!("went as a whole, since all that it adds is zero: {}", note.text), ..note };
+        let branches = super::branch::notes(&summary.branches).into_iter().map(went);
         let Analysis { groups, edges, classes, .. } = analysis;
         let mut boxes = Vec::with_capacity(groups.len());
         for (group, class) in groups.into_iter().zip(classes) {
@@ -120,7 +122,7 @@ impl Page {
             edges,
             conflicts,
             kept: summary.kept.clone(),
-            notes: summary.notes.clone(),
+            notes: branches.chain(summary.notes.iter().cloned()).collect(),
             operators: usage(graph, rules, p),
         }
     }

@@ -8,7 +8,7 @@ use super::program::Program;
 use super::random::Random;
 use crate::axis::{Call, Propagation, propagate, still_described};
 use crate::model::{DType, Graph, ValueId};
-use crate::plan::{self, Elements, Statistics};
+use crate::plan::{self, Choices, Elements};
 use crate::rule::{RuleSet, eval};
 use crate::solve::rows;
 use crate::solve::{FINITE, NONNEG, NONZERO, Solution, Trial, ValueFacts, ZERO, trial};
@@ -104,7 +104,7 @@ pub(super) fn compare(
     if !removed || drawn_at_random(rules, example, p) {
         return Outcome::Agrees { removed };
     }
-    let plan = match plan::plan(graph, rules, p, solution, Statistics::Exact) {
+    let plan = match plan::plan(graph, rules, p, solution, Choices::default()) {
         Ok(plan) => plan,
         Err(e) => return Outcome::Differs(format!("{}{e}", report.removed())),
     };
