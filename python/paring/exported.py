@@ -109,7 +109,7 @@ def trace(
 def in_training(
     model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], dynamic_shapes: Any, strict: bool, preserve: Sequence[str] = ()
 ) -> torch.export.ExportedProgram:
-    """The module as it is while it trains; its buffers stay what they are.
+    """The module as it is while it trains; its buffers stay what they are. Of an example of one, which batch norms do not take, there are two.
 
     Raises:
         ExportFailed: what PyTorch raised.
@@ -119,7 +119,14 @@ def in_training(
     try:
         for m, _ in modes:
             m.training = True
-        return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
+        try:
+            return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
+        except ExportFailed:
+            tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+            if dynamic_shapes is not None or not tensors or any(t.dim() == 0 or t.shape[0] != 1 for t in tensors):
+                raise
+            twice = pytree.tree_map(lambda t: torch.cat([t, t]) if isinstance(t, Tensor) else t, (tuple(args), kwargs))
+            return trace(model, *twice, dynamic_shapes, strict, preserve)
     finally:
         for m, mode in modes:
             m.training = mode

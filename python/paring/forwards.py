@@ -32,7 +32,9 @@ def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
     from .errors import translated
 
     children = called_by(run.original, run.names, run.modules, names)
-    preserve = sorted({*names, *(c for cs in children.values() for c in cs)} - {""})
+    # What reads values of other modules is called by graphs alone, and PyTorch cannot keep its signature.
+    inner = run.haunted()
+    preserve = sorted({*names, *(c for cs in children.values() for c in cs)} - {"", *inner})
     program = run.export(preserve)
     with translated():
         again = _paring.Program(exported.archive(program, whole=run.whole), run.options["rules"], run.options["freeze"])
@@ -50,7 +52,7 @@ def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
         ) from e
     training = in_training(run, program, names, preserve)
     here = next((t.device for t in run.model.parameters()), torch.device("cpu"))
-    return {name: Writer(tree, name, small, training.get(name, {}), here).graph() for name in names}
+    return {name: Writer(tree, name, small, training.get(name, {}), here, name in inner).graph() for name in names}
 
 
 def called_by(
@@ -112,8 +114,11 @@ def own_nodes(program: torch.export.ExportedProgram, name: str) -> list[torch.fx
 class Writer:
     """Writes the graph of one module of an unflattened program as data."""
 
-    def __init__(self, tree: nn.Module, name: str, program: Any, training: dict[str, dict[str, Any]], here: torch.device) -> None:
+    def __init__(
+        self, tree: nn.Module, name: str, program: Any, training: dict[str, dict[str, Any]], here: torch.device, inner: bool
+    ) -> None:
         self.name, self.program, self.training, self.here = name, program, training, here
+        self.inner = inner and name != ""
         self.module = tree.get_submodule(name) if name else tree
         self.steps: list[list[Any]] = []
         self.inputs: list[str] = []
@@ -132,6 +137,8 @@ class Writer:
                 self.known[node.name] = self.node(node)
         out: Graph = {"inputs": self.inputs, "steps": self.steps, "constants": {}, **self.arguments()}
         out["result"] = self.encode(result)
+        if self.inner:
+            out["inner"] = True
         if not self.name:
             signature = self.program.module_call_graph[0].signature
             out["tree"] = pytree.treespec_dumps(signature.in_spec)

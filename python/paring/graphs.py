@@ -138,7 +138,9 @@ def run_graph(module: nn.Module, graph: Graph, args: tuple[Any, ...], kwargs: di
         values.update(zip(graph["inputs"], given))
     else:
         check_arguments(graph, args, kwargs)
-        for name in graph["inputs"]:
+        if graph.get("inner"):
+            values.update(zip(graph["inputs"], args))
+        for name in () if graph.get("inner") else graph["inputs"]:
             if name.startswith("_positional_arg_"):
                 at = int(name.rpartition("_")[2])
                 if at >= len(args):
@@ -166,6 +168,8 @@ def check_arguments(graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any])
     Raises:
         OtherArguments: where not.
     """
+    if graph.get("inner") and (kwargs or len(args) != len(graph["inputs"])):
+        raise OtherArguments("this graph takes what only the graph of the module around it can give")
     if graph.get("leaves") is None:
         return
     if sorted(kwargs) != sorted(graph["names"]):

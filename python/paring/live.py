@@ -281,7 +281,7 @@ class Shrinking:
         left = []
         for name in sorted({*touched, *rewritten, *args}):
             module = self.modules[name]
-            state = self.state(name, module, args.get(name, {}), name in rewritten)
+            state = self.state(name, module, args.get(name, {}), rewritten.get(name))
             with translated():
                 found = self.program.attributes(json.dumps(state))
             if found is None:
@@ -291,6 +291,10 @@ class Shrinking:
                         f" ({r['line']})" if r["line"] else ""
                     )
                     left.append(name)
+                if rewritten[name]["ghost"]:
+                    around = [n for n in self.haunted() if n not in covered and n not in left]
+                    self.whys.update((n, f"`{name}` in it is repaired by values of other modules") for n in around)
+                    left += around
                 continue
             found = json.loads(found)
             if name in covered:  # its forward is a graph: its attributes only tell what it is
@@ -298,7 +302,19 @@ class Shrinking:
             self.take(name, module, found)
         return left
 
-    def state(self, name: str, module: nn.Module, args: dict[str, Any], repaired: bool) -> dict[str, Any]:
+    def haunted(self) -> set[str]:
+        """Modules with a repair that reads values of others, and all modules around these."""
+        out = set()
+        for r in self.changes["rewritten"]:
+            name = r["module"] if r["ghost"] else ""
+            while name:
+                out.add(self.owner(name))
+                name = name.rpartition(".")[0]
+            if r["ghost"]:
+                out.add("")
+        return out
+
+    def state(self, name: str, module: nn.Module, args: dict[str, Any], rewritten: dict[str, Any] | None) -> dict[str, Any]:
         """A module for the entries about its class."""
         mro = [c for c in type(module).__mro__ if issubclass(c, nn.Module) and c is not nn.Module]
         forward = next((k for k, c in enumerate(mro) if "forward" in vars(c)), 0)
@@ -326,7 +342,8 @@ class Shrinking:
             "shapes": shapes,
             "attributes": attributes,
             "args": args,
-            "repaired": repaired,
+            "repaired": rewritten is not None,
+            "ghost": rewritten is not None and rewritten["ghost"],
         }
 
     def small_weight(self, name: str, module: nn.Module, key: str) -> Optional[list[int]]:

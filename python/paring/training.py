@@ -31,6 +31,8 @@ def only(run: Shrinking) -> None:
         program = exported.in_training(run.model, run.args, run.kwargs, run.options["dynamic_shapes"], run.options["strict"])
     except exported.ExportFailed:  # nothing says what would still fit
         _whole(run, idle)
+        names = ", ".join(sorted({n.rpartition(".")[0] for n in idle if run.tensors[n].shape})[:3])
+        run.notes.append(f"{names}: the example does not use it, and there is no export in training mode: it stays as it is")
         return
     there = {**program.graph_signature.inputs_to_parameters, **program.graph_signature.inputs_to_buffers}
     users = {n.name for n in program.graph.nodes if n.op == "placeholder" and n.users}

@@ -23,6 +23,8 @@ pub struct ModuleState {
     pub args: IndexMap<String, Value>,
     /// Its statistics are over fewer positions than they were.
     pub repaired: bool,
+    /// And those that went were not zero, but alike, which no class knows.
+    pub ghost: bool,
 }
 
 /// What becomes of a module.
@@ -67,7 +69,7 @@ pub fn attributes(rules: &RuleSet, state: &ModuleState) -> Result<Option<Attribu
     }
     let forward = state.classes.get(state.forward);
     let repaired: Option<&Repaired> =
-        forward.and_then(|(module, class)| rules.modules(module, class).find_map(|m| m.repaired.as_ref()));
+        forward.filter(|_| !state.ghost).and_then(|(module, class)| rules.modules(module, class).find_map(|m| m.repaired.as_ref()));
     if let (true, Some(repaired)) = (state.repaired, repaired) {
         out.class.clone_from(&repaired.class);
         out.exact = true;

@@ -15,7 +15,7 @@ use crate::solve::Solution;
 ///   positions that stay; of a ragged one `by` and a list for each outer position), `add` (what is added to its elements, or null),
 ///   `norm_of` (multiply it by the norm of what stays of that tensor over the norm of all of it, or null);
 /// - `sets`: arguments with other values: `module`, `node`, `op`, `arg`, `old`, `new`, `line`;
-/// - `rewritten`: modules that call other operators: `module`, `line`, `why`;
+/// - `rewritten`: modules that call other operators: `module`, `line`, `why`, and `ghost`: what went was not zero, but alike;
 /// - `inputs`: module → sizes, after the cut, of what its first operator reads;
 /// - `lossless`, and `nothing`: no position goes.
 pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Plan) -> Value {
@@ -35,9 +35,10 @@ pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Pla
     let mut sets = Vec::new();
     let mut rewritten = Vec::new();
     let name = |v: crate::model::ValueId| graph.values.get(v.index()).map_or(String::new(), |v| v.name.clone());
-    let mut rewrite = |node: NodeId, why: &str| {
-        let node = graph.node(node);
-        rewritten.push(json!({"module": node.source.module, "line": node.source.line(), "why": why, "op": node.target}));
+    let mut rewrite = |id: NodeId, why: &str| {
+        let node = graph.node(id);
+        let ghost = solution.uniform.ghost(id).is_some();
+        rewritten.push(json!({"module": node.source.module, "line": node.source.line(), "why": why, "op": node.target, "ghost": ghost}));
     };
     let branch: HashSet<NodeId> = plan.branches.iter().flat_map(|b| &b.nodes).copied().collect();
     for edit in &plan.edits {

@@ -28,5 +28,8 @@ def build(name):
     with torch.no_grad():  # scales that begin at one or nearly zero, and statistics that begin at zero and one, would hide what is wrong
         for key, t in [*model.named_parameters(), *model.named_buffers()]:
             if t.ndim == 1 and t.is_floating_point():
-                t.copy_(0.5 + torch.rand_like(t) if key.endswith(("weight", "var", "gamma")) else torch.randn_like(t) * 0.3)
+                t.copy_(0.8 + 0.4 * torch.rand_like(t) if key.endswith(("weight", "var", "gamma")) else torch.randn_like(t) * 0.1)
+        for t in model.parameters():  # such as the mixer's head
+            if not t.any():
+                t.copy_(torch.randn_like(t) * 0.1)
     return model, (torch.randn(2, 3, 224, 224),), {}
