@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +17,38 @@ if TYPE_CHECKING:
     from .live import Shrinking
 
 
-def check(run: Shrinking) -> None:
-    """Runs the module and the small program on the example; they must agree."""
+LIMITS = {torch.float64: 1e-6, torch.float32: 2e-3}
+"""Relative to the largest number of an output, by how much rounding may change it; other types are rounded more coarsely."""
+
+LARGEST_COPY = 1 << 28
+"""Up to so many bytes of parameters, the module is also compared with the masked original, for which these are copied."""
+
+
+def masked(run: Shrinking) -> Optional[list[Tensor]]:
+    """What the original gives for the example with its parameters multiplied by the unified masks (the given ones, where these alone count);
+    None where that is too much to copy, or only nearly what the smaller module gives."""
+    parameters = list(run.model.parameters())
+    size = sum(t.numel() * t.element_size() for t in parameters)
+    inexact = run.options["statistics"] == "approximate" or any(t.dtype not in LIMITS or t.is_meta for t in parameters)
+    if inexact or size > LARGEST_COPY or run.changes["nothing"]:
+        return None
+    lossless = bool(run.options["lossless"])
+    copies: dict[int, Tensor] = {}
+    replaced: dict[str, Tensor] = {}
+    with exported.evaluating(run.model), torch.no_grad():
+        for name, t in run.model.named_parameters(remove_duplicate=False):
+            cut = run.tensors.get(name)
+            if cut is not None and cut.changes:
+                replaced[name] = copies.setdefault(id(t), t * cut.mask(removed=not lossless).to(t.device))
+        try:
+            with _seeded(parameters):
+                return _flat(torch.func.functional_call(run.model, replaced, run.args, run.kwargs, tie_weights=False))
+        except Exception:  # code that takes nothing but parameters
+            return None
+
+
+def check(run: Shrinking, original: Optional[list[Tensor]]) -> None:
+    """Runs the module and the small program on the example; they must agree, and with the masked ``original``, where that is known."""
     tensors = [*run.model.parameters(), *run.model.buffers()]
     if any(t.is_meta for t in tensors) or run.changes["nothing"]:
         return
@@ -31,22 +63,37 @@ def check(run: Shrinking) -> None:
     for name in factors:  # what the module has in its weights, the program has in its operators
         program.state_dict[name] = nn.Parameter(unscaled(run, name, named[name]), False)
     with exported.evaluating(run.model), torch.no_grad():
-        devices = [t.device for t in tensors if t.is_cuda][:1]
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(0)
+        with _seeded(tensors):
             want = _flat(program.module()(*run.args, **run.kwargs))
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(0)
+        with _seeded(tensors):
             got = _flat(run.model(*run.args, **run.kwargs))
+    compare(want, got, "what the small program does")
+    if original is not None:
+        compare(original, got, "what the original with the unified masks does")
+
+
+def compare(want: list[Tensor], got: list[Tensor], what: str) -> None:
+    """Compares outputs.
+
+    Raises:
+        Error: they differ by more than rounding.
+    """
     if [t.shape for t in want] != [t.shape for t in got]:
-        raise unequal("its outputs have other sizes")
+        raise unequal(what, "its outputs have other sizes")
     for a, b in zip(want, got):
         if not a.is_floating_point() or not a.numel():
             continue
-        limit = {torch.float64: 1e-6, torch.float32: 2e-3}.get(a.dtype, 0.1)
         far = (a - b).abs().nan_to_num(0.0).max().item()
-        if far > limit * max(a.abs().nan_to_num(0.0).max().item(), 1e-6):
-            raise unequal(f"an output differs by {far:.3g}")
+        if far > LIMITS.get(a.dtype, 0.1) * max(a.abs().nan_to_num(0.0).max().item(), 1e-6):
+            raise unequal(what, f"an output differs by {far:.3g}")
+
+
+@contextmanager
+def _seeded(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Random numbers are the same in each run, and afterwards what they were."""
+    with torch.random.fork_rng([t.device for t in tensors if t.is_cuda][:1]):
+        torch.manual_seed(0)
+        yield
 
 
 def unscaled(run: Shrinking, name: str, t: Tensor) -> Tensor:
@@ -57,12 +104,12 @@ def unscaled(run: Shrinking, name: str, t: Tensor) -> Tensor:
     return out
 
 
-def unequal(what: str) -> Error:
+def unequal(what: str, how: str) -> Error:
     """The error for a module that is not the small program after all."""
     return Error(
-        f"the smaller module does not compute what the small program does: {what}; the module is as it was",
+        f"the smaller module does not compute {what}: {how}; the module is as it was",
         "paring::live::unequal",
-        'its forward may depend on what torch.export does not see (global state, caches); graph_forward="always" takes the program itrun. '
+        'its forward may depend on what torch.export does not see (global state, caches); graph_forward="always" takes the program itself. '
         "Please report it",
     )
 

@@ -24,6 +24,7 @@ class TensorCut:
         zeros: what a given mask makes zero besides: a dimension (None: every element) and its bytes, 0 = zero.
         add: for a bias, what removed positions added, by position before the cut.
         scale: a factor, or pairs of a factor and how many rows, after the cut, have it.
+        masked: false if the unified mask leaves alone what goes, for the tensor is divided by its norm.
         norm_of: a tensor that is divided by its norm; this one is multiplied by the norm of what stays of it over that of all.
     """
 
@@ -33,6 +34,7 @@ class TensorCut:
     add: Optional[list[float]] = None
     scale: list[Any] = field(default_factory=list)
     norm_of: Optional[str] = None
+    masked: bool = True
 
     @property
     def changes(self) -> bool:
@@ -114,7 +116,7 @@ class TensorCut:
     def mask(self, removed: bool = True) -> Tensor:
         """The unified mask: a bool for each element before the cut. ``removed=False`` leaves out what goes as a whole."""
         out = torch.ones(self.shape, dtype=torch.bool)
-        for d, dim in enumerate(self.dims if removed else []):
+        for d, dim in enumerate(self.dims if removed and self.masked else []):
             if dim is None:
                 continue
             sizes = [1] * len(self.shape)

@@ -125,14 +125,17 @@ def in_training(
             tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
             if dynamic_shapes is not None or not tensors or any(t.dim() == 0 or t.shape[0] != 1 for t in tensors):
                 raise
-            twice = pytree.tree_map(lambda t: torch.cat([t, t]) if isinstance(t, Tensor) else t, (tuple(args), kwargs))
-            return trace(model, *twice, dynamic_shapes, strict, preserve)
+            return trace(model, _twice(tuple(args)), _twice(kwargs), dynamic_shapes, strict, preserve)
     finally:
         for m, mode in modes:
             m.training = mode
         for buffer, old in buffers:
             if not torch.equal(buffer, old):
                 buffer.copy_(old)
+
+
+def _twice(given: Any) -> Any:
+    return pytree.tree_map(lambda t: torch.cat([t, t]) if isinstance(t, Tensor) else t, given)
 
 
 def stub(t: Tensor) -> Tensor:

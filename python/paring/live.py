@@ -74,7 +74,7 @@ class Shrinking:
         self.changes = json.loads(self.cut.changes())
         self.tensors: dict[str, TensorCut] = {}
         for name, t in self.changes["tensors"].items():
-            self.tensors[name] = TensorCut(t["shape"], t["dims"], add=t["add"], norm_of=t["norm_of"])
+            self.tensors[name] = TensorCut(t["shape"], t["dims"], add=t["add"], norm_of=t["norm_of"], masked=t["masked"])
         for name in self.cut.zeroed():
             self.tensors[name].zeros = self.cut.zeros(name)
 

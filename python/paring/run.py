@@ -37,6 +37,7 @@ def speedup(
         run = Shrinking(inner, args, kwargs, options, undo)
         step("exporting and solving")
         run.solve(masks, active)
+        original = checking.masked(run)
         solved = undo.mark()
         while True:
             step("fitting the module's attributes")
@@ -48,11 +49,11 @@ def speedup(
                 record.join(copy, run.record(), undo)
             step("comparing with the small program")
             try:
-                checking.check(run)
+                checking.check(run, original)
             except graphs.OtherArguments as e:  # code that does something else while it is traced
                 undo.back(solved)
                 if options["graph_forward"] == "never" or not run.widen(e.module):
-                    raise checking.unequal(str(e)) from e
+                    raise checking.unequal("what the small program does", str(e)) from e
                 continue
             otherwise = [*run.made, *(n for n, found in run.classes.items() if found["class"] or found["exact"])]
             run.notes += config.follow(inner, run.tensors, otherwise, undo)

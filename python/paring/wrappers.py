@@ -114,6 +114,21 @@ def needs_weights(masks: Any) -> bool:
     return isinstance(masks, (str, os.PathLike)) and str(masks).lower().endswith((".yaml", ".yml"))
 
 
+def _look_at_computed(model: nn.Module, name: str, mask: Tensor) -> None:
+    """A mask for a weight that a module computes from parameters has its sizes."""
+    path, _, leaf = name.rpartition(".")
+    try:
+        weight = getattr(model.get_submodule(path), leaf, None)
+    except AttributeError:
+        return  # the library says that there is no such parameter
+    if isinstance(weight, Tensor) and mask.shape not in (weight.shape, weight.shape[:1]):
+        raise Error(
+            f"the mask for `{name}` has the shape {list(mask.shape)}, the weight {list(weight.shape)}",
+            "paring::masks::shape",
+            "a mask has its parameter's shape, or one number for each output channel",
+        )
+
+
 def mask_bytes(
     model: nn.Module, masks: Any, active: Mapping[str, Tensor], program: _paring.Program
 ) -> tuple[list[MaskBytes], list[str]]:
@@ -151,6 +166,7 @@ def mask_bytes(
             raise Error(f"the mask `{name}` is a {type(mask).__name__}, not a tensor", "paring::live::masks", None)
         target = parameter_name(str(name), known)
         parameter: Optional[Tensor] = known.get(target)
-        # A weight that is computed from parameters has no sizes of its own here, and a mask of its sizes.
+        if parameter is None:
+            _look_at_computed(model, target, mask)
         out[target] = _compact(target, mask, [] if parameter is None else list(parameter.shape))
     return list(out.values()), notes

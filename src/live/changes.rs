@@ -13,6 +13,7 @@ use crate::solve::Solution;
 ///
 /// - `tensors`: name → `kind`, `shape`, `same_as` (the first name of a tied one), `dims` (for each dimension null, or `keep` with the
 ///   positions that stay; of a ragged one `by` and a list for each outer position), `add` (what is added to its elements, or null),
+///   `masked` (false: it is cut, but the unified masks leave it alone, for it is divided by its norm),
 ///   `norm_of` (multiply it by the norm of what stays of that tensor over the norm of all of it, or null);
 /// - `sets`: arguments with other values: `module`, `node`, `op`, `arg`, `old`, `new`, `line`;
 /// - `rewritten`: modules that call other operators: `module`, `line`, `why`, and `ghost`: what went was not zero, but alike;
@@ -29,7 +30,7 @@ pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Pla
         };
         let same = (first[k] != k).then(|| graph.tensors[first[k]].name.as_str());
         let dims = vec![Value::Null; t.shape.len()];
-        let one = json!({"kind": kind, "shape": t.shape, "same_as": same, "dims": dims, "add": null, "norm_of": null});
+        let one = json!({"kind": kind, "shape": t.shape, "same_as": same, "dims": dims, "add": null, "norm_of": null, "masked": !solution.unmasked[k]});
         tensors.insert(&t.name, one);
     }
     let mut sets = Vec::new();
