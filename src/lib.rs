@@ -44,13 +44,12 @@ use solve::{Masks, Policy, Solution, SolveError};
 /// # Errors
 /// Anything wrong with the model or the rules, and names that mean nothing.
 pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
-    let mut model = Model::with_inputs(model, inputs)?;
-    drop_unused(&mut model.graph, rules);
-    prepare(model, rules, freeze)
+    prepare(Model::with_inputs(model, inputs)?, rules, freeze)
 }
 
-/// The same for a model that is open, and all that it computes.
+/// The same for a model that is open.
 fn prepare(mut model: Model, rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
+    drop_unused(&mut model.graph, rules);
     if !model.archive.is_sized(&model.graph)? {
         derive(&mut model.graph, rules)?;
     }

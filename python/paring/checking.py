@@ -68,6 +68,8 @@ def check(run: Shrinking, original: Optional[list[Tensor]]) -> None:
         with _seeded(tensors):
             got = _flat(run.model(*run.args, **run.kwargs))
     compare(want, got, "what the small program does")
+    with exported.evaluating(run.model, fused=True), torch.no_grad(), _seeded(tensors):
+        compare(want, _flat(run.model(*run.args, **run.kwargs)), "in inference what it does while it is traced")
     if original is not None:
         compare(original, got, "what the original with the unified masks does")
 

@@ -43,17 +43,17 @@ class ExportFailed(Error):
 
 
 @contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module, fused: bool = False) -> Iterator[None]:
     """The module in evaluation mode, and afterwards each of its modules in the mode that it was in."""
     modes = [(m, m.training) for m in model.modules()]
-    fused = torch.backends.mha.get_fastpath_enabled()
+    before = torch.backends.mha.get_fastpath_enabled()
     try:
         for m, _ in modes:
             m.training = False
-        torch.backends.mha.set_fastpath_enabled(False)  # the fused operators of inference are not those of the module
+        torch.backends.mha.set_fastpath_enabled(fused and before)  # the fused operators of inference are not those of the module
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
+        torch.backends.mha.set_fastpath_enabled(before)
         for m, mode in modes:
             m.training = mode
 

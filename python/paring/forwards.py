@@ -50,6 +50,9 @@ def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
             "paring::live::unflatten",
             "`paring speedup` on the exported program works all the same",
         ) from e
+    # Where something of the call is gone, as a result that nobody used, there is no signature either.
+    signed = {e.fqn for e in small.module_call_graph if e.signature is not None}
+    inner |= {name for name in names if name not in signed}
     training = in_training(run, program, names, preserve)
     here = next((t.device for t in run.model.parameters()), torch.device("cpu"))
     return {name: Writer(tree, name, small, training.get(name, {}), here, name in inner).graph() for name in names}

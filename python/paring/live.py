@@ -278,10 +278,13 @@ class Shrinking:
             if c.smaller
         )
         touched = {self.owner(h) for h in holders}
+        touched |= {self.owner(".".join(t.split(".")[:n])) for t in touched for n in range(t.count(".") + 1)}
         left = []
         for name in sorted({*touched, *rewritten, *args}):
             module = self.modules[name]
-            state = self.state(name, module, args.get(name, {}), rewritten.get(name))
+            # What has a graph needs no repair.
+            repair = None if name in covered else rewritten.get(name)
+            state = self.state(name, module, args.get(name, {}), repair)
             with translated():
                 found = self.program.attributes(json.dumps(state))
             if found is None:

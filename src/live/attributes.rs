@@ -68,12 +68,16 @@ pub fn attributes(rules: &RuleSet, state: &ModuleState) -> Result<Option<Attribu
         }
     }
     let forward = state.classes.get(state.forward);
-    let repaired: Option<&Repaired> =
-        forward.filter(|_| !state.ghost).and_then(|(module, class)| rules.modules(module, class).find_map(|m| m.repaired.as_ref()));
+    let repaired: Option<&Repaired> = forward
+        .filter(|_| !state.ghost)
+        .and_then(|(module, class)| rules.modules(module, class).find_map(|m| m.repaired.as_ref()));
     if let (true, Some(repaired)) = (state.repaired, repaired) {
         out.class.clone_from(&repaired.class);
         out.exact = true;
         for (name, formula) in &repaired.sizes {
+            if state.attributes.get(name).is_some_and(Value::is_null) {
+                return Ok(None); // a number that the class finds elsewhere
+            }
             out.set.insert(name.clone(), value(name, formula)?);
         }
         for (name, formula) in &repaired.scale {

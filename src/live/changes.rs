@@ -39,7 +39,9 @@ pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Pla
     let mut rewrite = |id: NodeId, why: &str| {
         let node = graph.node(id);
         let ghost = solution.uniform.ghost(id).is_some();
-        rewritten.push(json!({"module": node.source.module, "line": node.source.line(), "why": why, "op": node.target, "ghost": ghost}));
+        rewritten.push(
+            json!({"module": node.source.module, "line": node.source.line(), "why": why, "op": node.target, "ghost": ghost}),
+        );
     };
     let branch: HashSet<NodeId> = plan.branches.iter().flat_map(|b| &b.nodes).copied().collect();
     for edit in &plan.edits {

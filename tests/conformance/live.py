@@ -71,7 +71,7 @@ def check(paring, zoo, name, a):
         opt.step()
         opt.zero_grad()
         stepped = True
-    except ValueError:  # a batch norm of one value
+    except (ValueError, RuntimeError):  # a batch norm of one value, a write over what the gradient needs
         stepped = False
     model.eval()
     original.load_state_dict(model.state_dict())

@@ -354,3 +354,64 @@ def test_a_branch_that_adds_nothing_goes_as_a_whole():
     report = paring.speedup(model, (x,), masks=masks, graph_forward="never")
     assert report.graph_forwards == [] and model.blocks[0].up.out_features == 1
     assert nets.close(model(x), want)
+
+
+def test_fused_paths_of_encoder_layers_are_left():
+    """In inference, PyTorch's encoder layer hands its weights to one operator that knows no norm over fewer channels."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)
+            self.stem, self.layers, self.out = nn.Linear(6, 16), nn.TransformerEncoder(layer, 2), nn.Linear(16, 3)
+
+        def forward(self, x, mask=None):
+            return self.out(self.layers(self.stem(x), src_key_padding_mask=mask))
+
+    model, x = nets.made(Net), torch.randn(2, 5, 6, dtype=torch.float64)
+    original, padding = copy.deepcopy(model), torch.arange(5)[None] > torch.tensor([[4], [2]])
+    report = paring.speedup(model, (x, padding), masks=nets.every_other(model, skip=("out",)))
+    assert report.graph_forwards == [] and model.layers.layers[0].norm1.normalized_shape == (8,)
+    masked = nets.masked(original, report.unified_masks)
+    with torch.no_grad():
+        assert nets.close(model(x), masked(x))
+        here = ~padding
+        assert nets.close(model(x, padding)[here], masked(x, padding)[here])
+
+
+def test_norms_over_channels_that_hold_numbers():
+    """Mixing tokens gives removed channels a number, the same in all of them: no norm of one module alone can know it."""
+
+    class Mixer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.first, self.tokens = nn.Linear(6, 16), nn.LayerNorm(16), nn.Linear(5, 5)
+            self.norm, self.out = nn.LayerNorm(16), nn.Linear(16, 3)
+
+        def forward(self, x):
+            x = self.stem(x)
+            x = x + self.tokens(self.first(x).transpose(1, 2)).transpose(1, 2)
+            return self.out(self.norm(x))
+
+    model, x = nets.made(Mixer), torch.randn(2, 5, 6, dtype=torch.float64)
+    original = copy.deepcopy(model)
+    masks = {k: v for k, v in nets.every_other(model).items() if k.startswith(("stem.", "first.", "norm."))}
+    report = paring.speedup(model, (x,), masks=masks)
+    assert model.stem.out_features == 8 and report.graph_forwards == ["norm", ""]
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+
+
+def test_weights_divided_by_their_norm_are_cut_and_not_masked():
+    model = nets.made(
+        lambda: nn.Sequential(
+            nn.utils.parametrizations.weight_norm(nn.Linear(6, 16)), nn.ReLU(), nn.utils.parametrizations.weight_norm(nn.Linear(16, 4))
+        )
+    )
+    x = torch.randn(2, 6, dtype=torch.float64)
+    original = copy.deepcopy(model)
+    keep = torch.arange(16) % 2
+    report = paring.speedup(model, (x,), masks={"0.weight": keep[:, None].expand(16, 6), "0.bias": keep})
+    assert model[0].out_features == 8
+    assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
+    with pytest.raises(paring.Error, match="shape"):
+        paring.speedup(original, (x,), masks={"0.weight": torch.ones(3, 3)})

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::names::names;
 use super::tree::Value;
 
-/// Takes away the signatures of modules that name values which the program no longer has: the loader would refuse the whole archive.
+/// Takes away the signatures of modules that name values which the program no longer has, which the loader would refuse, and of those
+/// that call nothing any more, which `unflatten` would look for.
 pub(super) fn forget_dangling(module: &mut Value) {
     let Some(calls) = module.get("module_call_graph").and_then(Value::as_array) else { return };
     if !calls.iter().any(|call| is_inner(call) && call.get("signature").is_some_and(|s| *s != Value::Null)) {
@@ -16,7 +17,10 @@ pub(super) fn forget_dangling(module: &mut Value) {
         let lists = ["inputs", "outputs"].into_iter().filter_map(|list| call.at(&["signature", list])?.as_array());
         lists.flatten().filter_map(|argument| names(argument).ok()).flatten().any(|(_, name)| !known.contains(name))
     };
-    let lost: Vec<usize> = (0..calls.len()).filter(|k| is_inner(&calls[*k]) && dangling(&calls[*k])).collect();
+    let called = called(module);
+    let idle = |call: &Value| call.get("fqn").and_then(Value::as_str).is_some_and(|name| !called.contains(name));
+    let lost: Vec<usize> =
+        (0..calls.len()).filter(|k| is_inner(&calls[*k]) && (dangling(&calls[*k]) || idle(&calls[*k]))).collect();
     if let Some(calls) = module.get_mut("module_call_graph").and_then(Value::as_array_mut) {
         for k in lost {
             calls[k]["signature"] = Value::Null;
@@ -38,4 +42,11 @@ fn known(module: &Value) -> HashSet<&str> {
 
 fn list_at<'a>(of: &'a Value, path: &[&str]) -> &'a [Value] {
     of.at(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The modules in which a node is.
+fn called(module: &Value) -> HashSet<&str> {
+    let nodes = list_at(module, &["graph", "nodes"]).iter();
+    let stacks = nodes.filter_map(|node| node.at(&["metadata", "nn_module_stack"])?.as_str());
+    stacks.flat_map(|stack| stack.split(';')).filter_map(|entry| entry.split(',').nth(1)).collect()
 }
