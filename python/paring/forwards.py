@@ -15,8 +15,12 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from . import exported
+from .exported import log
 from .errors import Error
 from .graphs import CONSTANTS, Graph
+
+ALL = "*"
+"""In the place of a module's name: all of the program."""
 
 if TYPE_CHECKING:
     from .live import Shrinking
@@ -41,20 +45,20 @@ def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
     run.program, run.cut = again, run.decide(again)
     run.read()
     small = exported.load(run.cut.archive())
+    training = in_training(run, program, names, preserve)
+    here = next((t.device for t in run.model.parameters()), torch.device("cpu"))
     try:
         with exported.quiet():
-            tree = torch.export.unflatten(small)
-    except Exception as e:  # what PyTorch cannot take apart
-        raise Error(
-            f"the small program cannot be taken apart at {', '.join(f'`{n}`' for n in names)}: {type(e).__name__}: {e}",
-            "paring::live::unflatten",
-            "`paring speedup` on the exported program works all the same",
-        ) from e
+            tree: nn.Module = torch.export.unflatten(small)
+        apart = all(hasattr(tree.get_submodule(n), "graph") for n in names)
+    except Exception as e:
+        log.info("the small program cannot be taken apart: %s: %s", type(e).__name__, e)
+        apart = False
+    if run.in_one or not apart:
+        return {"": Whole(small.graph_module, "", small, training.get(ALL, {}), here, False).graph()}
     # Where something of the call is gone, as a result that nobody used, there is no signature either.
     signed = {e.fqn for e in small.module_call_graph if e.signature is not None}
     inner |= {name for name in names if name not in signed}
-    training = in_training(run, program, names, preserve)
-    here = next((t.device for t in run.model.parameters()), torch.device("cpu"))
     return {name: Writer(tree, name, small, training.get(name, {}), here, name in inner).graph() for name in names}
 
 
@@ -83,7 +87,7 @@ def in_training(
     except exported.ExportFailed:
         return {}
     out: dict[str, dict[str, dict[str, Any]]] = {}
-    for name in names:
+    for name in (*names, ALL):
         ours, theirs = own_nodes(program, name), own_nodes(other, name)
         if [n.target for n in ours] != [n.target for n in theirs]:
             continue
@@ -105,11 +109,12 @@ def _argument(node: torch.fx.Node, argument: Any, k: int) -> Any:
 
 
 def own_nodes(program: torch.export.ExportedProgram, name: str) -> list[torch.fx.Node]:
-    """The calls that a module's own code makes."""
+    """The calls that a module's own code makes, or all."""
     out = []
     for node in program.graph.nodes:
         stack = list((node.meta.get("nn_module_stack") or {}).values())
-        if node.op == "call_function" and stack and stack[-1][0].split("@")[0] == name:
+        here = name == ALL or bool(stack) and stack[-1][0].split("@")[0] == name
+        if node.op == "call_function" and here:
             out.append(node)
     return out
 
@@ -135,7 +140,7 @@ class Writer:
         result: Any = None
         for node in self.module.graph.nodes:  # type: ignore[union-attr]
             if node.op == "output":
-                result = node.args[0]
+                result = self.results(node.args[0])
             else:
                 self.known[node.name] = self.node(node)
         out: Graph = {"inputs": self.inputs, "steps": self.steps, "constants": {}, **self.arguments()}
@@ -150,6 +155,10 @@ class Writer:
         for name, t in self.constants.items():
             out["constants"][name] = {"dtype": str(t.dtype), "shape": list(t.shape), "data": t.tolist()}
         return out
+
+    def results(self, result: Any) -> Any:
+        """What a graph gives, of the arguments of its output."""
+        return result
 
     def arguments(self) -> dict[str, Any]:
         """What the module was called with: by leaf whether it was a tensor, or which constant; and the order of named arguments."""
@@ -292,6 +301,27 @@ class Writer:
         if len(leaves) != 1 or leaves[0] is not a:
             return {"tree": [pytree.treespec_dumps(spec), [self.encode(x) for x in leaves]]}
         return self.refuse(f"it has an argument {type(a).__name__}")
+
+
+class Whole(Writer):
+    """Writes a program as one graph that calls no modules."""
+
+    def node(self, node: torch.fx.Node) -> Any:
+        """Parameters and buffers are the root's."""
+        signature = self.program.graph_signature
+        stored = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        if node.op == "placeholder" and node.name in stored:
+            return self.step(node.name, "attr", stored[node.name])
+        constants = signature.inputs_to_lifted_tensor_constants
+        if node.op == "placeholder" and node.name in constants:
+            self.constants[constants[node.name]] = self.program.constants[constants[node.name]]
+            return self.step(node.name, "attr", constants[node.name])
+        return super().node(node)
+
+    def results(self, result: Any) -> Any:
+        """Without what is written back to buffers, which the program's own nodes do."""
+        kinds = [spec.kind.name for spec in self.program.graph_signature.output_specs]
+        return [r for r, kind in zip(result, kinds) if kind == "USER_OUTPUT"]
 
 
 class Ref:

@@ -46,6 +46,7 @@ class Shrinking:
         self.forced: list[str] = []
         self.chosen: dict[str, Proposal] = {}
         self.made: dict[str, Any] = {}
+        self.in_one = False  # one graph in the place of all
 
     # ---- what to cut
 
@@ -97,9 +98,11 @@ class Shrinking:
         while graphed:
             if mode == "never":
                 raise self.cannot_follow(graphed)
-            if any(g in tried for g in graphed):
-                raise self.cannot_follow(graphed)
-            tried = [*tried, *graphed]
+            if any(g in tried for g in graphed):  # a module is called several times, and differs
+                if self.in_one:
+                    raise self.cannot_follow(graphed)
+                self.in_one = True
+            tried = list(dict.fromkeys([*tried, *graphed]))
             graphed = self.try_attributes(tried)
 
     def widen(self, module: nn.Module) -> bool:
@@ -139,6 +142,9 @@ class Shrinking:
         start = self.undo.mark()
         self.chosen, self.made = {}, {}
         made = forwards.of(self, graphed) if graphed else {}
+        whole = bool(made) and made.keys() != set(graphed)
+        if whole:  # one graph in the place of all, which calls no modules
+            graphed = list(self.modules)
         self.undo.back(start)
         self.classes, self.exact, self.absorbed = {}, [], []
         stubs = self.undo.mark()
@@ -146,6 +152,8 @@ class Shrinking:
         after_stubs = self.undo.mark()
         covered = [g for g in graphed]
         left = self.known_attributes(covered)
+        if whole:
+            self.exact, left = [""], []
         for name, data in made.items():
             graphs.give(self.modules[name], data, self.undo)
         done = {*covered, *self.exact}

@@ -25,7 +25,9 @@ def build(name):
     torch.manual_seed(0)
     name = name.partition("/")[2]
     model = timm.create_model(name, pretrained=False, **FAMILIES[name]).eval()
-    with torch.no_grad():  # scales that begin at one or nearly zero, and statistics that begin at zero and one, would hide what is wrong
+    with (
+        torch.no_grad()
+    ):  # scales that begin at one or nearly zero, and statistics that begin at zero and one, would hide what is wrong
         for key, t in [*model.named_parameters(), *model.named_buffers()]:
             if t.ndim == 1 and t.is_floating_point():
                 t.copy_(0.8 + 0.4 * torch.rand_like(t) if key.endswith(("weight", "var", "gamma")) else torch.randn_like(t) * 0.1)
