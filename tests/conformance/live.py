@@ -12,7 +12,7 @@ For each model of a zoo (as oracle.py) in float64:
   a failing call (a mask of a wrong shape) leaves the module as it was.
 """
 
-import argparse, copy, os, subprocess, sys, tempfile, warnings
+import argparse, copy, json, os, subprocess, sys, tempfile, warnings
 
 warnings.filterwarnings("ignore")
 import torch
@@ -144,6 +144,7 @@ def main():
     ap.add_argument("--zoo", default=os.path.join(oracle.HERE, "zoo.py"))
     ap.add_argument("--masks", default="parity", choices=["parity", "random", "ragged", "bn", "inputs"])
     ap.add_argument("--lossless", action="store_true")
+    ap.add_argument("--json", help="a file for the rows")
     ap.add_argument("--float32", action="store_true")
     ap.add_argument("--tolerance", type=float)
     ap.add_argument("--paring", help="the program, to compare parameters left with those of its .pt2")
@@ -151,7 +152,7 @@ def main():
     import paring
 
     torch.set_num_threads(1)
-    zoo, good, rows = oracle.load_zoo(a.zoo), 0, 0
+    zoo, good, rows, all_rows = oracle.load_zoo(a.zoo), 0, 0, []
     for name in [n for m in a.models for n in (zoo.LISTS[m[1:]] if m.startswith("@") else [m])]:
         try:
             r = check(paring, zoo, name, a)
@@ -161,8 +162,12 @@ def main():
         ok = "error" not in r and all(r[k] <= limit for k in r if k.startswith("error_")) and r.get("of_pt2", 1) <= 1.01
         good += ok
         rows += 1
+        all_rows.append({**r, "ok": bool(ok)})
         print("ok  " if ok else "FAIL", " ".join(f"{k}={v}" for k, v in r.items()), flush=True)
     print(f"{good} passed, {rows - good} failed")
+    if a.json:
+        with open(a.json, "w") as f:
+            json.dump(all_rows, f)
     sys.exit(good != rows)
 
 

@@ -37,6 +37,15 @@ RUNS = [
     ("Nets whose masked channels hold numbers, --lossless (tests/conformance/lossless.py)", ["@all", "@chains"], ["parity", "random", "bn"], LOSSLESS, False),
     ("Random nets, seeds 1000 to 1099", SEEDS, ["parity", "random"], FUZZ, False),
 ]
+FAMILIES = ["--zoo", os.path.join(HERE, "families.py")]
+# The same for modules that `paring.speedup` cuts in place (live.py).
+LIVE = [
+    ("Live modules: small nets", ["@nets"], ["parity", "random", "inputs", "bn"], [], True),
+    ("Live modules: nets in which a removal needs a proof", ["@proof"], ["parity", "random"], [], True),
+    ("Live modules: torchvision", ["@tv-core"], ["parity", "random"], [], True),
+    ("Live modules: transformers", ["@hf"], ["parity", "random"], [], True),
+    ("Live modules: families of timm (tests/conformance/families.py)", ["@all"], ["parity", "random"], FAMILIES, True),
+]
 # Models of which the structure forbids more than the ideal's tenth above it, and why.
 WHY = {
     "net/shuffle": "a channel shuffle asks for as many channels in each group; parity drops the odd ones, which the shuffle puts elsewhere",
@@ -46,10 +55,11 @@ WHY = {
 }
 
 
-def oracle(a, title, models, masks, extra):
+def judged(a, judge, title, models, masks, extra):
     kept = os.path.join(a.results, re.sub(r"\W+", "_", f"{title}_{masks}") + ".json")
     if not os.path.exists(kept):
-        command = [sys.executable, os.path.join(HERE, "oracle.py"), "--paring", a.paring, "--cache", a.cache, "--masks", masks]
+        command = [sys.executable, os.path.join(HERE, judge), "--paring", a.paring, "--masks", masks]
+        command += ["--cache", a.cache] if judge == "oracle.py" else []
         cut = extra.index("--extra") if "--extra" in extra else len(extra)  # it takes all that follows
         subprocess.run([*command, "--json", kept + ".part", *extra[:cut], *models, *extra[cut:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.replace(kept + ".part", kept)
@@ -59,6 +69,10 @@ def oracle(a, title, models, masks, extra):
 def cell(row):
     if "error" in row:
         return "error"
+    if "graph_forwards" in row:
+        graphs = f"{row['graph_forwards']} graph forward{'' if row['graph_forwards'] == 1 else 's'}"
+        worst = max(row[k] for k in row if k.startswith("error_"))
+        return f"{row['params_left']:.3f}, {worst:.0e}, {graphs}" + ("" if row["ok"] else " **fails**")
     ideal = f" ({row['of_ideal']:.2f} of the ideal)" if "of_ideal" in row else ""
     return f"{row['params_left']:.3f}{ideal}, {row['max_rel_err']:.0e}, {row['seconds']:.2f} s" + ("" if row["ok"] else " **fails**")
 
@@ -88,13 +102,16 @@ def main():
     before = {part.split("\n", 1)[0]: part.rstrip().split("\n") for part in open(page).read().split("\n## ")[1:]} if a.only else {}
     out = ["# Models", "", "Made by `tests/conformance/table.py`. A cell holds the share of parameters left, the largest error against the masked",
            "original (relative, in float64), and the seconds that `paring speedup` took, on a machine that did other work too. The kinds of",
-           "masks are described in `tests/conformance/oracle.py`. The ideal is every channel dimension halved."]
-    for title, models, kinds, extra, each in RUNS:
+           "masks are described in `tests/conformance/oracle.py`. The ideal is every channel dimension halved. Of live modules, cut in place by",
+           "`paring.speedup`, a cell holds the share left, the largest error (at once, copied, saved and loaded, after `train()` and `eval()`), and how",
+           "many modules got a graph forward, since their code cannot follow."]
+    runs = [("oracle.py", *run) for run in RUNS] + [("live.py", *run) for run in LIVE]
+    for judge, title, models, kinds, extra, each in runs:
         if a.only and a.only not in title:
             if title in before:
                 out += ["", "## " + before[title][0], *before[title][1:]]
             continue
-        tables = [{r["model"]: r for r in oracle(a, title, models, kind, extra)} for kind in kinds]
+        tables = [{r["model"]: r for r in judged(a, judge, title, models, kind, extra)} for kind in kinds]
         out += ["", f"## {title}", "", "| model | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
         if each:
             out += [f"| {name} | " + " | ".join(cell(t[name]) for t in tables) + " |" for name in tables[0]]
