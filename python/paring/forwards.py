@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from . import exported
+from . import attributes, exported
 from .exported import log
 from .errors import Error
 from .graphs import CONSTANTS, Graph
@@ -37,7 +37,7 @@ def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
 
     children = called_by(run.original, run.names, run.modules, names)
     # What reads values of other modules is called by graphs alone, and PyTorch cannot keep its signature.
-    inner = run.haunted()
+    inner = attributes.haunted(run)
     preserve = sorted({*names, *(c for cs in children.values() for c in cs)} - {"", *inner})
     program = run.export(preserve)
     with translated():

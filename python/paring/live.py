@@ -14,8 +14,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
-from . import _paring, exported, forwards, graphs, training, wrappers
-from . import nn as layers
+from . import _paring, attributes, exported, forwards, graphs, training, wrappers
 from .cuts import TensorCut, UnifiedMasks
 from .errors import Error, translated
 from .proposals import Proposal, proposals, wanted
@@ -151,7 +150,7 @@ class Shrinking:
         self.stub()
         after_stubs = self.undo.mark()
         covered = [g for g in graphed]
-        left = self.known_attributes(covered)
+        left = attributes.known(self, covered)
         if whole:
             self.exact, left = [""], []
         for name, data in made.items():
@@ -272,118 +271,6 @@ class Shrinking:
         owner = self.modules.get(path)
         return (owner, leaf) if owner is not None and isinstance(getattr(owner, leaf, None), Tensor) else None
 
-    def known_attributes(self, covered: Sequence[str]) -> list[str]:
-        """Sets what the classes of modules call their sizes, and gives the modules whose statistics no entry can repair."""
-        rewritten: dict[str, dict[str, Any]] = {}
-        for r in self.changes["rewritten"]:
-            rewritten.setdefault(self.owner(r["module"]), r)
-        args: dict[str, dict[str, Any]] = {}
-        for s in self.changes["sets"]:
-            args.setdefault(self.owner(s["module"]), {}).setdefault(s["arg"], s["new"])
-        holders = (
-            n.partition("parametrizations.")[0].rstrip(".") if "parametrizations." in n else n.rpartition(".")[0]
-            for n, c in self.tensors.items()
-            if c.smaller
-        )
-        touched = {self.owner(h) for h in holders}
-        touched |= {self.owner(".".join(t.split(".")[:n])) for t in touched for n in range(t.count(".") + 1)}
-        left = []
-        for name in sorted({*touched, *rewritten, *args}):
-            module = self.modules[name]
-            # What has a graph needs no repair.
-            repair = None if name in covered else rewritten.get(name)
-            state = self.state(name, module, args.get(name, {}), repair)
-            with translated():
-                found = self.program.attributes(json.dumps(state))
-            if found is None:
-                if name not in covered and not any(name.startswith(c + ".") for c in covered if c):
-                    r = rewritten[name]
-                    self.whys[name] = f"{r['why'] or r['op'] + ' becomes another call'}" + (
-                        f" ({r['line']})" if r["line"] else ""
-                    )
-                    left.append(name)
-                if rewritten[name]["ghost"]:
-                    around = [n for n in self.haunted() if n not in covered and n not in left]
-                    self.whys.update((n, f"`{name}` in it is repaired by values of other modules") for n in around)
-                    left += around
-                continue
-            found = json.loads(found)
-            if name in covered:  # its forward is a graph: its attributes only tell what it is
-                found["class"], found["exact"], found["scale"], found["absorbed"] = None, False, {}, []
-            self.take(name, module, found)
-        return left
-
-    def haunted(self) -> set[str]:
-        """Modules with a repair that reads values of others, and all modules around these."""
-        out = set()
-        for r in self.changes["rewritten"]:
-            name = r["module"] if r["ghost"] else ""
-            while name:
-                out.add(self.owner(name))
-                name = name.rpartition(".")[0]
-            if r["ghost"]:
-                out.add("")
-        return out
-
-    def state(self, name: str, module: nn.Module, args: dict[str, Any], rewritten: dict[str, Any] | None) -> dict[str, Any]:
-        """A module for the entries about its class."""
-        mro = [c for c in type(module).__mro__ if issubclass(c, nn.Module) and c is not nn.Module]
-        forward = next((k for k, c in enumerate(mro) if "forward" in vars(c)), 0)
-        shapes = {n: list(t.shape) for n, t in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]}
-        # A weight that is computed from other parameters has sizes too.
-        computed = list(getattr(module, "parametrizations", ())) or [n[:-2] for n in shapes if n.endswith("_v")]
-        for key in computed:
-            small = self.small_weight(name, module, key)
-            if small is not None:
-                shapes[key] = small
-        if name in self.changes["inputs"]:
-            shapes["input"] = self.changes["inputs"][name]
-        attributes: dict[str, Any] = {
-            k: None for space in (module._parameters, module._buffers) for k, v in space.items() if v is None
-        }
-        for key, value in vars(module).items():
-            if value is None or isinstance(value, (bool, int, float)):
-                attributes[key] = value
-            elif isinstance(value, (tuple, list)) and all(isinstance(v, (int, float)) for v in value):
-                attributes[key] = list(value)
-        classes = [(c.__module__, c.__qualname__) for c in mro]
-        return {
-            "classes": classes,
-            "forward": forward,
-            "shapes": shapes,
-            "attributes": attributes,
-            "args": args,
-            "repaired": rewritten is not None,
-            "ghost": rewritten is not None and rewritten["ghost"],
-        }
-
-    def small_weight(self, name: str, module: nn.Module, key: str) -> Optional[list[int]]:
-        """Sizes after the cut of a weight that is computed from others, one of which has its sizes before."""
-        old = getattr(module, key, None)
-        prefix = f"{name}." if name else ""
-        for tensor, cut in self.tensors.items():
-            behind = tensor.startswith(f"{prefix}parametrizations.{key}.") or tensor in (
-                f"{prefix}{key}_v",
-                f"{prefix}{key}_orig",
-            )
-            if behind and isinstance(old, Tensor) and len(cut.shape) == old.dim():
-                if all(a == b for a, b in zip(cut.shape, old.shape)) or list(old.shape) == cut.small:
-                    return cut.small
-        return None
-
-    def take(self, name: str, module: nn.Module, found: dict[str, Any]) -> None:
-        """Gives a module what the entries about its class say."""
-        if found["class"]:
-            self.undo.set_class(module, layers_class(found["class"]))
-        if found["exact"]:
-            self.exact.append(name)
-        self.absorbed += [(name, arg) for arg in found["absorbed"]]
-        for key, value in found["set"].items():
-            old = vars(module).get(key)
-            self.undo.set(module, key, tuple(value) if isinstance(old, tuple) else value)
-        if found["set"] or found["class"] or found["scale"]:
-            self.classes[name] = found
-
     def propose(self, chosen: dict[str, Proposal]) -> None:
         """Sets attributes of the user's modules."""
         for proposal in chosen.values():
@@ -427,12 +314,3 @@ class Shrinking:
             why,
             self.notes,
         )
-
-
-def layers_class(name: str) -> type:
-    """A class of :mod:`paring.nn` by its full name."""
-    module, _, leaf = name.rpartition(".")
-    found = getattr(layers, leaf, None) if module == "paring.nn" else None
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise Error(f"there is no class {name}", "paring::live::class", "`repaired:` takes classes of paring.nn")
-    return found

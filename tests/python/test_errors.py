@@ -8,7 +8,7 @@ from torch import nn
 
 import nets
 import paring
-from paring import applying, checking, forwards, graphs, live, record
+from paring import applying, attributes, checking, forwards, graphs, live, record
 
 
 def state(model):
@@ -46,11 +46,12 @@ STEPS = [
     (live.Shrinking, "solve"),
     (live.Shrinking, "fit"),
     (live.Shrinking, "stub"),
-    (live.Shrinking, "known_attributes"),
+    (attributes, "known"),
     (live.Shrinking, "propose"),
     (live.Shrinking, "unstub"),
     (applying, "commit"),
     (applying, "one"),
+    (checking, "masked"),
     (checking, "check"),
     (live.Shrinking, "report"),
     (forwards, "of"),
