@@ -188,7 +188,7 @@ pub struct Tensor {
     pub storage: usize,
     /// The program writes it back: in the next call it holds something else.
     pub updated: bool,
-    /// The elements of a short list of integers that is no parameter and not updated: an index.
+    /// The elements of a short list of integers or truth values that is no parameter and not updated: an index, or a mask that picks.
     pub list: Option<Arc<[i64]>>,
 }
 

@@ -1550,7 +1550,7 @@ NO_ANSWER = ("wscale", "deform")
 CONTROL = ("branch", "branch_one_sigmoid", "branch_shuffle", "branch_nested", "whileloop", "whileloop_sigmoid", "whileloop_condition",
            "scanned", "scanned_ones", "mapped")
 # Where the report leaves a reason out (a bias behind learned queries), or the oracle's look at votes does not see a mixer's tokens.
-UNTOLD = {"iso/gmlp", "iso/learnedquery", "iso/posproj"}
+UNTOLD = set()
 LISTS = {
     "all": [f"iso/{n}" for n in NETS if n not in NO_ANSWER and n not in CONTROL],
     "control": [f"iso/{n}" for n in CONTROL],

@@ -243,20 +243,23 @@ class Gated(Net):
 
     def __init__(self, how):
         super().__init__()
-        self.how, n = how, 16 if how == "glu" else 8
+        self.how, self.halves = how, how in ("glu", "fused")
+        n = 16 if self.halves else 8
         self.a, self.g, self.out = nn.Linear(6, n), nn.Linear(6, 8), nn.Linear(8, 4)
-        self.must_keep = {"a.weight": (0, 8), "out.weight": (1, 4)} if how == "glu" else {"a.weight": (0, 5), "g.weight": (0, 5)}
+        self.must_keep = {"a.weight": (0, 8), "out.weight": (1, 4)} if self.halves else {"a.weight": (0, 5), "g.weight": (0, 5)}
         if how == "sum":
             self.must_keep = {"a.weight": (0, 8), "g.weight": (0, 8)}
 
     def forward(self, x):
+        if self.how == "fused":
+            return self.out(F.glu(self.a(x), -1))
         if self.how == "glu":
             a, g = self.a(x).chunk(2, -1)
             return self.out(a * g.sigmoid())
         return self.out(self.a(x) + self.g(x) if self.how == "sum" else self.a(x) * self.g(x).sigmoid())
 
     def ragged(self, g):
-        return self.masked(a=drop(16, [0, 2, 5, 7]) if self.how == "glu" else drop(8, [1, 4, 6]))
+        return self.masked(a=drop(16, [0, 2, 5, 7]) if self.halves else drop(8, [1, 4, 6]))
 
 
 IMG, SEQ, ROWS = (2, 3, 8, 8), (2, 5, 6), (5, 6)
@@ -267,7 +270,7 @@ NETS = {
     "scores": (Scores, SEQ), "depthwiseup": (DepthwiseUp, IMG),
     "locked_factor": (lambda: Locked("factor"), ROWS), "locked_parts": (lambda: Locked("parts"), ROWS), "pairs": (Pairs, IMG),
     "sharednorm": (SharedNorm, SEQ), "held": (lambda: Held(False), ROWS), "infinite": (lambda: Held(True), ROWS), "filled": (Filled, ROWS),
-    **{f"gated_{how}": (lambda how=how: Gated(how), ROWS) for how in ("product", "glu", "sum")},
+    **{f"gated_{how}": (lambda how=how: Gated(how), ROWS) for how in ("product", "glu", "fused", "sum")},
 }
 LOSSLESS = [n for n in NETS if n.startswith("gated")]
 LISTS = {"all": [f"vote/{n}" for n in NETS if n not in LOSSLESS], "lossless": [f"vote/{n}" for n in LOSSLESS]}

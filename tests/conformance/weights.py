@@ -214,7 +214,7 @@ NETS = {
 }
 ALL = [f"weights/{n}" for n in NETS]
 # Masks of a direction count as masks of its length, which the oracle's look at votes does not know.
-UNTOLD = {"weights/weightnorm_v", "weights/vocoder_dim1"}
+UNTOLD = set()
 LISTS = {
     "all": ALL,
     "ragged": [n for n in ALL if hasattr(NETS[n.split("/")[1]][0](), "ragged")],

@@ -75,7 +75,7 @@ fn reasons(graph: &Graph, p: &Propagation, solution: &Solution, v: &Verdict) -> 
     let voted = |w: &&Why| !matches!(w, Why::Maker(k) if !v.drop.is_empty() || solution.given[*k].is_none());
     let mut found: IndexSet<String> = v.why.iter().filter(voted).map(|w| words(graph, w) + &blame(graph, solution, w)).collect();
     match &v.holds {
-        None | Some(Holds::Kept(_) | Holds::Why(_)) => {}
+        None | Some(Holds::Kept(_) | Holds::Read(_) | Holds::Why(_)) => {}
         Some(holds) => {
             found.insert(held(graph, &p.axes.locked_because(), solution, holds));
         }
@@ -102,6 +102,12 @@ pub(crate) fn held(graph: &Graph, locks: &FxHashMap<Id, &Reason>, solution: &Sol
             "they go only with a whole group (head), or from every one alike: what the mask says of each must agree, and {} keeps some",
             keeper(graph, solution, *k)
         ),
+        Holds::Read(list) => {
+            let names: IndexSet<String> = list.iter().map(|k| keeper(graph, solution, *k)).collect();
+            let kept = if names.is_empty() { String::new() } else { "; kept by ".to_owned() };
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            format!("the mask is of what is read, which decides only where nothing else reads it{kept}{names}")
+        }
         Holds::Why(why) => words(graph, why) + &blame(graph, solution, why),
     }
 }
