@@ -139,8 +139,8 @@ fn words(graph: &Graph, why: &Why) -> String {
         Why::Unproven(node) => format!("they are summed over, and what they add is not proven to be zero, at {}", at(node)),
         Why::Constant { node, .. } => format!("they are summed over and hold a number that no bias can take up, at {}", at(node)),
         Why::Inexpressible(node) => format!("no arguments could say what would be left, at {}", at(node)),
-        Why::Tied => "they are the same as other positions, which stay".into(),
-        Why::Uneven => "parts that must lose equally many would not (groups, heads)".into(),
+        Why::Tied => "another view of the axis (as other groups or heads) has each in one with positions that stay".into(),
+        Why::Uneven => "equally many must stay of each group (head), and more stay of another".into(),
     }
 }
 
@@ -183,5 +183,26 @@ impl fmt::Display for Fates {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ValueId;
+
+    /// Every reason has a sentence of its own.
+    #[test]
+    fn reasons_differ() {
+        let graph = Graph::default();
+        let reasons = [Why::Maker(0), Why::NoMaker, Why::Last(ValueId(0)), Why::Tied, Why::Uneven];
+        let said: Vec<String> = reasons.iter().map(|why| words(&graph, why)).collect();
+        insta::assert_snapshot!(said.join("\n"), @r"
+        no mask drops them
+        no mask says anything of them
+        a dimension would be left without positions
+        another view of the axis (as other groups or heads) has each in one with positions that stay
+        equally many must stay of each group (head), and more stay of another
+        ");
     }
 }
