@@ -252,6 +252,13 @@ struct Names<'a, 'b, 'c> {
 }
 
 impl Names<'_, '_, '_> {
+    /// The position of a letter.
+    fn place(&self, letter: &str) -> Option<Val> {
+        let clauses = self.clauses.borrow();
+        let at = clauses.bound.letters.iter().position(|l| l.name == letter)?;
+        Some(Val::int(i64::from(self.coords[at]?)))
+    }
+
     fn number(&self, name: &str) -> Option<Option<f64>> {
         let mut clauses = self.clauses.borrow_mut();
         let found: Vec<usize> = (0..clauses.bound.operands.len()).filter(|k| clauses.bound.operands[*k].arg == name).collect();
@@ -265,7 +272,7 @@ impl Scope for Names<'_, '_, '_> {
     fn get(&self, name: &str) -> Option<Val> {
         match self.number(name) {
             Some(x) => x.map(Val::Float),
-            None => self.call.val(name),
+            None => self.call.val(name).or_else(|| self.place(name)),
         }
     }
 

@@ -266,9 +266,8 @@ def build(name):
     return model.eval(), args, kwargs
 
 
-# Without a decomposition; or whose core form indexes every dimension by a count (a replicating pad), or divides by a sum over
-# windows that nothing shows to be other than zero (istft).
-WHOLE = [n for n in NETS if n.startswith(("deformed", "regions"))] + ["padded_places", "frequencies_in_windows"]
+# Without a decomposition; or whose core form divides by a sum over windows that nothing shows to be other than zero (istft).
+WHOLE = [n for n in NETS if n.startswith(("deformed", "regions"))] + ["frequencies_in_windows"]
 LISTS = {
     "all": [f"op/{n}" for n in NETS],
     "core": [f"op/{n}" for n in NETS if n not in WHOLE],
