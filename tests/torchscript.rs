@@ -351,8 +351,7 @@ fn what_acts_as_in_training_gets_a_note() {
         );
         let folder = Folder::with(&net(&body));
         fs::write(folder.path("masks.safetensors"), masks()).unwrap();
-        let (good, text) =
-            folder.run(&["speedup", "net.pt", "--input", "2x4", "--masks", "masks.safetensors", "-o", "small.pt"]);
+        let (good, text) = folder.run(&["speedup", "net.pt", "--input", "2x4", "--masks", "masks.safetensors", "-o", "small.pt"]);
         assert!(good, "{text}");
         text.split_once("\nNotes\n").map(|(_, notes)| notes.to_owned()).unwrap_or_default()
     };

@@ -78,7 +78,8 @@ impl Making<'_> {
         match self {
             Making::Copy(from) => lists.get(from).filter(|_| mask(*from) == mask(to) && (mask(to) || integers)).cloned(),
             Making::Count(letter, rule, value) => {
-                let size = call.eval(rule.sizes.get(*letter)?).ok()?.as_int().filter(|n| integers && (0..=LONGEST).contains(n))?;
+                let size =
+                    call.eval(rule.sizes.get(*letter)?).ok()?.as_int().filter(|n| integers && (0..=LONGEST).contains(n))?;
                 (0..size).map(|at| number(value, &Place { call, lists: Vec::new(), letter, at })).collect()
             }
             Making::Each(pattern, value) => {

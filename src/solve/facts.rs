@@ -40,6 +40,9 @@ pub struct ValueFacts {
 /// For each letter and position whether it stays; `None` where all do.
 pub type Kept = Vec<Option<Rc<[bool]>>>;
 
+/// A question that is asked of many positions: the operand, its dimension, the fact, the letters, the part of a sum.
+type Asked = (usize, usize, u8, u64, Option<usize>);
+
 /// Evaluates clauses at one node.
 pub struct Clauses<'a> {
     /// The rule as applied.
@@ -62,7 +65,7 @@ pub struct Clauses<'a> {
     everywhere: bool,
     /// Of a dimension that is a sum of parts, only this one is asked about.
     part: Option<usize>,
-    tables: FxHashMap<(usize, usize, u8, u64, Option<usize>), Rc<[bool]>>,
+    tables: FxHashMap<Asked, Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
     /// The letters of parts that no operand gives, once they are asked for.

@@ -157,7 +157,9 @@ pub(super) fn stays(
     let first = graph.first_names();
     let mut found = Vec::new();
     for (k, t) in graph.tensors.iter().enumerate().filter(|(k, _)| first[*k] == *k) {
-        let (Some(given), Some(ids)) = (asked.get(&k).or(given[k].as_ref()), p.dims[t.value.index()].as_deref()) else { continue };
+        let (Some(given), Some(ids)) = (asked.get(&k).or(given[k].as_ref()), p.dims[t.value.index()].as_deref()) else {
+            continue;
+        };
         for (d, id) in ids.iter().enumerate() {
             let reader = !roles.votes(k, d) || roles.within(k, d) || asked.contains_key(&k);
             let list = state.of(*id);
