@@ -29,7 +29,7 @@ use std::path::Path;
 pub use error::Error;
 pub use settings::{OnUnknown, Outputs, Progress, Settings};
 
-use axis::{Propagation, derive, drop_unused, propagate, still_described};
+use axis::{Propagation, derive, drop_unused, follow_lists, propagate, still_described};
 use format::torchscript::Input;
 use load::Model;
 use model::Graph;
@@ -50,6 +50,7 @@ pub fn open(model: &Path, inputs: &[Input], rules: &RuleSet, freeze: &[String]) 
 /// The same for a model that is open.
 fn prepare(mut model: Model, rules: &RuleSet, freeze: &[String]) -> Result<(Model, Propagation), Error> {
     drop_unused(&mut model.graph, rules);
+    follow_lists(&mut model.graph, rules);
     if !model.archive.is_sized(&model.graph)? {
         derive(&mut model.graph, rules)?;
     }

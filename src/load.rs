@@ -59,7 +59,7 @@ impl Model {
     /// The elements of what may be an index.
     fn list(&self, t: &Tensor) -> Option<Arc<[i64]>> {
         let short = t.shape.len() == 1 && t.numel() <= LONGEST;
-        if !short || t.updated || t.role == Role::Parameter || !matches!(t.dtype, DType::I64 | DType::I32) {
+        if !short || t.updated || t.role == Role::Parameter || !matches!(t.dtype, DType::I64 | DType::I32 | DType::Bool) {
             return None;
         }
         Some(self.floats(t)?.into_iter().map(|x| x as i64).collect())

@@ -342,3 +342,19 @@ fn what_nothing_uses_is_left_out_unless_it_writes() {
     let left: Vec<_> = graph.nodes.iter().map(|n| n.target.as_str()).collect();
     assert_eq!(left, ["aten.neg.default", "aten.relu_.default"]);
 }
+
+#[test]
+fn what_acts_as_in_training_gets_a_note() {
+    let report = |train: &str| {
+        let body = format!(
+            "    b = self.b\n    a = self.a\n    h = torch.dropout((a).forward(x, ), 0.5, {train})\n    z = torch.dropout(h, 0., True)\n    return (b).forward(torch.feature_dropout(z, 0.1, {train}), )\n"
+        );
+        let folder = Folder::with(&net(&body));
+        fs::write(folder.path("masks.safetensors"), masks()).unwrap();
+        let (good, text) = folder.run(&["speedup", "net.pt", "--input", "2x4", "--masks", "masks.safetensors", "-o", "small.pt"]);
+        assert!(good, "{text}");
+        text.split_once("\nNotes\n").map(|(_, notes)| notes.to_owned()).unwrap_or_default()
+    };
+    assert_eq!(report("False"), "");
+    insta::assert_snapshot!("training", report("True"));
+}

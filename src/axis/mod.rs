@@ -5,6 +5,7 @@ mod bound;
 mod chain;
 mod classes;
 mod composite;
+mod constant;
 mod derive;
 mod error;
 mod fit;
@@ -22,6 +23,7 @@ pub use bound::{Bound, BoundLetter, BoundOperand, BoundOutput, DimExpr, Edit, Gi
 pub use chain::{Chains, Link};
 pub use classes::{Axes, Mismatch, Reason};
 pub use composite::{Composite, Digit, Split};
+pub use constant::follow_lists;
 pub use derive::{derive, numbers};
 pub use error::{Derived, PropagateError};
 pub use layout::{evenly, sections};

@@ -8,6 +8,8 @@ mod size;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 pub use size::{Monomial, Size};
 
 /// Index of a [`Value`] in [`Graph::values`].
@@ -47,6 +49,8 @@ pub struct Graph {
     pub outputs: Vec<ValueId>,
     /// Which of the outputs are not returned but written back: place in `outputs`, and the tensor or input that is written.
     pub updates: Vec<(usize, ValueId)>,
+    /// Values that are short lists of integers or truth values which nothing writes, as far as they are known.
+    pub lists: FxHashMap<ValueId, Arc<[i64]>>,
     /// A part of it runs under autocast, where operators choose other element types than those of their operands.
     pub autocast: bool,
 }
@@ -188,7 +192,7 @@ pub struct Tensor {
     pub storage: usize,
     /// The program writes it back: in the next call it holds something else.
     pub updated: bool,
-    /// The elements of a short list of integers that is no parameter and not updated: an index.
+    /// The elements of a short list of integers or truth values that is no parameter and not updated: an index, or a mask that picks.
     pub list: Option<Arc<[i64]>>,
 }
 

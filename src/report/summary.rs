@@ -281,6 +281,7 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
     // The others by what holds them; of one axis each position once.
     type Held<'a> = (FxHashSet<(Id, usize)>, IndexSet<&'a String>);
     let mut held: IndexMap<&Holds, Held> = IndexMap::new();
+    let read = Holds::Read(Vec::new());
     for stay in &solution.stays {
         let covered = matches!(
             stay.holds,
@@ -288,7 +289,9 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         );
         let t = &graph.tensors[stay.tensor];
         let Some(id) = p.dims[t.value.index()].as_ref().and_then(|ids| ids.get(stay.dim)).filter(|_| !covered) else { continue };
-        let entry = held.entry(&stay.holds).or_default();
+        // Who keeps what is only read is told by the axis (`stays`).
+        let holds = if matches!(stay.holds, Holds::Read(_)) { &read } else { &stay.holds };
+        let entry = held.entry(holds).or_default();
         entry.0.extend(stay.positions.iter().map(|at| (p.axes.class(*id), *at)));
         entry.1.insert(&t.name);
     }

@@ -231,6 +231,10 @@ fn condition(e: &Expr, fact: &str, inner: bool) -> String {
             let at = args.get(1).map(|letter| format!(" at its positions of {letter}")).unwrap_or_default();
             format!("`{}` is {}{at}", args.first().map(ToString::to_string).unwrap_or_default(), adjective(f))
         }
+        Expr::Call(f, args) if f == "part" => {
+            let words: Vec<String> = args.iter().map(ToString::to_string).collect();
+            format!("part {} of `{}` is {}", words.get(1).map_or("", |k| k), words.first().map_or("", |x| x), adjective(fact))
+        }
         Expr::Binary(op @ (Binary::And | Binary::Or), a, b) => {
             // `a and b and c` needs no brackets.
             let nested = |x: &Expr| matches!(x, Expr::Binary(o @ (Binary::And | Binary::Or), ..) if o != op);

@@ -40,6 +40,9 @@ pub struct ValueFacts {
 /// For each letter and position whether it stays; `None` where all do.
 pub type Kept = Vec<Option<Rc<[bool]>>>;
 
+/// A question that is asked of many positions: the operand, its dimension, the fact, the letters, the part of a sum.
+type Asked = (usize, usize, u8, u64, Option<usize>);
+
 /// Evaluates clauses at one node.
 pub struct Clauses<'a> {
     /// The rule as applied.
@@ -60,7 +63,9 @@ pub struct Clauses<'a> {
     result: usize,
     /// Every element is asked about: nothing is taken for granted.
     everywhere: bool,
-    tables: FxHashMap<(usize, usize, u8, u64), Rc<[bool]>>,
+    /// Of a dimension that is a sum of parts, only this one is asked about.
+    part: Option<usize>,
+    tables: FxHashMap<Asked, Rc<[bool]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
     /// The letters of parts that no operand gives, once they are asked for.
@@ -99,6 +104,7 @@ impl<'a> Clauses<'a> {
             whole: false,
             result: 0,
             everywhere: false,
+            part: None,
             tables: FxHashMap::default(),
             last: None,
             fill: None,
@@ -220,6 +226,9 @@ impl<'a> Clauses<'a> {
 
     pub(super) fn clause(&mut self, clause: &Expr, kind: u8, coords: &Coords, apart: &[LetterId]) -> bool {
         let indexed = |name: &str, k: &Expr| if let Expr::Int(k) = k { format!("{name}[{k}]") } else { name.to_owned() };
+        if let Some((name, part)) = part_of(clause) {
+            return self.in_part(part, |clauses| clauses.named(name, kind, coords));
+        }
         match clause {
             Expr::Bool(b) => *b,
             Expr::Int(n) => number(*n as f64, kind),
@@ -262,6 +271,14 @@ impl<'a> Clauses<'a> {
             }
             other => self.condition(other),
         }
+    }
+
+    /// Asks of one part of a dimension that is a sum of parts.
+    pub(super) fn in_part<T>(&mut self, part: usize, ask: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.part.replace(part);
+        let answer = ask(self);
+        self.part = before;
+        answer
     }
 
     fn condition(&self, e: &Expr) -> bool {
@@ -322,6 +339,11 @@ impl<'a> Clauses<'a> {
         kind & ORDINARY != 0 && !doubtful
     }
 
+    /// The part that is asked about.
+    pub(super) fn asked_part(&self) -> Option<usize> {
+        self.part
+    }
+
     /// The dimensions that have a letter in common which is asked about.
     pub(super) fn twice(&self, operand: &BoundOperand, coords: &Coords) -> Option<Vec<usize>> {
         let asked = |d: &DimExpr| d.letters().into_iter().filter(|l| coords[*l as usize].is_some()).collect::<Vec<_>>();
@@ -335,11 +357,12 @@ impl<'a> Clauses<'a> {
     fn slice(&mut self, k: usize, d: usize, kind: u8, coords: &Coords, shared: &[LetterId], flags: &Rc<[u8]>) -> bool {
         let frame = self.frame;
         let dim = &self.bound.operands[k].dims[d];
-        if let Some(at) = frame.encode(dim, coords) {
+        if let Some(at) = frame.encode(dim, coords, self.part) {
             return flags.get(at).is_some_and(|f| f & kind != 0);
         }
         let place = |c: &Coords| shared.iter().try_fold(0usize, |n, l| Some(n * frame.len(*l) + c[*l as usize]? as usize));
-        let key = (k, d, kind, shared.iter().fold(0u64, |h, l| h.wrapping_mul(1_000_003).wrapping_add(u64::from(*l) + 1)));
+        let part = self.part;
+        let key = (k, d, kind, shared.iter().fold(0u64, |h, l| h.wrapping_mul(1_000_003).wrapping_add(u64::from(*l) + 1)), part);
         let table = match self.tables.get(&key) {
             Some(table) => table.clone(),
             None => {
@@ -348,7 +371,7 @@ impl<'a> Clauses<'a> {
                 // inner ones), of everything.
                 let (mut table, mut whole, mut some) = (vec![true; size], vec![true; size], vec![false; size]);
                 let mut at = frame.nowhere();
-                for (q, f) in flags.iter().enumerate() {
+                for (q, f) in flags.iter().enumerate().filter(|(q, _)| frame.within(dim, *q, part)) {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
                     let here = self.whole
@@ -371,6 +394,17 @@ impl<'a> Clauses<'a> {
 
     fn stays(&self, letter: LetterId, position: u32) -> bool {
         self.kept[letter as usize].as_ref().is_none_or(|k| k.get(position as usize).copied().unwrap_or(true))
+    }
+}
+
+/// `part(x, 1)`: an operand, and which part of its dimension that is a sum of parts.
+pub(super) fn part_of(e: &Expr) -> Option<(&str, usize)> {
+    match e {
+        Expr::Call(function, args) if function == "part" => match args.as_slice() {
+            [Expr::Name(name), Expr::Int(k)] => Some((name, usize::try_from(*k).ok()?)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

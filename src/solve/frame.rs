@@ -70,9 +70,9 @@ impl<'a> Frame<'a> {
         coords
     }
 
-    /// The position of a dimension at these coordinates, if they determine it.
-    pub fn encode(&self, dim: &DimExpr, coords: &Coords) -> Option<usize> {
-        let at = self.encode_own(dim, coords)?;
+    /// The position of a dimension at these coordinates, if they determine it; of a sum of parts, in one of them if so asked.
+    pub fn encode(&self, dim: &DimExpr, coords: &Coords, part: Option<usize>) -> Option<usize> {
+        let at = self.encode_own(dim, coords, part)?;
         match self.open(dim) {
             None => Some(at),
             Some(_) => {
@@ -84,7 +84,15 @@ impl<'a> Frame<'a> {
         }
     }
 
-    fn encode_own(&self, dim: &DimExpr, coords: &Coords) -> Option<usize> {
+    /// Whether a position of a dimension is in a part of it: of all but sums of parts, in any case.
+    pub fn within(&self, dim: &DimExpr, position: usize, part: Option<usize>) -> bool {
+        let (DimExpr::Sum(parts), Some(part)) = (dim, part) else { return true };
+        let start: usize = parts.iter().take(part).map(|p| p.len(self.letters)).sum();
+        let n = parts.get(part).map_or(0, |p| p.len(self.letters));
+        (start..start + n).contains(&(position % dim.len(self.letters).max(1)))
+    }
+
+    fn encode_own(&self, dim: &DimExpr, coords: &Coords, wanted: Option<usize>) -> Option<usize> {
         let own = |l: LetterId| {
             let c = coords[l as usize]? as usize;
             Some(if self.links[l as usize].is_some() { c % self.letters[l as usize].len().max(1) } else { c })
@@ -93,12 +101,14 @@ impl<'a> Frame<'a> {
             DimExpr::One => Some(0),
             DimExpr::Letter(l) => own(*l),
             DimExpr::Product(parts) => {
-                parts.iter().try_fold(0, |n, p| Some(n * p.len(self.letters) + self.encode_own(p, coords)?))
+                parts.iter().try_fold(0, |n, p| Some(n * p.len(self.letters) + self.encode_own(p, coords, None)?))
             }
             DimExpr::Sum(parts) => {
                 let (mut start, mut found) = (0, None);
-                for part in parts {
-                    if let Some(at) = self.encode_own(part, coords) {
+                for (k, part) in parts.iter().enumerate() {
+                    if wanted.is_none_or(|wanted| wanted == k)
+                        && let Some(at) = self.encode_own(part, coords, None)
+                    {
                         if found.is_some() {
                             return None; // the same letter twice: two positions
                         }

@@ -212,7 +212,7 @@ pub fn solve<'a>(
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
     let ignored = computed::reach(graph, rules, p, &roles, computed, &mut given);
-    norm::move_rows(graph, p, &mut given);
+    let asked = norm::move_rows(graph, p, &mut given);
     // Where the given masks alone count, the proof says whether what one of them drops may go.
     let policy = if options.lossless { Policy::Prune } else { options.policy };
     let mut votes = Votes::new(graph, p, &positions, &roles, &mut given, options);
@@ -256,7 +256,7 @@ pub fn solve<'a>(
     }
     let conflicts = votes.conflicts(graph, &state);
     let contexts = positions.contexts.clone();
-    let stays = stays::stays(graph, p, &state, &votes, (&roles, &given, policy));
+    let stays = stays::stays(graph, p, &state, &votes, (&roles, &given, policy), &asked);
     let verdicts = options.explain.map(|id| verdict::verdicts(p, &state, &votes, policy, id));
     Ok(Solution {
         given,

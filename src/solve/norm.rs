@@ -1,6 +1,8 @@
 //! Weights that are divided by their norm (`norm:` in rules). What goes of such a parameter is cut but never masked: zeros would change
 //! the norm of what stays, and a row of zeros would be 0/0. What decides over its rows is the scale.
 
+use rustc_hash::FxHashMap;
+
 use super::masks::{Given, Mask};
 use super::roles::Roles;
 use crate::axis::{Normed, Propagation};
@@ -15,8 +17,9 @@ pub fn unmasked(graph: &Graph, p: &Propagation) -> Vec<bool> {
 }
 
 /// A mask that leaves nothing of a row of such a parameter means that the weight has none of it: it is taken as one of the scale,
-/// since 0/0 is no number.
-pub fn move_rows(graph: &Graph, p: &Propagation, given: &mut [Option<Given>]) {
+/// since 0/0 is no number. Returns those masks as they were given, by tensor.
+pub fn move_rows<'a>(graph: &Graph, p: &Propagation, given: &mut [Option<Given<'a>>]) -> FxHashMap<usize, Given<'a>> {
+    let mut asked = FxHashMap::default();
     for bound in p.bounds().filter(|b| b.rule.norm.is_some()) {
         let Some(normed) = p.normed(graph, bound) else { continue };
         let (big, small) = (&graph.tensors[normed.of].shape, &graph.tensors[normed.scale].shape);
@@ -40,9 +43,12 @@ pub fn move_rows(graph: &Graph, p: &Propagation, given: &mut [Option<Given>]) {
             _ => some.iter().map(|s| u8::from(*s)).collect(),
         };
         let own = |shape: &Vec<usize>, keep: Vec<u8>| Given::whole(Mask { shape: shape.clone(), keep: keep.into() });
+        let whole = own(big, mask);
         given[normed.of] = Some(own(big, lifted));
         given[normed.scale] = Some(own(small, scale));
+        asked.insert(normed.of, whole);
     }
+    asked
 }
 
 impl Roles {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::data::Data;
-use super::facts::{Clauses, FINITE, NONNEG, NONZERO, ORDINARY, ValueFacts, ZERO};
+use super::facts::{Clauses, FINITE, NONNEG, NONZERO, ORDINARY, ValueFacts, ZERO, part_of};
 use super::frame::Coords;
 use super::masks::Given;
 use super::ragged::Link;
@@ -210,7 +210,7 @@ impl Clauses<'_> {
             if dim.letters().iter().all(|l| coords[*l as usize].is_none()) {
                 continue;
             }
-            let found = match self.frame.encode(dim, coords) {
+            let found = match self.frame.encode(dim, coords, self.asked_part()) {
                 Some(at) => numbers.get(at).copied(),
                 None => self.over(dim, numbers, coords),
             };
@@ -224,7 +224,7 @@ impl Clauses<'_> {
     /// The number at all positions of a dimension that meet the coordinates.
     fn over(&self, dim: &DimExpr, numbers: &[f64], coords: &Coords) -> Option<f64> {
         let mut found: Option<f64> = None;
-        for (at, x) in numbers.iter().enumerate() {
+        for (at, x) in numbers.iter().enumerate().filter(|(at, _)| self.frame.within(dim, *at, self.asked_part())) {
             let mut here = self.frame.nowhere();
             self.frame.decode(dim, at, &mut here);
             let meets = dim.letters().iter().all(|l| match (coords[*l as usize], here[*l as usize]) {
@@ -252,6 +252,13 @@ struct Names<'a, 'b, 'c> {
 }
 
 impl Names<'_, '_, '_> {
+    /// The position of a letter.
+    fn place(&self, letter: &str) -> Option<Val> {
+        let clauses = self.clauses.borrow();
+        let at = clauses.bound.letters.iter().position(|l| l.name == letter)?;
+        Some(Val::int(i64::from(self.coords[at]?)))
+    }
+
     fn number(&self, name: &str) -> Option<Option<f64>> {
         let mut clauses = self.clauses.borrow_mut();
         let found: Vec<usize> = (0..clauses.bound.operands.len()).filter(|k| clauses.bound.operands[*k].arg == name).collect();
@@ -265,7 +272,7 @@ impl Scope for Names<'_, '_, '_> {
     fn get(&self, name: &str) -> Option<Val> {
         match self.number(name) {
             Some(x) => x.map(Val::Float),
-            None => self.call.val(name),
+            None => self.call.val(name).or_else(|| self.place(name)),
         }
     }
 
@@ -278,6 +285,16 @@ impl Scope for Names<'_, '_, '_> {
     }
 
     fn call(&self, function: &str, args: &[Expr]) -> Option<Result<Val, EvalError>> {
+        if function == "part" {
+            let called = Expr::Call(function.to_owned(), args.to_vec());
+            let Some((name, part)) = part_of(&called) else {
+                return Some(Err(EvalError::Arguments { function: "part", takes: "an operand and the number of a part" }));
+            };
+            let mut clauses = self.clauses.borrow_mut();
+            let operand = clauses.bound.operands.iter().position(|o| o.arg == name);
+            let x = operand.and_then(|k| clauses.in_part(part, |clauses| clauses.number(k, self.coords)));
+            return Some(Ok(x.map_or(Val::None, Val::Float)));
+        }
         let kind = match function {
             "zero" => ZERO,
             "finite" => FINITE,

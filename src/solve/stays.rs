@@ -37,6 +37,8 @@ pub enum Holds {
     Kept(Vec<usize>),
     /// It goes only together with others, a whole group or the like, and this tensor keeps some of these.
     Together(usize),
+    /// The tensor only reads the axis, and others do too: its mask decides nothing. These tensors keep it, if any do.
+    Read(Vec<usize>),
     /// What the solver found.
     Why(Why),
 }
@@ -94,6 +96,28 @@ impl<'a> Holding<'a> {
         })
     }
 
+    /// What holds a position of an axis that a mask drops which has no vote there: the tensor only reads the axis.
+    fn of_reader(&self, state: &State, votes: &Votes, (id, at): (Id, usize)) -> Holds {
+        let set = state.of(id).and_then(|list| list.get(at).copied()).unwrap_or(STAYS);
+        if let Some(lock) = self.lock(id, at) {
+            return if set == STAYS { Holds::Locked(lock) } else { Holds::Factor(lock) };
+        }
+        let (mut makers, mut found) = (votes.by_set.get(&set).map_or_else(Vec::new, |t| t.keep.clone()), None);
+        for why in state.why(set) {
+            match why {
+                Why::Maker(k) if makers.contains(&k) => {}
+                Why::Maker(k) => makers.push(k),
+                Why::NoMaker => {}
+                why => found = found.or(Some(why)),
+            }
+        }
+        match found {
+            Some(why) => Holds::Why(why),
+            None if set == STAYS => Holds::Why(Why::Tied),
+            None => Holds::Read(makers),
+        }
+    }
+
     /// What holds a position of an axis that stays; `tensor` is one whose mask drops it.
     pub(super) fn of(&self, state: &State, votes: &Votes, policy: Policy, (id, at): (Id, usize), tensor: usize) -> Holds {
         let set = state.of(id).and_then(|list| list.get(at).copied()).unwrap_or(STAYS);
@@ -120,27 +144,35 @@ impl<'a> Holding<'a> {
     }
 }
 
-/// All of them, by tensor and dimension. Dimensions that a tensor is only summed over do not vote.
+/// All of them, by tensor and dimension. `asked` are masks as they were given that are taken as other tensors' ([`super::norm`]).
 pub(super) fn stays(
     graph: &Graph,
     p: &Propagation,
     state: &State,
     votes: &Votes,
     (roles, given, policy): (&Roles, &[Option<Given>], Policy),
+    asked: &FxHashMap<usize, Given>,
 ) -> Vec<Stay> {
     let holding = Holding::new(p);
     let first = graph.first_names();
     let mut found = Vec::new();
     for (k, t) in graph.tensors.iter().enumerate().filter(|(k, _)| first[*k] == *k) {
-        let (Some(given), Some(ids)) = (&given[k], p.dims[t.value.index()].as_deref()) else { continue };
-        for (d, id) in ids.iter().enumerate().filter(|(d, _)| roles.votes(k, *d) && !roles.within(k, *d)) {
+        let (Some(given), Some(ids)) = (asked.get(&k).or(given[k].as_ref()), p.dims[t.value.index()].as_deref()) else {
+            continue;
+        };
+        for (d, id) in ids.iter().enumerate() {
+            let reader = !roles.votes(k, d) || roles.within(k, d) || asked.contains_key(&k);
             let list = state.of(*id);
             let Some(any) = said(given, graph, p, state.positions, (k, d)) else { continue };
             let mut groups: IndexMap<Holds, Vec<usize>> = IndexMap::new();
             for at in (0..any.len()).filter(|at| !any[*at]) {
                 let stays = list.as_ref().and_then(|l| l.get(at)).is_none_or(|set| *set == STAYS || state.keeps(*set));
                 if stays {
-                    groups.entry(holding.of(state, votes, policy, (*id, at), k)).or_default().push(at);
+                    let holds = match reader {
+                        true => holding.of_reader(state, votes, (*id, at)),
+                        false => holding.of(state, votes, policy, (*id, at), k),
+                    };
+                    groups.entry(holds).or_default().push(at);
                 }
             }
             found.extend(groups.into_iter().map(|(holds, positions)| Stay { tensor: k, dim: d, positions, holds }));

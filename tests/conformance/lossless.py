@@ -126,6 +126,16 @@ def gated(self, x):
     return self.out(self.n(self.a(x)) * torch.sigmoid(self.m(self.b(x))))
 
 
+@case(FOLDED, a=lambda: C2(3, 16, 3), n=lambda: BN(16), out=lambda: C2(8, 4, 1))
+def gated_halves(self, x):
+    return self.out(F.glu(self.n(self.a(x)), 1))
+
+
+@case(FOLDED, shape=(4, 6), a=lambda: L(6, 20), out=lambda: L(10, 4))
+def gated_features(self, x):
+    return self.out(F.glu(self.a(x) + 0.5))
+
+
 @case(FOLDED, a=lambda: C2(3, 8, 3), b=lambda: C2(3, 6, 3), n=lambda: BN(8), m=lambda: BN(6), out=lambda: C2(14, 4, 1))
 def joined(self, x):
     return self.out(torch.cat([F.gelu(self.n(self.a(x))), torch.sigmoid(self.m(self.b(x)))], 1))

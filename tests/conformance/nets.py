@@ -1549,8 +1549,6 @@ NO_ANSWER = ("wscale", "deform")
 # The oracle's hooks, by which it finds the ideal of parity, do not go together with these operators.
 CONTROL = ("branch", "branch_one_sigmoid", "branch_shuffle", "branch_nested", "whileloop", "whileloop_sigmoid", "whileloop_condition",
            "scanned", "scanned_ones", "mapped")
-# Where the report leaves a reason out (a bias behind learned queries), or the oracle's look at votes does not see a mixer's tokens.
-UNTOLD = {"iso/gmlp", "iso/learnedquery", "iso/posproj"}
 LISTS = {
     "all": [f"iso/{n}" for n in NETS if n not in NO_ANSWER and n not in CONTROL],
     "control": [f"iso/{n}" for n in CONTROL],

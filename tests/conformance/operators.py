@@ -74,6 +74,31 @@ def masked_tokens(self, x):
     return self.out(F.relu(self.a(x))[:, self.m].sum(1))
 
 
+SOME = B(*(k % 3 != 1 for k in range(16)))
+
+
+@net(IMG, a=c(3, 16, 3), m=SOME, out=c(11, 4))
+def masked_channels(self, x):
+    """a fixed mask over the channels themselves picks as the list of its ones does"""
+    return self.out(F.relu(self.a(x))[:, self.m])
+
+
+@net(TOK, slack=1.5, a=l(12, 16), b=l(12, 11), m=SOME, out=l(11, 4))
+def masked_features(self, x):
+    return self.out(F.relu(self.a(x)[..., self.m] + self.b(x)))
+
+
+@net(IMG, slack=1.3, a=c(3, 16, 3), out=c(5, 4))
+def listed_channels(self, x):
+    """the list is written in the program"""
+    return self.out(F.relu(self.a(x))[:, torch.tensor([4, 0, 2, 8, 11])])
+
+
+@net(IMG, slack=1.3, a=c(3, 16, 3), out=c(5, 4))
+def listed_by_a_mask(self, x):
+    return self.out(F.relu(self.a(x))[:, torch.tensor([k % 3 == 1 for k in range(16)])])
+
+
 @net(TOK, a=l(12, 16), m=B(True, False, True, True, False, True), out=l(16, 4))
 def masked_write(self, x):
     h = F.relu(self.a(x))
@@ -241,9 +266,8 @@ def build(name):
     return model.eval(), args, kwargs
 
 
-# Without a decomposition; or whose core form indexes every dimension by a count (a replicating pad), or divides by a sum over
-# windows that nothing shows to be other than zero (istft).
-WHOLE = [n for n in NETS if n.startswith(("deformed", "regions"))] + ["padded_places", "frequencies_in_windows"]
+# Without a decomposition; or whose core form divides by a sum over windows that nothing shows to be other than zero (istft).
+WHOLE = [n for n in NETS if n.startswith(("deformed", "regions"))] + ["frequencies_in_windows"]
 LISTS = {
     "all": [f"op/{n}" for n in NETS],
     "core": [f"op/{n}" for n in NETS if n not in WHOLE],

@@ -71,6 +71,20 @@ class Out(Net):
         return self.r(self.e(x))[0]
 
 
+class Projected(nn.Module):
+    """What a layer with projections reads may go, and its hidden size stays."""
+
+    sizes = {"r0.weight": (0, HIDDEN // 2)}
+
+    def __init__(self, **options):
+        super().__init__()
+        self.e, self.r0 = nn.Embedding(50, 16), nn.Linear(16, HIDDEN)
+        self.r = nn.LSTM(HIDDEN, HIDDEN, proj_size=5, batch_first=True, **options)
+
+    def forward(self, x):
+        return self.r(torch.relu(self.r0(self.e(x))))[0]
+
+
 class Twice(nn.Module):
     """One recurrent layer after another."""
 
@@ -141,6 +155,8 @@ for name, kind in [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn", nn.RNN)]:
 # Nothing may go.
 NETS["lstm_projected2"] = (lambda: Out(nn.LSTM, proj_size=6, num_layers=2, bidirectional=True, bias=False), HIDDEN)
 NETS["lstm_projected"] = (lambda: Out(nn.LSTM, proj_size=6, batch_first=True), HIDDEN)
+for name, options in {"": {}, "_both": {"bidirectional": True}, "2_no_bias": {"num_layers": 2, "bias": False}, "_both_no_bias": {"bidirectional": True, "bias": False}}.items():
+    NETS["lstm_projected_input" + name] = (lambda options=options: Projected(**options), HIDDEN)
 NETS["gru_given"] = (lambda: Given(nn.GRU, batch_first=True), HIDDEN)
 NETS["rnn_ones"] = (lambda: Ones(nn.RNN, batch_first=True), HIDDEN)
 NETS["gru_out"] = (lambda: Out(nn.GRU, batch_first=True), HIDDEN)
@@ -199,6 +215,9 @@ def check(name, kind, traced, paring, folder, cache):
     if not error <= 1e-9:
         return f"error {error:.3g}"
     after, before = dict(small.named_parameters()), dict(model.named_parameters())
+    for k, (d, n) in getattr(model, "sizes", {}).items():
+        if kind == "all" and after[k].shape[d] != n:
+            return f"{k} has {after[k].shape[d]} positions, not {n}"
     k = next(k for k in ("u", "r.weight_hh_l0", "r.weight_hh") if k in before)
     found, wanted = after[k].shape[0] * HIDDEN // before[k].shape[0], left if kind == "all" else HIDDEN
     return None if found == wanted else f"{found} hidden units left, not {wanted}"

@@ -213,8 +213,6 @@ NETS = {
     "kernel_generated": (lambda: Kernel("generated"), (1, 3, 8, 8)), "kernel_modulated": (lambda: Kernel("modulated"), (1, 3, 8, 8)),
 }
 ALL = [f"weights/{n}" for n in NETS]
-# Masks of a direction count as masks of its length, which the oracle's look at votes does not know.
-UNTOLD = {"weights/weightnorm_v", "weights/vocoder_dim1"}
 LISTS = {
     "all": ALL,
     "ragged": [n for n in ALL if hasattr(NETS[n.split("/")[1]][0](), "ragged")],

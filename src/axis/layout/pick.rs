@@ -7,19 +7,20 @@ use smallvec::smallvec;
 use super::{Args, letters};
 use crate::axis::bound::{DimExpr, Edit, LetterId, Want};
 use crate::axis::sketch::Sketch;
-use crate::model::{Arg, DType, Node, Size, ValueId};
+use crate::model::{Arg, DType, Size, ValueId};
 
-/// The positions that a constant index lists, where they are some of a dimension's, in some order. Longer lists are look-ups.
+/// The positions that a constant index lists, where they are some of a dimension's, in some order. Longer lists are look-ups. A
+/// mask lists the places of its ones.
 fn listed(args: &Args, index: ValueId, size: &Size) -> Option<Arc<[u32]>> {
     let graph = args.call.graph;
-    let list = graph.tensors.iter().find(|t| t.value == index)?.list.as_ref()?;
-    let total = size.as_int().filter(|n| list.len() as i64 <= *n)?;
-    // Only such operators read it: so nobody writes it.
-    let reads = |n: &&Node| n.args.iter().any(|(_, a)| a.tensors().contains(&index));
-    if graph.nodes.iter().filter(reads).any(|n| n.target != args.call.node.target) {
-        return None;
-    }
+    let list = graph.lists.get(&index)?;
+    let mask = graph.value(index).dtype == DType::Bool;
+    let total = size.as_int().filter(|n| list.len() as i64 <= *n && (!mask || list.len() as i64 == *n))?;
     let place = |n: &i64| u32::try_from(if *n < 0 { n + total } else { *n }).ok().filter(|n| i64::from(*n) < total);
+    if mask {
+        let ones: Arc<[u32]> = (0..).zip(list.iter()).filter(|(_, one)| **one != 0).map(|(at, _)| at).collect();
+        return Some(ones).filter(|ones| !ones.is_empty());
+    }
     list.iter().map(place).collect()
 }
 
@@ -70,6 +71,8 @@ pub(super) fn index(args: &Args) -> Result<Sketch, String> {
     let picked: Vec<usize> = (0..items.len()).filter(|k| matches!(items[*k], Arg::Tensor(_))).collect();
     if let ([at], Some(Arg::Tensor(index))) = (&picked[..], picked.first().map(|k| &items[*k]))
         && let Some(list) = shape.get(*at).and_then(|size| listed(args, *index, size))
+        // An export that takes the number of ones for unknown calls it so in all that follows.
+        && args.call.recorded(0).and_then(|s| s.get(*at)).is_none_or(|n| n.as_int() == Some(list.len() as i64))
     {
         return listed_positions(args, *at, list, list_name);
     }

@@ -75,7 +75,7 @@ fn reasons(graph: &Graph, p: &Propagation, solution: &Solution, v: &Verdict) -> 
     let voted = |w: &&Why| !matches!(w, Why::Maker(k) if !v.drop.is_empty() || solution.given[*k].is_none());
     let mut found: IndexSet<String> = v.why.iter().filter(voted).map(|w| words(graph, w) + &blame(graph, solution, w)).collect();
     match &v.holds {
-        None | Some(Holds::Kept(_) | Holds::Why(_)) => {}
+        None | Some(Holds::Kept(_) | Holds::Read(_) | Holds::Why(_)) => {}
         Some(holds) => {
             found.insert(held(graph, &p.axes.locked_because(), solution, holds));
         }
@@ -102,6 +102,12 @@ pub(crate) fn held(graph: &Graph, locks: &FxHashMap<Id, &Reason>, solution: &Sol
             "they go only with a whole group (head), or from every one alike: what the mask says of each must agree, and {} keeps some",
             keeper(graph, solution, *k)
         ),
+        Holds::Read(list) => {
+            let names: IndexSet<String> = list.iter().map(|k| keeper(graph, solution, *k)).collect();
+            let kept = if names.is_empty() { String::new() } else { "; kept by ".to_owned() };
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            format!("the mask is of what is read, which decides only where nothing else reads it{kept}{names}")
+        }
         Holds::Why(why) => words(graph, why) + &blame(graph, solution, why),
     }
 }
@@ -133,8 +139,8 @@ fn words(graph: &Graph, why: &Why) -> String {
         Why::Unproven(node) => format!("they are summed over, and what they add is not proven to be zero, at {}", at(node)),
         Why::Constant { node, .. } => format!("they are summed over and hold a number that no bias can take up, at {}", at(node)),
         Why::Inexpressible(node) => format!("no arguments could say what would be left, at {}", at(node)),
-        Why::Tied => "they are the same as other positions, which stay".into(),
-        Why::Uneven => "parts that must lose equally many would not (groups, heads)".into(),
+        Why::Tied => "another view of the axis (as other groups or heads) has each in one with positions that stay".into(),
+        Why::Uneven => "equally many must stay of each group (head), and more stay of another".into(),
     }
 }
 
@@ -177,5 +183,26 @@ impl fmt::Display for Fates {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ValueId;
+
+    /// Every reason has a sentence of its own.
+    #[test]
+    fn reasons_differ() {
+        let graph = Graph::default();
+        let reasons = [Why::Maker(0), Why::NoMaker, Why::Last(ValueId(0)), Why::Tied, Why::Uneven];
+        let said: Vec<String> = reasons.iter().map(|why| words(&graph, why)).collect();
+        insta::assert_snapshot!(said.join("\n"), @r"
+        no mask drops them
+        no mask says anything of them
+        a dimension would be left without positions
+        another view of the axis (as other groups or heads) has each in one with positions that stay
+        equally many must stay of each group (head), and more stay of another
+        ");
     }
 }

@@ -1,6 +1,6 @@
 //! Checks of the names in formulas and clauses of facts.
 
-use super::super::ast::{Expr, Unary};
+use super::super::ast::{Body, Dim, Expr, Pattern, Unary};
 use super::super::error::closest;
 use super::super::eval::FUNCTIONS;
 use super::{Binary, Check};
@@ -11,11 +11,14 @@ const CLAUSES: [&str; 5] = ["never", "always", "any", "all", "assumed"];
 /// The facts, as functions of an operand.
 const FACTS: [&str; 4] = ["zero", "finite", "nonneg", "nonzero"];
 
+/// What may be called in `value:` beside the functions of all formulas.
+const VALUES: [&str; 5] = ["zero", "finite", "nonneg", "nonzero", "part"];
+
 /// What is named in a formula.
 enum Use<'e> {
     Name(&'e str),
     Spread(&'e str),
-    Function(&'e str),
+    Function(&'e str, &'e [Expr]),
 }
 
 /// Calls `f` with every name of a formula.
@@ -25,7 +28,7 @@ fn walk<'e>(e: &'e Expr, f: &mut dyn FnMut(Use<'e>)) {
         Expr::Spread(name) => f(Use::Spread(name)),
         Expr::List(items) => items.iter().for_each(|e| walk(e, f)),
         Expr::Call(name, args) => {
-            f(Use::Function(name));
+            f(Use::Function(name, args));
             args.iter().for_each(|e| walk(e, f));
         }
         Expr::Unary(_, e) => walk(e, f),
@@ -48,7 +51,7 @@ impl Expr {
         let mut names = Vec::new();
         walk(self, &mut |used| match used {
             Use::Name(name) | Use::Spread(name) => names.push(name),
-            Use::Function(_) => {}
+            Use::Function(..) => {}
         });
         names
     }
@@ -79,7 +82,8 @@ impl Check<'_> {
             self.names_in("training", training, &[]);
         }
         if let Some(value) = &rule.facts.value {
-            self.names_in("value", value, &FACTS);
+            self.names_in("value", value, &VALUES);
+            self.parts("value", value);
         }
         if let Some(fold) = &rule.fold {
             if !self.known.operands.contains(&fold.into.as_str()) {
@@ -120,7 +124,7 @@ impl Check<'_> {
     pub(super) fn names_in(&mut self, path: &str, e: &Expr, extra: &[&str]) {
         let (mut names, mut functions) = (Vec::new(), Vec::new());
         walk(e, &mut |used| match used {
-            Use::Function(name) => functions.push(name),
+            Use::Function(name, _) => functions.push(name),
             Use::Spread(name) => names.push((name, true)),
             Use::Name(name) => names.push((name, false)),
         });
@@ -202,6 +206,7 @@ impl Check<'_> {
             }
             Expr::Call(name, args) if FACTS.contains(&name.as_str()) => match args.as_slice() {
                 [operand] if operand_name(operand).is_some() => self.fact(path, operand_name(operand).unwrap_or_default()),
+                [Expr::Call(part, _)] if part == "part" => self.parts(path, e),
                 [operand, Expr::Name(letter)] if operand_name(operand).is_some() => {
                     self.fact(path, operand_name(operand).unwrap_or_default());
                     self.letter(letter, self.sites.word(path, letter));
@@ -212,6 +217,7 @@ impl Check<'_> {
                     self.error("fact", at, format!("`{name}` asks about one operand"), label, None);
                 }
             },
+            Expr::Call(name, _) if name == "part" => self.parts(path, e),
             Expr::Binary(Binary::And | Binary::Or, a, b) => {
                 self.clause(path, a);
                 self.clause(path, b);
@@ -234,6 +240,30 @@ impl Check<'_> {
                 self.error("fact", at, format!("`{e}` is no fact about operands"), "a number, not a fact", help);
             }
         }
+    }
+
+    /// `part(x, 1)` names an operand with a dimension of at least so many parts, one after another.
+    fn parts(&mut self, path: &str, e: &Expr) {
+        let mut wrong = false;
+        walk(e, &mut |used| {
+            let Use::Function("part", args) = used else { return };
+            wrong |= match args {
+                [Expr::Name(name), Expr::Int(k)] => !self.has_part(name, *k),
+                _ => true,
+            };
+        });
+        if wrong {
+            let help = Some("`part(x, 0)` is the first part of a dimension `a + b` of the operand `x`".to_owned());
+            let at = self.sites.word(path, "part");
+            self.error("fact", at, "`part` asks about a part of an operand's dimension", "no such part", help);
+        }
+    }
+
+    fn has_part(&self, name: &str, k: i64) -> bool {
+        let Body::Patterns(patterns) = &self.rule.body else { return false };
+        let parts = |d: &Dim| matches!(d, Dim::Sum(parts) if usize::try_from(k).is_ok_and(|k| k < parts.len()));
+        let has = |p: &Pattern| p.operands.iter().any(|o| o.name == name && o.dims.iter().any(parts));
+        patterns.iter().all(has)
     }
 
     fn fact(&mut self, path: &str, name: &str) {
