@@ -57,6 +57,7 @@ impl Archive {
         reader.tree(&parse(&members, &format!("{prefix}data.pkl"))?)?;
         reader.constants(&parse(&members, &format!("{prefix}constants.pkl"))?)?;
         let objects = reader.objects;
+        objects.check(members.path())?;
         let name = format!("{prefix}traced_inputs.pkl");
         let traced = match members.get(&name) {
             Some(_) => input::traced(&parse(&members, &name)?),

@@ -1,10 +1,13 @@
 //! The modules and tensors of an archive, from its pickles.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 
 use super::item::Item;
 use crate::format::FormatError;
 use crate::format::pickle::{Pickle, TensorRef};
+use crate::format::sizes::{Layout, excess};
 use crate::format::zip::{Member, Members};
 use crate::model::DType;
 
@@ -63,6 +66,22 @@ pub(super) struct Objects {
     pub(super) constants: Vec<Option<usize>>,
     /// The members that hold the storages.
     pub(super) storages: IndexMap<String, Member>,
+}
+
+impl Stored {
+    fn layout(&self) -> Layout<'_> {
+        let Stored { storage, offset, shape, strides, dtype, .. } = self;
+        Layout { storage: *storage, offset: *offset, shape, strides, width: dtype.bytes(), bare: false }
+    }
+}
+
+impl Objects {
+    /// Checks what the tensors claim.
+    pub(super) fn check(&self, path: &Path) -> Result<(), FormatError> {
+        let stored = self.storages.values().fold(0u64, |sum, member| sum.saturating_add(member.size));
+        let Some((k, reason)) = excess(self.tensors.iter().map(Stored::layout), stored) else { return Ok(()) };
+        Err(FormatError::BadLayout { path: path.to_path_buf(), tensor: self.tensors[k].name.clone(), reason })
+    }
 }
 
 /// Reads pickles of an archive.
