@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::glob::matches;
 use crate::load::Model;
 use crate::model::{Role, Tensor};
-use crate::rule::Scalars;
+use crate::rule::{Scalars, too_deep};
 use crate::solve::{Mask, Masks, closest, closest_names};
 
 /// Something wrong in a YAML file of masks.
@@ -69,6 +69,9 @@ pub fn masks(path: &Path, text: &str, model: &Model) -> Result<Masks<'static>, B
 }
 
 fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
+    if let Some(at) = too_deep(text) {
+        return Err(Fault::new("brackets are nested too deep", at));
+    }
     let value: Value = serde_yaml::from_str(text).map_err(|e| {
         let at = e.location().map_or(0, |l| l.index());
         Fault::new(format!("this is not YAML: {e}"), at..at + 1)

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use zip::ZipArchive;
 
@@ -94,16 +94,6 @@ pub fn members() -> Vec<Member> {
 
 pub fn find(members: &[Member], end: &str) -> usize {
     members.iter().position(|m| m.name.ends_with(end)).unwrap()
-}
-
-/// The example with one JSON member changed.
-pub fn changed(end: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let mut all = members();
-    let k = find(&all, end);
-    let mut json: Value = serde_json::from_slice(&all[k].bytes).unwrap();
-    change(&mut json);
-    all[k].set(json.to_string().as_bytes());
-    pack(&all)
 }
 
 /// A zip of stored members, whatever they are called.

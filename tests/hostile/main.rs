@@ -6,6 +6,8 @@ mod common;
 
 mod archives;
 mod bench;
+mod notation;
 mod outputs;
+mod scripts;
 mod sizes;
 mod text;
