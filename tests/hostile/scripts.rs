@@ -84,3 +84,32 @@ fn code_has_a_budget() {
         assert!(said.len() < 20_000, "{name}");
     }
 }
+
+#[test]
+fn long_axes_are_not_listed() {
+    let bench = Bench::new();
+    let bodies = [
+        "torch.relu(x)",
+        "torch.flip(x, [0])",
+        "torch.roll(x, [3], [0])",
+        "torch.slice(x, 0, 0, 9223372036854775807, 2)",
+        "(torch.split(x, 1))[3]",
+        "(torch.chunk(x, 1000000))[3]",
+        "(torch.tensor_split(x, 1000000))[3]",
+        "(torch.unbind(x))[3]",
+    ];
+    for (k, body) in bodies.iter().enumerate() {
+        let file = format!("long{k}.pt");
+        bench.put(&file, &archive(&pickle(&[]), &forward(&format!("    return {body}\n")), None));
+        for input in ["1000000000x4", "4611686018427387904x1"] {
+            for args in [
+                &["analyze", &file, "--input", input][..],
+                &["speedup", &file, "--masks", "zeros", "--input", input, "--plan", "out"],
+            ] {
+                let out = bench.command(args).output().unwrap();
+                let text = String::from_utf8_lossy(&out.stderr);
+                assert!(!super::common::faulty(out.status.code(), &text), "{body} {args:?}: {:?} {text}", out.status);
+            }
+        }
+    }
+}
