@@ -59,7 +59,9 @@ pub(super) fn caught<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static
 
 /// What a panic says, and where it was.
 fn told(info: &PanicHookInfo<'_>) -> String {
-    let what = info.payload_as_str().unwrap_or("it panicked");
+    let payload = info.payload();
+    let what = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let what = what.unwrap_or("it panicked");
     let place = info.location().map(|l| format!(", at {}:{}", l.file(), l.line())).unwrap_or_default();
     let trace = std::backtrace::Backtrace::capture();
     let trace = match trace.status() {

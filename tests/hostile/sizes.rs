@@ -51,12 +51,15 @@ fn parameters_are_no_larger_than_their_data() {
         ([48, HUGE, 1, 1], [1, 1, 1, 1], true),
     ] {
         bench.put("claims.pt2", &claims(&sizes, &strides, empty));
-        for args in [
+        // All commands of the first stored and the first missing tensor; one of the others.
+        let commands = if sizes[1] == HUGE || sizes[0] == HUGE && empty { 4 } else { 1 };
+        let all = [
             &["speedup", "claims.pt2", "--masks", "zeros", "--plan", "out"][..],
             &["speedup", "claims.pt2", "--masks", "drop.yaml", "--plan", "out"],
             &["speedup", "claims.pt2", "--masks", "ratio.yaml", "--plan", "out"],
             &["prune", "claims.pt2", "--ratio", "0.5", "--by", "random", "--plan", "out"],
-        ] {
+        ];
+        for args in &all[..commands] {
             bench.fails(args, "paring::pt2::bad_layout");
         }
     }

@@ -26,8 +26,8 @@ impl View {
         if t.shape.contains(&0) {
             return Ok(View { storage, start: 0, end: 0, strides });
         }
-        let dims = t.shape.iter().zip(&t.strides);
-        let last = dims.fold(Some(t.offset), |at, (size, stride)| at?.checked_add((size - 1).checked_mul(*stride)?));
+        let mut dims = t.shape.iter().zip(&t.strides);
+        let last = dims.try_fold(t.offset, |at, (size, stride)| at.checked_add((size - 1).checked_mul(*stride)?));
         let end = last.and_then(|last| last.checked_add(1)?.checked_mul(width)).filter(|end| *end <= storage.len());
         let end = end.ok_or_else(|| file.bad(t, "does not lie in"))?;
         Ok(View { storage, start: t.offset * width, end, strides })
