@@ -40,11 +40,11 @@ fn damaged_data_are_not_written_under_a_new_checksum() {
         pack(&all)
     };
     let open = |bytes: Vec<u8>| Archive::of_bytes(Path::new("net.pt2"), bytes.into());
-    for k in 0..whole.len() {
+    for (k, member) in whole.iter().enumerate() {
         let archive = match open(damaged(k)) {
             Ok(archive) => archive,
             Err(e) => {
-                assert!(e.to_string().contains("checksum"), "{}: {e}", whole[k].name);
+                assert!(e.to_string().contains("checksum"), "{}: {e}", member.name);
                 continue;
             }
         };
@@ -52,8 +52,8 @@ fn damaged_data_are_not_written_under_a_new_checksum() {
         let graph = archive.graph(&[]).unwrap();
         let copied: Vec<Payload> = (0..archive.storages()).map(Payload::Stored).collect();
         let error = write(&archive, &graph, &graph, &copied, &bench.path("out.pt2"), &mut |_| {}).unwrap_err();
-        assert!(error.to_string().contains(&format!("the checksum of {}", whole[k].name)), "{error}");
-        assert!(!whole[k].name.contains("weights/weight_") || (0..archive.storages()).any(|n| archive.storage(n).is_err()));
+        assert!(error.to_string().contains(&format!("the checksum of {}", member.name)), "{error}");
+        assert!(!member.name.contains("weights/weight_") || (0..archive.storages()).any(|n| archive.storage(n).is_err()));
     }
     // One that the run gathers from.
     bench.put("damaged.pt2", &damaged(find(&whole, "weights/weight_3")));
