@@ -20,6 +20,7 @@ pub mod report;
 pub mod rule;
 pub mod rulebook;
 mod settings;
+pub mod shown;
 pub mod solve;
 #[cfg(feature = "torch")]
 pub mod torch;

@@ -9,6 +9,7 @@ use paring::live::{Cut, ModuleState, Program, attributes};
 use paring::plan::{Choices, Statistics};
 use paring::report;
 use paring::rule::RuleSet;
+use paring::shown::Shown;
 use paring::solve::{Mask, Masks, Options, Policy};
 use paring::{OnUnknown, Settings};
 use pyo3::create_exception;
@@ -20,11 +21,13 @@ create_exception!(_paring, Fault, PyException, "What went wrong: (text, code, he
 
 /// Turns an error into a Python exception.
 fn raise(report: &Report) -> PyErr {
-    let diagnostic: &dyn Diagnostic = report.as_ref();
+    // As on the terminal: a notebook shows it.
+    let shown = Shown::of(report.as_ref());
+    let diagnostic: &dyn Diagnostic = &shown;
     let mut rendered = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
     if handler.render_report(&mut rendered, diagnostic).is_err() {
-        rendered = report.to_string();
+        rendered = shown.to_string();
     }
     // Of several errors at once each has places of its own.
     let all = std::iter::once(diagnostic).chain(diagnostic.related().into_iter().flatten());
@@ -38,7 +41,7 @@ fn raise(report: &Report) -> PyErr {
     let labels: Vec<_> = places.map(label).collect();
     let code = diagnostic.code().map(|c| c.to_string());
     let help = diagnostic.help().map(|h| h.to_string());
-    Fault::new_err((report.to_string(), code, help, serde_json::Value::from(labels).to_string(), rendered))
+    Fault::new_err((shown.to_string(), code, help, serde_json::Value::from(labels).to_string(), rendered))
 }
 
 /// Runs with the stack that deep graphs need.

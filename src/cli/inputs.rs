@@ -1,5 +1,6 @@
 //! What several commands read: rules and masks.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use miette::Result;
 use paring::format::masks::{self, Stored};
 use paring::format::torchscript::Input;
 use paring::load::Model;
+use paring::model::{Graph, Tensor};
 use paring::prune::masks_of_yaml;
 use paring::rule::{RuleErrors, RuleSet};
 use paring::solve::{Mask, Masks};
@@ -67,7 +69,7 @@ impl MaskFile {
 
     /// The masks for a model's file, which is only opened where they are in it.
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
-        self.masks_of(&|| Ok(Model::open(model)?.into()), &mut |note| eprintln!("note: {note}"))
+        self.masks_of(&|| Ok(Model::open(model)?.into()), &mut |note| super::note(&note))
     }
 
     /// The masks for a model that `model` gives, where it is needed; `note` is told what else to know.
@@ -91,10 +93,19 @@ impl MaskFile {
             let has = |name: &str| graph.is_none_or(|g| g.tensors.iter().any(|t| t.name == name));
             let original = format!("{name}_orig");
             let name = if !has(name) && has(&original) { original } else { name.clone() };
-            all.insert(name, Mask { shape: mask.shape.clone(), keep: mask.keep()? });
+            // A mask that is larger than its parameter, as it claims, has not its sizes: that is said without looking at more.
+            let fits = graph.is_none_or(|g| mask.numel() <= room(g, &name));
+            let keep = if fits { mask.keep()? } else { Cow::Borrowed(&[][..]) };
+            all.insert(name, Mask { shape: mask.shape.clone(), keep });
         }
         Ok(all)
     }
+}
+
+/// Elements that a mask of this name can have.
+fn room(graph: &Graph, name: &str) -> usize {
+    let own = graph.tensors.iter().find(|t| t.name == name).map(Tensor::numel);
+    own.unwrap_or_else(|| graph.tensors.iter().map(Tensor::numel).max().unwrap_or(0))
 }
 
 /// A model that was opened for this, or one that somebody has.

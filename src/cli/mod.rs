@@ -5,6 +5,7 @@ mod apply;
 mod bench;
 mod completions;
 mod explain;
+mod fault;
 mod inputs;
 mod libtorch;
 mod man;
@@ -19,6 +20,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use miette::{IntoDiagnostic, JSONReportHandler, Result};
+use paring::shown::{self, Shown};
 
 pub use inputs::{MaskFile, Opened};
 use inputs::{RuleDirs, Rules};
@@ -66,23 +68,36 @@ enum Command {
     Man(man::Man),
 }
 
-/// Runs the program with these arguments, the first of which is its name, and says how it ended: 0 done, 1 error. Wrong usage ends the
-/// process with 2.
+/// Runs the program with these arguments, the first of which is its name, and says how it ended: 0 done, 1 error, [`FAULT`] a fault
+/// in Paring. Wrong usage ends the process with 2.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = Cli::parse_from(args);
-    // Deep graphs recurse deeply: egg's proofs, nested concatenations.
-    let run = std::thread::Builder::new().stack_size(STACK).spawn(|| run(cli));
-    match run.map(std::thread::JoinHandle::join) {
-        Ok(Ok(code)) => code,
-        _ => 1,
+    let form = cli.errors;
+    match fault::caught(|| run(cli)) {
+        Ok(Ok(())) => 0,
+        Ok(Err(report)) => {
+            complain(&Shown::of(report.as_ref()), form);
+            1
+        }
+        Err(fault::Ended::NoStack(e)) => {
+            complain(&Shown::of(&e), form);
+            1
+        }
+        Err(fault::Ended::Fault(fault)) => {
+            complain(&Shown::of(&fault), form);
+            FAULT
+        }
     }
 }
 
-/// Bytes of stack that the analysis of a deep graph may take.
+/// How a run ends that came upon a fault in Paring.
+pub const FAULT: u8 = 70;
+
+/// Bytes of stack that the analysis of a deep graph may take: egg's proofs and nested concatenations recurse.
 pub const STACK: usize = 256 << 20;
 
-fn run(cli: Cli) -> u8 {
-    let result = match cli.command {
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
         Command::Speedup(args) => args.run(),
         Command::Prune(args) => args.run(),
         Command::Masks(args) => args.run(),
@@ -95,18 +110,17 @@ fn run(cli: Cli) -> u8 {
         Command::Rules(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
-    };
-    match result {
-        Ok(()) => 0,
-        Err(report) => {
-            let mut json = String::new();
-            match cli.errors {
-                Form::Json if JSONReportHandler::new().render_report(&mut json, report.as_ref()).is_ok() => eprintln!("{json}"),
-                _ => eprintln!("{report:?}"),
-            }
-            1
-        }
     }
+}
+
+/// Says what went wrong.
+fn complain(error: &Shown, form: Form) {
+    let mut json = String::new();
+    let text = match form {
+        Form::Json if JSONReportHandler::new().render_report(&mut json, error).is_ok() => json,
+        _ => format!("{error:?}"),
+    };
+    let _ = writeln!(std::io::stderr(), "{text}"); // the exit status says it too
 }
 
 /// True if progress bars make sense.
@@ -114,8 +128,17 @@ fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Prints a text. That nobody reads on, as in `paring rules list | head`, is no error.
+/// Prints a text, as [`shown::plain`]. That nobody reads on, as in `paring rules list | head`, is no error.
 fn print(text: &str) -> Result<()> {
+    put(&shown::plain(text))
+}
+
+/// Says something on the way.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {}", shown::plain(text)); // a run does not fail for a note
+}
+
+fn put(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -125,5 +148,5 @@ fn print(text: &str) -> Result<()> {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    print(&(serde_json::to_string_pretty(value).into_diagnostic()? + "\n"))
+    put(&(shown::json(&serde_json::to_string_pretty(value).into_diagnostic()?).into_owned() + "\n"))
 }

@@ -48,6 +48,32 @@ pub enum FormatError {
         /// What the reader says.
         reason: String,
     },
+    /// Two members that are one file to some readers.
+    #[error("{} holds one file twice: {}", path.display(), names.join(" and "))]
+    #[diagnostic(
+        code(paring::zip::ambiguous),
+        help("programs differ in which of the two they read, so it is not said what the model is; save it again")
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// Their names, or the one that they share.
+        names: Vec<String>,
+    },
+    /// The data of a member are not those that were written.
+    #[error("{} is damaged: the checksum of {member} is not that of its data", path.display())]
+    #[diagnostic(
+        code(paring::zip::checksum),
+        help(
+            "get the file again. If it was saved with torch.serialization.set_crc32_options(False), it holds no checksums: save it again without"
+        )
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: String,
+    },
     /// The code of a TorchScript archive cannot be followed.
     #[error(transparent)]
     #[diagnostic(transparent)]

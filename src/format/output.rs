@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::{NamedTempFile, TempDir, TempPath};
 
 use super::FormatError;
 
@@ -52,10 +52,7 @@ pub(crate) struct Output {
 impl Output {
     /// Starts a file beside `target`.
     pub(crate) fn create(target: &Path) -> Result<Output, FormatError> {
-        let folder = match target.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(target);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".paring-");
         #[cfg(unix)]
@@ -108,20 +105,79 @@ impl Pending {
     }
 }
 
-/// Gives several files their names. If one cannot have its name, none of them stays.
+/// Gives several files their names. If one cannot have its name, all is as it was: older files are set aside until the last
+/// new one has its name.
 pub fn persist_all(files: Vec<Pending>) -> Result<(), FormatError> {
-    let mut done = Vec::with_capacity(files.len());
-    for file in files {
+    let mut done: Vec<Replaced> = Vec::with_capacity(files.len());
+    // The last needs no way back.
+    let last = files.len().saturating_sub(1);
+    for (k, file) in files.into_iter().enumerate() {
         let target = file.target.clone();
-        if let Err(e) = file.persist() {
-            for target in done {
-                let _ = std::fs::remove_file(target); // what went wrong first is the error to report
+        let old = if k == last { Ok(None) } else { Aside::of(&target) };
+        let old = match old.map_err(FormatError::writing(&target)) {
+            Ok(old) => old,
+            Err(e) => return Err(restored(done, e)),
+        };
+        let result = file.persist();
+        if let Err(e) = result {
+            if let Some(old) = old {
+                old.put_back(&target);
             }
-            return Err(e);
+            return Err(restored(done, e));
         }
-        done.push(target);
+        done.push(Replaced { target, old });
     }
     Ok(())
+}
+
+/// A file that has its name, and what had it before.
+struct Replaced {
+    target: PathBuf,
+    old: Option<Aside>,
+}
+
+/// Takes new files away and puts old ones back. What went wrong first is the error to report.
+fn restored(done: Vec<Replaced>, error: FormatError) -> FormatError {
+    for Replaced { target, old } in done.into_iter().rev() {
+        match old {
+            Some(old) => old.put_back(&target),
+            None => drop(std::fs::remove_file(&target)),
+        }
+    }
+    error
+}
+
+/// An older file under another name, which goes when it is not needed any more.
+struct Aside {
+    // Held for its end: the folder is removed with what is in it.
+    _folder: TempDir,
+    file: PathBuf,
+}
+
+impl Aside {
+    /// Sets the file at a path aside, if there is one. It keeps its name as well where the file system can do that, so that
+    /// there is a file of this name at all times.
+    fn of(path: &Path) -> std::io::Result<Option<Aside>> {
+        // What is no file has a name that no file can take, which is the error then.
+        if path.symlink_metadata().map_or(true, |m| m.is_dir()) {
+            return Ok(None);
+        }
+        let folder = tempfile::Builder::new().prefix(".paring-").tempdir_in(folder_of(path))?;
+        let file = folder.path().join("old");
+        std::fs::hard_link(path, &file).or_else(|_| std::fs::rename(path, &file))?;
+        Ok(Some(Aside { _folder: folder, file }))
+    }
+
+    fn put_back(self, path: &Path) {
+        if std::fs::rename(&self.file, path).is_err() {
+            let Aside { _folder: folder, .. } = self;
+            let _ = folder.keep(); // better under another name than lost
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes a text file.

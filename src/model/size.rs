@@ -3,6 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// Terms of a polynomial. Beyond these bounds a sum or product is one symbol, named by its text.
+const TERMS: usize = 1024;
+/// Pairs of terms that are multiplied.
+const PAIRS: usize = 2048;
+/// Symbols in a term.
+const DEGREE: usize = 64;
+/// Bytes of all names in a polynomial.
+const NAMES: usize = 1 << 16;
 
 /// A product of symbols, sorted, with repeats: `s0*s0*s1`. A term that is no polynomial (`s0//2`) counts as one symbol
 /// named by its text.
@@ -97,8 +107,19 @@ impl Size {
 
     /// The sum.
     pub fn add(&self, other: &Size) -> Size {
+        self.try_add(other).unwrap_or_else(|| {
+            let hint = self.hint().zip(other.hint()).map(|(a, b)| a.saturating_add(b));
+            Size::symbol(named(&format!("({self}) + ({other})")), hint)
+        })
+    }
+
+    /// The sum, unless it has too many terms.
+    pub fn try_add(&self, other: &Size) -> Option<Size> {
         if let (Some(a), Some(b)) = (self.as_int(), other.as_int()) {
-            return Size::int(a.saturating_add(b));
+            return Some(Size::int(a.saturating_add(b)));
+        }
+        if self.terms().len() + other.terms().len() > TERMS || self.weight() + other.weight() > NAMES {
+            return None;
         }
         let mut terms = self.terms().into_owned();
         for (m, c) in other.terms().iter() {
@@ -109,7 +130,15 @@ impl Size {
                 terms.insert(m.clone(), sum);
             }
         }
-        Size::new(terms, self.hint().zip(other.hint()).map(|(a, b)| a.saturating_add(b)))
+        Some(Size::new(terms, self.hint().zip(other.hint()).map(|(a, b)| a.saturating_add(b))))
+    }
+
+    /// Bytes of all names.
+    fn weight(&self) -> usize {
+        match &self.0 {
+            Repr::Int(_) => 0,
+            Repr::Polynomial(p) => p.terms.keys().flatten().map(String::len).sum(),
+        }
     }
 
     /// The product with a number.
@@ -119,21 +148,36 @@ impl Size {
 
     /// The product.
     pub fn mul(&self, other: &Size) -> Size {
+        self.try_mul(other).unwrap_or_else(|| {
+            let hint = self.hint().zip(other.hint()).map(|(a, b)| a.saturating_mul(b));
+            Size::symbol(named(&format!("({self})*({other})")), hint)
+        })
+    }
+
+    /// The product, unless it has too many terms, or too many symbols in one.
+    pub fn try_mul(&self, other: &Size) -> Option<Size> {
         if let (Some(a), Some(b)) = (self.as_int(), other.as_int()) {
-            return Size::int(a.saturating_mul(b));
+            return Some(Size::int(a.saturating_mul(b)));
         }
-        let mut out = Size::int(0);
-        for (m, c) in self.terms().iter() {
-            for (n, d) in other.terms().iter() {
+        let (left, right) = (self.terms(), other.terms());
+        let degree = |terms: &BTreeMap<Monomial, i64>| terms.keys().map(Vec::len).max().unwrap_or(0);
+        // Each name stands in as many products as the other side has terms.
+        let names = self.weight().saturating_mul(right.len()).saturating_add(other.weight().saturating_mul(left.len()));
+        if left.len().saturating_mul(right.len()) > PAIRS || degree(&left) + degree(&right) > DEGREE || names > NAMES {
+            return None;
+        }
+        let mut terms: BTreeMap<Monomial, i64> = BTreeMap::new();
+        for (m, c) in left.iter() {
+            for (n, d) in right.iter() {
                 let mut mono = [m.as_slice(), n.as_slice()].concat();
                 mono.sort();
-                let coefficient = c.saturating_mul(*d);
-                if coefficient != 0 {
-                    out = out.add(&Size::new(BTreeMap::from([(mono, coefficient)]), None));
-                }
+                let sum = terms.entry(mono).or_default();
+                *sum = sum.saturating_add(c.saturating_mul(*d));
             }
         }
-        out.with_hint(self.hint().zip(other.hint()).map(|(a, b)| a.saturating_mul(b)))
+        terms.retain(|_, c| *c != 0);
+        let product = Size::new(terms, None);
+        Some(product.with_hint(self.hint().zip(other.hint()).map(|(a, b)| a.saturating_mul(b))))
     }
 
     /// The quotient where the division leaves nothing over and the divisor is one term; `None` otherwise.
@@ -158,7 +202,7 @@ impl Size {
             }
             terms.insert(rest, c / d);
         }
-        let hint = self.hint().zip(by.hint()).filter(|(_, b)| *b != 0).map(|(a, b)| a / b);
+        let hint = self.hint().zip(by.hint()).and_then(|(a, b)| a.checked_div(b));
         Some(Size::new(terms, hint))
     }
 
@@ -167,11 +211,24 @@ impl Size {
         if let (Some(a), Some(b)) = (self.as_int(), by.as_int())
             && b != 0
         {
-            return Size::int(a.div_euclid(b));
+            return Size::int(a.checked_div_euclid(b).unwrap_or(i64::MAX));
         }
-        let hint = self.hint().zip(by.hint()).filter(|(_, b)| *b != 0).map(|(a, b)| a.div_euclid(b));
-        self.div_exact(by).unwrap_or_else(|| Size::symbol(format!("({self})//({by})"), hint))
+        let hint = self.hint().zip(by.hint()).and_then(|(a, b)| a.checked_div_euclid(b));
+        self.div_exact(by).unwrap_or_else(|| Size::symbol(named(&format!("({self})//({by})")), hint))
     }
+}
+
+/// A name for a text; a long one is named by a digest, so that names of names do not grow without end.
+fn named(text: &str) -> String {
+    if text.len() <= NAMES {
+        return text.to_owned();
+    }
+    let digest = |salt: u64| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (salt, text).hash(&mut hasher);
+        hasher.finish()
+    };
+    format!("~{:016x}{:016x}", digest(1), digest(2))
 }
 
 impl From<usize> for Size {
@@ -197,5 +254,26 @@ impl fmt::Display for Size {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_has_bounds() {
+        assert_eq!(Size::int(i64::MIN).floor_div(&Size::int(-1)), Size::int(i64::MAX));
+        let symbol = |n: i64| Size::symbol(format!("s{n}"), Some(i64::MIN));
+        assert_eq!(symbol(0).floor_div(&Size::int(-1)), symbol(0).scale(-1));
+        assert!(symbol(0).scale(3).div_exact(&symbol(0).scale(-1)).is_some());
+        let sum = (0..10).fold(Size::int(0), |sum, n| sum.add(&symbol(n)));
+        // Powers of powers become symbols, the same ones each time.
+        let power = |of: &Size| (0..8).fold(Size::int(1), |product, _| product.mul(of));
+        let large = (0..6).fold(sum.clone(), |size, _| power(&size));
+        assert_eq!(large, (0..6).fold(sum, |size, _| power(&size)));
+        assert!(large.terms().len() <= TERMS && large.weight() <= NAMES);
+        let many = (0..5000).fold(Size::int(0), |sum, n| sum.add(&symbol(n).floor_div(&Size::int(7))));
+        assert!(many.terms().len() <= TERMS);
     }
 }

@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::glob::matches;
 use crate::load::Model;
 use crate::model::{Role, Tensor};
-use crate::rule::Scalars;
+use crate::rule::{Scalars, too_deep};
 use crate::solve::{Mask, Masks, closest, closest_names};
 
 /// Something wrong in a YAML file of masks.
@@ -69,6 +69,9 @@ pub fn masks(path: &Path, text: &str, model: &Model) -> Result<Masks<'static>, B
 }
 
 fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
+    if let Some(at) = too_deep(text) {
+        return Err(Fault::new("brackets are nested too deep", at));
+    }
     let value: Value = serde_yaml::from_str(text).map_err(|e| {
         let at = e.location().map_or(0, |l| l.index());
         Fault::new(format!("this is not YAML: {e}"), at..at + 1)
@@ -91,6 +94,14 @@ fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
                 return Err(Fault { also: Some(before), ..Fault::new(message, at) });
             }
             let drop = wish.drop(tensor, model, &at)?;
+            if model.archive.is_bare() && tensor.numel() > LARGEST {
+                let keep: Vec<u8> = drop.iter().map(|drop| u8::from(!drop)).collect();
+                if masks.insert(tensor.name.clone(), along(tensor, wish.dim, keep)).is_some() {
+                    let message = format!("`{}` has no data and is too large for masks of several dimensions", tensor.name);
+                    return Err(Fault::new(message, at));
+                }
+                continue;
+            }
             let mask = masks
                 .entry(tensor.name.clone())
                 .or_insert_with(|| Mask { shape: tensor.shape.clone(), keep: vec![1; tensor.numel()].into() });
@@ -101,6 +112,16 @@ fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
         }
     }
     Ok(masks)
+}
+
+/// A tensor without data that has more elements gets no byte for each: its sizes are only claimed.
+pub(super) const LARGEST: usize = 1 << 24;
+
+/// A mask of one dimension of a tensor, with a byte for each position.
+pub(super) fn along(tensor: &Tensor, dim: usize, keep: Vec<u8>) -> Mask<'static> {
+    let mut shape = vec![1; tensor.shape.len()];
+    shape[dim] = keep.len();
+    Mask { shape, keep: keep.into() }
 }
 
 /// The parameters that a name or a pattern means. A layer is its weight; patterns mean only those with several dimensions.

@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::choose::{Ordered, counts, take};
+use super::file::{LARGEST, along};
 use crate::Error;
 use crate::axis::Propagation;
 use crate::load::Model;
@@ -73,10 +74,14 @@ impl<'a> Pool<'a> {
         let mut masks = Masks::new();
         for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
             let mut keep: Option<Vec<u8>> = None;
+            let claimed = self.model.archive.is_bare() && t.numel() > LARGEST;
             for d in (0..t.shape.len()).filter(|d| self.units.makes(k, *d)) {
                 let Some(of) = self.units.of(graph, self.p, k, d) else { continue };
                 let drop: Vec<bool> = of.list.iter().map(|units| units.iter().any(|u| gone[*u as usize])).collect();
-                if drop.contains(&true) {
+                if claimed && drop.contains(&true) {
+                    let keep = drop.iter().map(|drop| u8::from(!drop)).collect();
+                    masks.insert(t.name.clone(), along(t, d, keep));
+                } else if drop.contains(&true) {
                     let keep = keep.get_or_insert_with(|| vec![1; t.numel()]);
                     of.each(&t.shape, d, |n, at| keep[n] &= u8::from(!drop[at]));
                 }

@@ -6,8 +6,8 @@ use nom::{Parser, number};
 use super::ast::{Binary, Comparison, Expr, LayoutCall, Statement, Unary};
 use super::place::Offsets;
 use super::syntax::{
-    Fail, Input, Read, SyntaxError, after, blank, comma_list, digits, directly, expected, is_word, missing, nested, place,
-    read_all, special, word,
+    Fail, Input, MAX_LENGTH, Read, SyntaxError, after, blank, comma_list, digits, directly, expected, is_word, missing, nested,
+    place, read_all, special, word,
 };
 
 /// What may begin a formula, for messages.
@@ -42,17 +42,17 @@ impl std::str::FromStr for LayoutCall {
 
 /// Reads a formula or a clause of facts.
 pub fn parse_formula(text: &str, offsets: &Offsets) -> Result<Expr, SyntaxError> {
-    read_all(text, offsets, true, |i| cut(expr).parse(i))
+    read_all(text, offsets, MAX_LENGTH, |i| cut(expr).parse(i))
 }
 
 /// Reads an item of a list: a formula or `s...`.
 pub fn parse_item(text: &str, offsets: &Offsets) -> Result<Expr, SyntaxError> {
-    read_all(text, offsets, true, |i| cut(item).parse(i))
+    read_all(text, offsets, MAX_LENGTH, |i| cut(item).parse(i))
 }
 
 /// Reads `cat(tensors, dim)`.
 pub fn parse_layout(text: &str, offsets: &Offsets) -> Result<LayoutCall, SyntaxError> {
-    read_all(text, offsets, true, |i| {
+    read_all(text, offsets, MAX_LENGTH, |i| {
         let start = blank(i);
         let (i, name) = word(i).map_err(|_| expected(i, "a layout function, as in `cat(tensors, dim)`"))?;
         let open = after(i, "(").ok_or_else(|| expected(i, "`(`"))?;
@@ -63,7 +63,7 @@ pub fn parse_layout(text: &str, offsets: &Offsets) -> Result<LayoutCall, SyntaxE
 
 /// Reads `out = aten.mul.Scalar(self=out, other=kept / total) if weight`.
 pub fn parse_statement(text: &str, offsets: &Offsets) -> Result<Statement, SyntaxError> {
-    read_all(text, offsets, true, |i| {
+    read_all(text, offsets, MAX_LENGTH, |i| {
         let start = blank(i);
         let (i, name) = word(i).map_err(|_| expected(i, "the name of the result"))?;
         let i = after(i, "=").ok_or_else(|| expected(i, "`=`, as in `out = aten.neg.default(self=x)`"))?;
@@ -73,7 +73,7 @@ pub fn parse_statement(text: &str, offsets: &Offsets) -> Result<Statement, Synta
 
 /// Reads a call with or without a name for its result.
 pub fn parse_call(text: &str, offsets: &Offsets) -> Result<Statement, SyntaxError> {
-    read_all(text, offsets, true, |i| {
+    read_all(text, offsets, MAX_LENGTH, |i| {
         let start = blank(i);
         match word(i).ok().and_then(|(rest, name)| Some((after(rest, "=")?, name))) {
             Some((i, name)) => call(start, i, name),

@@ -7,6 +7,9 @@ use super::syntax::{
     special, word,
 };
 
+/// Longest pattern in bytes.
+const LONGEST: usize = 20_000;
+
 impl std::str::FromStr for Pattern {
     type Err = SyntaxError;
 
@@ -17,7 +20,7 @@ impl std::str::FromStr for Pattern {
 
 /// Reads a pattern whose bytes stand at `offsets` in a file.
 pub fn parse_pattern(text: &str, offsets: &Offsets) -> Result<Pattern, SyntaxError> {
-    read_all(text, offsets, false, pattern)
+    read_all(text, offsets, LONGEST, pattern)
 }
 
 fn pattern(i: Input<'_>) -> Read<'_, Pattern> {
@@ -141,7 +144,12 @@ fn dim_list(i: Input<'_>) -> Read<'_, Vec<Dim>> {
 
 /// One dimension: a term, or a sum of terms.
 fn dim(i: Input<'_>) -> Read<'_, Dim> {
-    let (mut i, first) = term(i)?;
+    let (i, first) = term(i)?;
+    sum(i, first)
+}
+
+/// What may follow the first term of a sum.
+fn sum(mut i: Input<'_>, first: Dim) -> Read<'_, Dim> {
     let mut terms = vec![first];
     while let Some(rest) = after(i, "+") {
         let (rest, next) = term(rest).map_err(|_| expected(rest, "a letter, a number or `(`"))?;
@@ -198,8 +206,8 @@ fn product(start: Input<'_>) -> Read<'_, Dim> {
             return Ok((rest, single(factors, Dim::Product)));
         }
         if let Some(plus) = after(i, "+") {
-            if factors.len() == 1 {
-                let (rest, sum) = dim(start)?;
+            if let (1, Some(first)) = (factors.len(), factors.pop()) {
+                let (rest, sum) = sum(i, first)?;
                 if let Some(rest) = after(rest, ")") {
                     return Ok((rest, sum));
                 }

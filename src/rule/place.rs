@@ -48,16 +48,34 @@ pub(crate) struct Scalars {
     entries: Vec<(usize, usize)>,
     next: usize,
     end: usize,
+    /// Scalars that may still be passed by in searches.
+    left: usize,
+}
+
+/// Brackets that may be open at once. Real files have a few.
+const DEEPEST: usize = 100;
+
+/// Where a text has more brackets open than any file needs. The YAML reader takes long for such.
+pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
+    let mut scan = Scan::new(text, 0);
+    while scan.depth <= DEEPEST {
+        if !scan.step() {
+            return None;
+        }
+    }
+    Some(scan.at - 1..scan.at)
 }
 
 impl Scalars {
     /// Cuts up a part of a file that serde_yaml accepts.
     pub fn new(text: &str, part: Range<usize>) -> Scalars {
         let text = text.get(..part.end).unwrap_or(text);
-        let mut scan = Scan { text, at: part.start, depth: 0, list: Vec::new(), entries: Vec::new(), indent: None };
+        let mut scan = Scan::new(text, part.start);
         while scan.step() {}
         let end = scan.list.len();
-        Scalars { list: scan.list, entries: scan.entries, next: 0, end }
+        // Most are found at once. A file of which many are written so that they are not found must not take long.
+        let left = 16 * end + (1 << 16);
+        Scalars { list: scan.list, entries: scan.entries, next: 0, end, left }
     }
 
     /// Number of items of the outermost list that were seen.
@@ -75,7 +93,10 @@ impl Scalars {
 
     /// The place of the next scalar with this value.
     pub fn find(&mut self, value: &str) -> Option<Offsets> {
-        let found = self.list[self.next..self.end].iter().position(|s| s.value.trim_end() == value.trim_end())?;
+        let ahead = &self.list[self.next..self.end.min(self.next.saturating_add(self.left))];
+        let found = ahead.iter().position(|s| s.value.trim_end() == value.trim_end());
+        self.left -= found.unwrap_or(ahead.len());
+        let found = found?;
         self.next += found + 1;
         Some(std::mem::take(&mut self.list[self.next - 1].offsets))
     }
@@ -90,6 +111,8 @@ struct Scan<'a> {
     entries: Vec<(usize, usize)>,
     /// Column of the outermost list's dashes.
     indent: Option<usize>,
+    /// Where the line begins in which the cursor was seen last, and where that was.
+    line: (usize, usize),
 }
 
 impl<'a> Scan<'a> {
@@ -97,14 +120,22 @@ impl<'a> Scan<'a> {
         self.text.get(self.at..).unwrap_or("")
     }
 
+    fn new(text: &'a str, at: usize) -> Scan<'a> {
+        let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
+        Scan { text, at, depth: 0, list: Vec::new(), entries: Vec::new(), indent: None, line: (start, at) }
+    }
+
     /// The text of the current line before the cursor.
-    fn line_before(&self) -> &'a str {
-        let start = self.text[..self.at].rfind('\n').map_or(0, |n| n + 1);
+    fn line_before(&mut self) -> &'a str {
+        // Only what is new is looked at: a line may be long.
+        let (start, seen) = self.line;
+        let start = self.text[seen..self.at].rfind('\n').map_or(start, |n| seen + n + 1);
+        self.line = (start, self.at);
         &self.text[start..self.at]
     }
 
     /// Column at which the keys of the innermost block on this line stand: after its dashes.
-    fn column(&self) -> usize {
+    fn column(&mut self) -> usize {
         let start = self.at - self.line_before().len();
         let line = &self.text[start..];
         line.find(|c| c != ' ' && c != '-').unwrap_or(0)

@@ -42,7 +42,7 @@ impl RuleSet {
     pub fn with_dirs(paths: &[PathBuf]) -> Result<RuleSet, RuleErrors> {
         let (mut files, mut errors) = (Vec::new(), Vec::new());
         for file in paths.iter().flat_map(|path| yaml_files_of(path, &mut errors)).collect::<Vec<_>>() {
-            match std::fs::read_to_string(&file) {
+            match crate::format::text_of(&file) {
                 Ok(text) => files.push(Arc::new(NamedSource::new(file.display().to_string(), text))),
                 Err(e) => errors.push(unreadable(&file, &e)),
             }

@@ -14,7 +14,7 @@ use super::place::Offsets;
 const MAX_DEPTH: u8 = 32;
 
 /// Longest formula, statement or layout call in bytes. It bounds the depth of an expression's tree.
-const MAX_LENGTH: usize = 2000;
+pub(super) const MAX_LENGTH: usize = 2000;
 
 /// A text of the notation that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,12 +88,13 @@ impl<'a> ParseError<Input<'a>> for Fail {
 pub(super) fn read_all<'a, T>(
     text: &'a str,
     offsets: &'a Offsets,
-    bounded: bool,
+    longest: usize,
     parser: impl Fn(Input<'a>) -> Read<'a, T>,
 ) -> Result<T, SyntaxError> {
-    if bounded && text.len() > MAX_LENGTH {
+    if text.len() > longest {
         let span = offsets.span(0..text.len());
-        let message = format!("more than {MAX_LENGTH} characters in one formula");
+        let what = if longest == MAX_LENGTH { "formula" } else { "pattern" };
+        let message = format!("more than {longest} characters in one {what}");
         return Err(SyntaxError { span, message, label: "this is too long".into(), help: None });
     }
     let input = Input::new_extra(text, Context { offsets, depth: 0 });

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_yaml::Value;
 
-use super::place::{Offsets, Scalars};
+use super::place::{Offsets, Scalars, too_deep};
 
 /// A value of the file.
 #[derive(Clone, Debug)]
@@ -55,7 +55,12 @@ pub(super) struct Unreadable {
 
 /// Reads the entries in a part of a file: all of it, or what a `-` begins.
 pub(super) fn entries(text: &str, part: Range<usize>) -> Result<Vec<Entry>, Unreadable> {
-    let value: Value = serde_yaml::from_str(text.get(part.clone()).unwrap_or("")).map_err(|e| unreadable(text, &e))?;
+    let own = text.get(part.clone()).unwrap_or("");
+    if let Some(span) = too_deep(own) {
+        let message = "no YAML that a rule file has: its brackets are nested too deep".to_owned();
+        return Err(Unreadable { message, span: part.start + span.start..part.start + span.end });
+    }
+    let value: Value = serde_yaml::from_str(own).map_err(|e| unreadable(text, &e))?;
     let items = match value {
         Value::Null => return Ok(Vec::new()),
         Value::Sequence(items) => items,
@@ -66,9 +71,10 @@ pub(super) fn entries(text: &str, part: Range<usize>) -> Result<Vec<Entry>, Unre
     };
     let mut scalars = Scalars::new(text, part);
     let matched = scalars.entry_count() == items.len();
+    let top = first_line(text, 0);
     let entry = |(i, value)| {
         let start = if matched { scalars.enter(i).unwrap_or(0) } else { 0 };
-        let node = build(value, &mut scalars, &first_line(text, start));
+        let node = build(value, &mut scalars, &if start == 0 { top.clone() } else { first_line(text, start) });
         Entry { node, start }
     };
     Ok(items.into_iter().enumerate().map(entry).collect())

@@ -11,8 +11,16 @@ pub fn error(mut command: Command) -> (Option<i32>, String, String) {
     assert!(coloured.contains("\u{1b}["), "{coloured}");
     let temporary = |text: &str| text.split(".paring-").next().unwrap_or_default().to_owned(); // a random name
     assert_eq!(temporary(&plain(&coloured)), temporary(&text));
-    assert!(!text.contains("panicked"), "{text}");
+    assert!(!faulty(out.status.code(), &text), "{text}");
     (out.status.code(), String::from_utf8(out.stdout).unwrap(), text)
+}
+
+/// True if a run came upon a fault in Paring: it says so, or ended by a signal.
+pub fn faulty(code: Option<i32>, text: &str) -> bool {
+    code.is_none()
+        || code == Some(i32::from(paring::cli::FAULT))
+        || text.contains("a fault in Paring")
+        || text.contains("panicked")
 }
 
 /// A text without its colours.

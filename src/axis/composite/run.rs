@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::digits::{Digit, letters, result, whole};
 use super::{Composite, Search};
 use crate::axis::bound::{DimExpr, LetterId};
+use crate::axis::layout::can_list;
 use crate::axis::sketch::Sketch;
 use crate::model::{NodeId, Size};
 
@@ -78,6 +79,9 @@ fn map(dim: usize, list: &[Digit], size: &Size) -> Option<Option<Arc<[u32]>>> {
         }
         at as u32
     };
+    if !can_list(size) {
+        return None;
+    }
     let map: Arc<[u32]> = (0..sizes.iter().product()).map(position).collect();
     let same = map.iter().enumerate().all(|(k, p)| k == *p as usize);
     Some((!same).then_some(map))

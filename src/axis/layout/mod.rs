@@ -154,6 +154,14 @@ impl Args<'_> {
     }
 }
 
+/// Positions that are listed one by one. No weight has so long an axis; what is picked of a longer one stays as it is.
+const LONGEST: i64 = 1 << 22;
+
+/// True for an axis whose positions can be listed.
+pub(super) fn can_list(size: &Size) -> bool {
+    size.as_int().is_some_and(|n| n <= LONGEST)
+}
+
 /// A letter for every dimension.
 fn letters(sketch: &mut Sketch, shape: &[Size]) -> Vec<DimExpr> {
     shape.iter().enumerate().map(|(k, size)| DimExpr::Letter(sketch.letter(format!("d{k}"), size.clone()))).collect()

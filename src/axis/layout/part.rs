@@ -1,6 +1,6 @@
 //! Parts of a tensor: split, chunk, slice, select, unbind.
 
-use super::{Args, letters};
+use super::{Args, LONGEST, letters};
 use crate::axis::bound::{DimExpr, Edit, LetterId, Parts, Want};
 use crate::axis::sketch::Sketch;
 use crate::model::Size;
@@ -12,7 +12,8 @@ fn static_size(shape: &[Size], at: usize) -> Result<i64, String> {
 
 fn parts(args: &Args, at: usize, sizes: &[i64], kind: Parts) -> Result<Sketch, String> {
     let (name, value, shape) = args.operand()?;
-    if sizes.iter().sum::<i64>() != static_size(&shape, at)? || sizes.iter().any(|s| *s < 0) {
+    if sizes.iter().try_fold(0i64, |sum, n| sum.checked_add(*n)) != Some(static_size(&shape, at)?) || sizes.iter().any(|s| *s < 0)
+    {
         return Err(format!("parts of {sizes:?} do not make up {}", shape[at]));
     }
     let mut sketch = Sketch::default();
@@ -42,7 +43,29 @@ pub(super) fn split(args: &Args) -> Result<Sketch, String> {
     if listed {
         return parts(args, at, &sizes, Parts::Listed);
     }
-    parts(args, at, &evenly(static_size(&shape, at)?, sizes[0])?, Parts::Each)
+    let (total, each) = (static_size(&shape, at)?, *sizes.first().ok_or("no sizes of parts")?);
+    match each > 0 && total / each >= MOST {
+        true => many(args, at, |k| each.min(total.saturating_sub(k.saturating_mul(each)))),
+        false => parts(args, at, &evenly(total, each)?, Parts::Each),
+    }
+}
+
+/// Parts of a dimension that are told apart.
+const MOST: i64 = 1 << 14;
+
+/// So many parts that nothing is said of them but their sizes: the dimension stays.
+fn many(args: &Args, at: usize, size: impl Fn(i64) -> i64) -> Result<Sketch, String> {
+    let (name, value, shape) = args.operand()?;
+    let mut sketch = Sketch::default();
+    let mut dims = letters(&mut sketch, &shape);
+    sketch.operand(name, value, dims.clone());
+    sketch.locked.push(at as LetterId);
+    let outputs: Vec<_> = args.call.outputs().take(MOST as usize).collect();
+    for (k, out) in outputs.into_iter().enumerate() {
+        dims[at] = DimExpr::Letter(sketch.made(format!("part{k}"), Size::int(size(k as i64)), false));
+        sketch.output(out, dims.clone());
+    }
+    Ok(sketch)
 }
 
 /// Parts of `each` positions, the last one of what is left.
@@ -61,7 +84,11 @@ pub(super) fn chunk(args: &Args) -> Result<Sketch, String> {
     let (_, _, shape) = args.operand()?;
     let at = args.dim(2, shape.len(), 0)?;
     let (total, n) = (static_size(&shape, at)?, args.required(1)?.max(1));
-    parts(args, at, &evenly(total, (total + n - 1) / n)?, Parts::Chunks)
+    let each = if total > 0 { (total - 1) / n + 1 } else { 0 };
+    if n >= MOST {
+        return many(args, at, |k| each.min(total.saturating_sub(k.saturating_mul(each))));
+    }
+    parts(args, at, &evenly(total, each)?, Parts::Chunks)
 }
 
 pub(super) fn tensor_split(args: &Args) -> Result<Sketch, String> {
@@ -74,7 +101,7 @@ pub(super) fn tensor_split(args: &Args) -> Result<Sketch, String> {
         let mut last = 0;
         for b in &borders {
             let b = b.as_int().ok_or("a border is symbolic")?;
-            let b = (if b < 0 { b + total } else { b }).clamp(0, total);
+            let b = (if b < 0 { b.saturating_add(total) } else { b }).clamp(0, total);
             if b < last {
                 return Err("the borders are not in order".into());
             }
@@ -84,7 +111,11 @@ pub(super) fn tensor_split(args: &Args) -> Result<Sketch, String> {
         sizes.push(total - last);
         return parts(args, at, &sizes, Parts::Borders);
     }
-    parts(args, at, &sections(total, args.required(1)?.max(1)), Parts::Sections)
+    let n = args.required(1)?.max(1);
+    if n >= MOST {
+        return many(args, at, |k| total / n + i64::from(k < total % n));
+    }
+    parts(args, at, &sections(total, n), Parts::Sections)
 }
 
 /// `n` parts, the first ones larger by one where the total does not divide.
@@ -161,6 +192,13 @@ fn strided(args: &Args, at: usize, lo: i64, hi: i64, step: i64) -> Result<Sketch
     let mut sketch = Sketch::default();
     let mut dims = letters(&mut sketch, &shape);
     sketch.operand(name, value, dims.clone());
+    if hi > LONGEST {
+        let count = if hi > lo { (hi - lo - 1) / step + 1 } else { 0 };
+        dims[at] = DimExpr::Letter(sketch.made("inside", Size::int(count), false));
+        sketch.locked.push(at as LetterId);
+        sketch.output(args.call.node.outputs.first().copied(), dims);
+        return Ok(sketch);
+    }
     let list: std::sync::Arc<[u32]> = (lo..hi).step_by(step as usize).map(|n| n as u32).collect();
     let DimExpr::Letter(letter) = dims[at] else { return Ok(sketch) };
     dims[at] = DimExpr::Pick(letter, list.clone());
@@ -177,9 +215,9 @@ pub(super) fn narrow(args: &Args) -> Result<Sketch, String> {
     let at = args.dim(1, shape.len(), 0)?;
     let total = static_size(&shape, at)?;
     let (start, len) = (args.required(2)?, args.required(3)?);
-    let lo = if start < 0 { start + total } else { start };
-    if lo < 0 || len < 0 || lo + len > total {
-        return Err(format!("positions {lo} to {} of {total}", lo + len));
+    let lo = if start < 0 { start.saturating_add(total) } else { start };
+    if lo < 0 || len < 0 || lo.saturating_add(len) > total {
+        return Err(format!("positions {lo} to {} of {total}", lo.saturating_add(len)));
     }
     let mut sketch = between(args, at, lo, lo + len)?;
     let first = shape.len() as LetterId;
@@ -241,6 +279,13 @@ pub(super) fn unbind(args: &Args) -> Result<Sketch, String> {
     let mut dims = letters(&mut sketch, &shape);
     let mut out = dims.clone();
     out.remove(at);
+    if total >= MOST {
+        sketch.operand(name, value, dims);
+        sketch.locked.push(at as LetterId);
+        let outputs: Vec<_> = args.call.outputs().take(MOST as usize).collect();
+        outputs.into_iter().for_each(|v| sketch.output(v, out.clone()));
+        return Ok(sketch);
+    }
     let mut places = Vec::new();
     for (k, value) in (0..total).zip(args.call.outputs()) {
         let place = sketch.letter(format!("place{k}"), Size::int(1));

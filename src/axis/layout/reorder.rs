@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Args, letters};
+use super::{Args, can_list, letters};
 use crate::axis::bound::{DimExpr, LetterId, Want};
 use crate::axis::sketch::Sketch;
 
@@ -61,8 +61,8 @@ pub(super) fn flip(args: &Args) -> Result<Sketch, String> {
     sketch.operand(name, value, dims.clone());
     for d in args.dims(1, shape.len())?.unwrap_or_default() {
         match shape[d].as_int() {
-            Some(n) => dims[d] = DimExpr::Pick(d as LetterId, (0..n as u32).rev().collect()),
-            None => sketch.locked.push(d as LetterId),
+            Some(n) if can_list(&shape[d]) => dims[d] = DimExpr::Pick(d as LetterId, (0..n as u32).rev().collect()),
+            _ => sketch.locked.push(d as LetterId),
         }
     }
     sketch.output(args.call.node.outputs.first().copied(), dims);
@@ -78,8 +78,9 @@ pub(super) fn roll(args: &Args) -> Result<Sketch, String> {
     let shifts = args.sizes(1)?.unwrap_or_default();
     let rolled = args.dims(2, shape.len())?.unwrap_or_default();
     match (&rolled[..], &shifts[..]) {
-        ([d], [shift]) if shape[*d].as_int().is_some() && shift.as_int().is_some() => {
-            let (n, shift) = (shape[*d].as_int().unwrap_or(0), shift.as_int().unwrap_or(0));
+        ([d], [shift]) if can_list(&shape[*d]) && shift.as_int().is_some() => {
+            let n = shape[*d].as_int().unwrap_or(0);
+            let shift = shift.as_int().unwrap_or(0).rem_euclid(n.max(1));
             let list: Arc<[u32]> = (0..n).map(|k| (k - shift).rem_euclid(n.max(1)) as u32).collect();
             dims[*d] = DimExpr::Pick(*d as LetterId, list.clone());
             sketch.edit(args.name(1), Want::Places(*d as LetterId, list));

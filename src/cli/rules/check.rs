@@ -37,12 +37,11 @@ impl Check {
         }
         let checked = result?;
         let count = |n: usize, what: &str, many: &str| format!("{n} {}", if n == 1 { what } else { many });
-        println!(
-            "{} in {}, {}: no mistakes",
+        crate::cli::print(&format!(
+            "{} in {}, {}: no mistakes\n",
             count(checked.entries, "entry", "entries"),
             count(checked.files, "file", "files"),
             count(checked.tests, "test", "tests")
-        );
-        Ok(())
+        ))
     }
 }

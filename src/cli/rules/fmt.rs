@@ -29,7 +29,7 @@ impl Fmt {
         let mut files = Vec::new();
         for path in yaml_files(&self.paths)? {
             let text =
-                std::fs::read_to_string(&path).map_err(|source| RulebookError::Unreadable { path: path.clone(), source })?;
+                paring::format::text_of(&path).map_err(|source| RulebookError::Unreadable { path: path.clone(), source })?;
             let new = formatted(&path.display().to_string(), &text)?;
             if new == text {
                 continue;
@@ -37,7 +37,7 @@ impl Fmt {
             files.push(path.display().to_string());
             if !self.check {
                 paring::format::write_text(&path, &new)?;
-                println!("{}: formatted", path.display());
+                crate::cli::print(&format!("{}: formatted\n", path.display()))?;
             }
         }
         if self.check && !files.is_empty() { Err(RulebookError::Unformatted { files }.into()) } else { Ok(()) }

@@ -45,7 +45,8 @@ impl New {
                     std::fs::create_dir_all(folder).into_diagnostic()?;
                 }
                 paring::format::write_text(path, &proposal.text)?;
-                println!("{}: written; `paring rules check {}` checks it", path.display(), path.display());
+                let path = path.display();
+                crate::cli::print(&format!("{path}: written; `paring rules check {path}` checks it\n"))?;
             }
         }
         Ok(())

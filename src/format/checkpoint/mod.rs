@@ -4,7 +4,7 @@ mod error;
 mod write;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,7 +14,7 @@ use miette::{NamedSource, SourceSpan};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
-use super::FormatError;
+use super::{FormatError, read_text};
 pub use error::CheckpointError;
 pub use write::{Entry, write_index, write_shard};
 
@@ -64,7 +64,7 @@ impl Checkpoint {
         if path.extension().is_none_or(|e| e != "json") {
             return Ok(Checkpoint { shards: vec![Shard::open(path)?], index: None });
         }
-        let text = fs::read_to_string(path).map_err(FormatError::reading(path))?;
+        let text = read_text(path)?;
         let bad = |reason: String, span: Option<SourceSpan>| CheckpointError::BadIndex {
             path: path.to_path_buf(),
             reason,

@@ -3,6 +3,7 @@
 //! [`read`] tells by a file's content whether it is of safetensors or of `torch.save`.
 
 mod saved;
+mod view;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -21,6 +22,7 @@ use super::FormatError;
 use super::output::{Output, Pending};
 
 pub use saved::{Saved, read_saved};
+use view::View;
 
 /// One mask of a file. Its bytes stay in the file until they are asked for.
 #[derive(Clone, Debug)]
@@ -39,7 +41,8 @@ pub struct Mask {
 #[derive(Clone, Debug)]
 enum Data {
     Mapped(Arc<Mmap>, Range<usize>),
-    Owned(Arc<[u8]>),
+    /// A view of a storage, which may repeat what is there.
+    View(Arc<View>),
 }
 
 /// Masks by name, as a file has them.
@@ -65,18 +68,28 @@ pub fn read(path: &Path) -> Result<Stored, FormatError> {
 }
 
 impl Mask {
-    /// The bytes as stored, little endian, row-major.
-    pub fn bytes(&self) -> &[u8] {
-        match &self.data {
-            Data::Mapped(map, range) => map.get(range.clone()).unwrap_or(&[]),
-            Data::Owned(bytes) => bytes,
-        }
+    /// The number of its elements. A file may claim any: a view can repeat what it stores.
+    pub fn numel(&self) -> usize {
+        self.shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).unwrap_or(usize::MAX)
     }
 
     /// One byte an element: 0 where the parameter is masked, another number where it is kept. An element is masked if it
     /// is zero, whatever its type, `-0.0` included; NaN is kept. Bytes and bools are not copied.
+    ///
+    /// # Errors
+    /// A type that no mask has.
     pub fn keep(&self) -> Result<Cow<'_, [u8]>, FormatError> {
-        let bytes = self.bytes();
+        match &self.data {
+            Data::Mapped(map, range) => self.kept(map.get(range.clone()).unwrap_or(&[])),
+            Data::View(view) => {
+                let stored = self.kept(view.reached())?;
+                Ok(if view.is_dense(&self.shape) { stored } else { Cow::Owned(view.gather(&stored, &self.shape)) })
+            }
+        }
+    }
+
+    /// For each element of these bytes whether it is kept.
+    fn kept<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, FormatError> {
         let owned = match self.dtype {
             Dtype::BOOL | Dtype::U8 | Dtype::I8 => return Ok(Cow::Borrowed(bytes)),
             Dtype::I16 | Dtype::U16 => flags(bytes, |b| u16::from_le_bytes(b) != 0),

@@ -1,11 +1,13 @@
 //! Masks in files of `torch.save`: NNI's, state dicts of models under `torch.nn.utils.prune`, and plain dicts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::view::View;
 use super::{Data, Dtype, Mask};
 use crate::format::FormatError;
 use crate::format::pickle::{self, Pickle, TensorRef};
@@ -30,7 +32,8 @@ const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
 pub fn read_saved(path: &Path) -> Result<Saved, FormatError> {
     let file = pickle::Saved::open(path)?;
     plain(path, "the pickle", &file.root, &mut HashSet::new())?;
-    let mut reader = Reader { path: path.to_path_buf(), file: &file, masks: IndexMap::new(), ignored: Vec::new() };
+    let mut reader =
+        Reader { path: path.to_path_buf(), file: &file, masks: IndexMap::new(), ignored: Vec::new(), storages: HashMap::new() };
     reader.top(&file.root)?;
     let Reader { masks, ignored, .. } = reader;
     if masks.is_empty() {
@@ -68,6 +71,8 @@ struct Reader<'a> {
     file: &'a pickle::Saved,
     masks: IndexMap<String, Mask>,
     ignored: Vec<String>,
+    /// What is read already, which many tensors may share.
+    storages: HashMap<Rc<str>, Arc<[u8]>>,
 }
 
 impl Reader<'_> {
@@ -120,7 +125,14 @@ impl Reader<'_> {
             let dtype = format!("{:?}", tensor.dtype);
             return Err(FormatError::MaskType { path: self.path.clone(), name, dtype });
         };
-        let data = Data::Owned(self.file.bytes(tensor)?.into());
+        let storage = match self.storages.get(&tensor.key) {
+            Some(known) => known.clone(),
+            None => {
+                let bytes: Arc<[u8]> = self.file.storage(&tensor.key)?.into();
+                self.storages.entry(tensor.key.clone()).or_insert(bytes).clone()
+            }
+        };
+        let data = Data::View(View::new(self.file, tensor, storage)?.into());
         let mask = Mask { name: name.clone(), shape: tensor.shape.clone(), dtype, path: self.path.clone(), data };
         self.masks.insert(name, mask);
         Ok(())

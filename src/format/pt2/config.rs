@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::dtype::dtype;
 use super::json::{Fault, Read, Under, field, integer, list, object, text, union};
 use crate::format::FormatError;
+use crate::format::sizes::Layout;
 use crate::format::zip::{Member, Members};
 use crate::model::DType;
 
@@ -96,6 +97,18 @@ impl Storages {
     /// The number of a payload.
     pub(super) fn find(&self, folder: Folder, name: &str) -> Option<usize> {
         self.by_name.get(&(folder, name.to_owned())).copied()
+    }
+
+    /// Bytes of all payloads.
+    pub(super) fn bytes(&self) -> u64 {
+        self.list.iter().fold(0, |sum, s| sum.saturating_add(s.member.size))
+    }
+
+    /// How a tensor lies in its payload.
+    pub(super) fn layout<'a>(&self, entry: &'a Entry) -> Option<Layout<'a>> {
+        let Entry { storage, offset, shape, strides, dtype, .. } = entry;
+        let bare = self.list.get(*storage)?.bare;
+        Some(Layout { storage: *storage, offset: *offset, shape, strides, width: dtype.bytes(), bare })
     }
 }
 

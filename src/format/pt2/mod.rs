@@ -25,6 +25,7 @@ use std::path::Path;
 use tree::Value;
 
 use crate::format::FormatError;
+use crate::format::sizes::excess;
 use crate::format::zip::Members;
 use crate::model::Graph;
 use config::{Config, Folder, Storages};
@@ -61,6 +62,11 @@ impl Archive {
             Config::read(json, folder, &prefix, &members, &mut storages).map_err(|f| f.of(path, &name))
         };
         let (weights, constants) = (config(Folder::Weights)?, config(Folder::Constants)?);
+        let all = || weights.entries.iter().chain(&constants.entries);
+        if let Some((k, reason)) = excess(all().filter_map(|(_, e)| storages.layout(e)), storages.bytes()) {
+            let tensor = all().nth(k).map(|(name, _)| name.clone()).unwrap_or_default();
+            return Err(FormatError::BadLayout { path: path.to_path_buf(), tensor, reason });
+        }
         Ok(Archive { members, prefix, model, json, weights, constants, storages })
     }
 
@@ -140,12 +146,12 @@ fn prefix(members: &Members) -> Result<String, FormatError> {
     let Some(format) = members.get(&format!("{prefix}archive_format")) else {
         return Err(FormatError::NotPt2 { path, reason: format!("it has no member {prefix}archive_format") });
     };
-    let format = members.content(format)?;
+    let format = members.small(format)?;
     if format.trim_ascii() != b"pt2" {
         let reason = format!("its archive_format is {:?}", String::from_utf8_lossy(&format));
         return Err(FormatError::NotPt2 { path, reason });
     }
-    let version = members.content(members.need(&format!("{prefix}archive_version"))?)?;
+    let version = members.small(members.need(&format!("{prefix}archive_version"))?)?;
     if version.trim_ascii() != b"0" {
         return Err(FormatError::ArchiveVersion { path, found: String::from_utf8_lossy(&version).into_owned() });
     }

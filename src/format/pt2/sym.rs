@@ -17,6 +17,9 @@ use crate::model::Size;
 /// How deep an expression may nest.
 const DEPTH: usize = 64;
 
+/// The longest name that is put together of others, in bytes.
+const LONGEST: usize = 1 << 16;
+
 /// How each symbol of the polynomials is written in the file: `s77` as `Symbol('s77', positive=True, integer=True)`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Symbols {
@@ -65,12 +68,20 @@ impl Symbols {
         match e {
             Expr::Int(n) => Size::int(*n),
             Expr::Symbol(name, whole) => self.opaque((*name).to_owned(), whole),
-            Expr::Call("Add", args, _) => args.iter().fold(Size::int(0), |sum, a| sum.add(&self.size(a))),
-            Expr::Call("Mul", args, _) => args.iter().fold(Size::int(1), |product, a| product.mul(&self.size(a))),
-            Expr::Call("Pow", args, _) if matches!(args[..], [_, Expr::Int(0..=8)]) => {
+            // What is too large for a polynomial is one symbol, written as it was.
+            Expr::Call("Add", args, whole) => {
+                let sum = args.iter().try_fold(Size::int(0), |sum, a| sum.try_add(&self.size(a)));
+                sum.unwrap_or_else(|| self.opaque((*whole).to_owned(), whole))
+            }
+            Expr::Call("Mul", args, whole) => {
+                let product = args.iter().try_fold(Size::int(1), |product, a| product.try_mul(&self.size(a)));
+                product.unwrap_or_else(|| self.opaque((*whole).to_owned(), whole))
+            }
+            Expr::Call("Pow", args, whole) if matches!(args[..], [_, Expr::Int(0..=8)]) => {
                 let power = if let Some(Expr::Int(n)) = args.get(1) { *n } else { 1 };
                 let base = self.size(&args[0]);
-                (0..power).fold(Size::int(1), |product, _| product.mul(&base))
+                let product = (0..power).try_fold(Size::int(1), |product, _| product.try_mul(&base));
+                product.unwrap_or_else(|| self.opaque((*whole).to_owned(), whole))
             }
             Expr::Call("FloorDiv", args, whole) if args.len() == 2 => {
                 let quotient = self.size(&args[0]).floor_div(&self.size(&args[1]));
@@ -87,7 +98,8 @@ impl Symbols {
             }
             Expr::Call(name, args, whole) => {
                 let args: Vec<String> = args.iter().map(|a| self.size(a).to_string()).collect();
-                self.opaque(format!("{name}({})", args.join(", ")), whole)
+                let named = format!("{name}({})", args.join(", "));
+                self.opaque(if named.len() <= LONGEST { named } else { (*whole).to_owned() }, whole)
             }
             Expr::Other(text) => self.opaque((*text).to_owned(), text),
         }
@@ -284,6 +296,28 @@ mod tests {
             symbols.srepr(&nested, DEPTH).unwrap(),
             format!("FloorDiv(Add(FloorDiv(Add({S0}, {S1}), Integer(2)), Integer(1)), Mul(Integer(3), {S1}))")
         );
+    }
+
+    #[test]
+    fn large_expressions_are_symbols() {
+        let sum: Vec<String> = (0..10).map(|n| format!("Symbol('s{n}')")).collect();
+        let sum = format!("Add({})", sum.join(", "));
+        let binomials: Vec<String> = (0..40).map(|n| format!("Add(Symbol('a{n}'), Symbol('b{n}'))")).collect();
+        let quotients: Vec<String> = (0..3000).map(|n| format!("FloorDiv(Symbol('s{n}'), Integer(2))")).collect();
+        let mut tower = "Symbol('s')".to_owned();
+        (0..15).for_each(|_| tower = format!("Pow(Max({tower}), Integer(8))"));
+        for source in [
+            format!("Pow(Pow({sum}, Integer(8)), Integer(8))"),
+            format!("Mul({})", binomials.join(", ")),
+            format!("Add({})", quotients.join(", ")),
+            tower,
+            "FloorDiv(Integer(-9223372036854775808), Integer(-1))".to_owned(),
+        ] {
+            let before = std::time::Instant::now();
+            both_ways(&source);
+            assert!(before.elapsed().as_secs() < 2, "{} took {:?}", &source[..80.min(source.len())], before.elapsed());
+        }
+        assert_eq!(both_ways(&format!("Mul({})", binomials.join(", "))).1, format!("Mul({})", binomials.join(", ")));
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn folder_of<T: Target>(
         };
         let storage = archive.storages.list.get(stored);
         let member = storage.ok_or_else(|| FormatError::edit(format!("there is no storage {stored}")))?.member;
-        zip.raw(&name, member.method, member.crc, member.size, archive.members.packed(member)?)?;
+        archive.members.copy(&name, member, zip)?;
         archive.members.release(member);
     }
     let name = format!("{}{}", archive.prefix, folder.config(&archive.model));
@@ -127,8 +127,7 @@ fn folder_of<T: Target>(
 
 /// Takes a member over as it is.
 fn raw<T: Target>(archive: &Archive, name: &str, zip: &mut ZipWriter<'_, T>) -> Result<(), FormatError> {
-    let member = archive.members.need(name)?;
-    zip.raw(name, member.method, member.crc, member.size, archive.members.packed(member)?)
+    archive.members.copy(name, archive.members.need(name)?, zip)
 }
 
 fn text(json: &Value) -> Result<Vec<u8>, FormatError> {

@@ -6,14 +6,23 @@ use std::io::{Cursor, Read};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use memmap2::Mmap;
+use rustc_hash::FxHashMap;
 use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::writer::ZipWriter;
 use crate::format::FormatError;
+use crate::format::output::Target;
+
+/// Bytes that a member of a word or a number may have.
+const SMALL: u64 = 1 << 10;
+/// How much smaller than its content a packed member can be, by how the format works.
+const DENSEST: u64 = 1032;
 
 /// An archive's bytes, which the zip reader can share.
 #[derive(Clone)]
@@ -63,6 +72,8 @@ pub(in crate::format) struct Members {
     map: Mapped,
     zip: ZipArchive<Cursor<Mapped>>,
     list: IndexMap<String, Member>,
+    /// For each member whether its checksum was found right.
+    checked: Vec<AtomicBool>,
 }
 
 impl Members {
@@ -90,33 +101,56 @@ impl Members {
         // Payloads may hold zips of their own (`sample_inputs`): the directory is where the end says, not to be searched.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let zip = ZipArchive::with_config(config, Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map, &e))?;
+        let bad = |reason: String| FormatError::BadZip { path: path.to_path_buf(), reason };
+        // The reader keeps the last of two equal names, PyTorch the first.
+        if zip.has_duplicate_names() {
+            return Err(FormatError::Ambiguous { path: path.to_path_buf(), names: twice(&map, zip.central_directory_start()) });
+        }
+        let raw: Vec<Vec<u8>> = zip.file_names_raw().map(<[u8]>::to_vec).collect();
         let mut list = IndexMap::with_capacity(zip.len());
-        for index in 0..zip.len() {
+        let mut places: FxHashMap<Vec<u8>, usize> = FxHashMap::default();
+        for (index, raw) in raw.into_iter().enumerate() {
             let entry = zip.by_index_data(index).map_err(|e| zip_fault(path, &map, &e))?;
-            let name = entry.name().map_err(|e| zip_fault(path, &map, &e))?.into_owned();
+            // The name itself, as PyTorch takes it, and not what an extra field may say instead.
+            let normal = normal(&raw);
+            let name = match String::from_utf8(raw) {
+                Ok(name) => name,
+                Err(_) => entry.name().map_err(|e| zip_fault(path, &map, &e))?.into_owned(),
+            };
             let (header, packed) = (entry.header_start(), entry.compressed_size());
             if header.saturating_add(packed) > map.len() as u64 {
                 let reason = format!("{name} lies beyond the end");
                 return Err(FormatError::Truncated { path: path.to_path_buf(), reason });
             }
             if entry.encrypted() {
-                return Err(FormatError::BadZip { path: path.to_path_buf(), reason: format!("{name} is encrypted") });
+                return Err(bad(format!("{name} is encrypted")));
             }
             let (stored, method) = match entry.compression() {
                 CompressionMethod::Stored => (true, 0),
                 CompressionMethod::Deflated => (false, 8),
                 other => {
-                    let reason = format!("{name} is compressed as {other}");
-                    return Err(FormatError::BadZip { path: path.to_path_buf(), reason });
+                    return Err(bad(format!("{name} is compressed as {other}")));
                 }
             };
             let member = Member { index, header, stored, method, packed, size: entry.size(), crc: entry.crc32() };
             if stored && member.packed != member.size {
-                return Err(FormatError::BadZip { path: path.to_path_buf(), reason: format!("{name} has two sizes") });
+                return Err(bad(format!("{name} has two sizes")));
             }
-            list.insert(name, member);
+            if member.size > member.packed.saturating_add(1).saturating_mul(DENSEST) {
+                return Err(bad(format!("{name} claims {} bytes, packed in {}", member.size, member.packed)));
+            }
+            let other =
+                places.insert(normal, index).and_then(|other| list.get_index(other)).map(|(other, _): (&String, _)| other);
+            if let Some(other) = other {
+                let names = vec![other.clone(), name];
+                return Err(FormatError::Ambiguous { path: path.to_path_buf(), names });
+            }
+            if list.insert(name.clone(), member).is_some() {
+                return Err(FormatError::Ambiguous { path: path.to_path_buf(), names: vec![name] });
+            }
         }
-        Ok(Members { path: path.to_path_buf(), map, zip, list })
+        let checked = list.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Members { path: path.to_path_buf(), map, zip, list, checked })
     }
 
     /// The file.
@@ -139,33 +173,74 @@ impl Members {
         self.get(name).ok_or_else(|| FormatError::MissingMember { path: self.path.clone(), member: name.to_owned() })
     }
 
+    /// Puts a member into another archive as it is. The new archive has the checksum of the old, which is looked at on the way:
+    /// it must not vouch for damaged data.
+    pub(in crate::format) fn copy<T: Target>(
+        &self,
+        name: &str,
+        member: Member,
+        to: &mut ZipWriter<'_, T>,
+    ) -> Result<(), FormatError> {
+        let sum = to.raw(name, member.method, member.crc, member.size, self.packed(member)?)?;
+        // That of packed content is not that of the bytes that are copied, and goes on telling what it told.
+        if member.stored { self.check(member, || sum) } else { Ok(()) }
+    }
+
     /// The bytes as they are in the file, compressed or not.
-    pub(in crate::format) fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
+    fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
         let range = self.range(member).ok_or_else(|| {
-            let name = self.list.get_index(member.index).map_or("a member", |(n, _)| n.as_str());
-            FormatError::Truncated {
-                path: self.path.clone(),
-                reason: format!("{name} has no local header or lies beyond the end"),
-            }
+            let reason = format!("{} has no local header or lies beyond the end", self.name(member));
+            FormatError::Truncated { path: self.path.clone(), reason }
         })?;
         Ok(&self.map[range])
     }
 
-    /// The content: borrowed where it is stored, unpacked where it is not.
+    /// The content, with its checksum looked at: borrowed where it is stored, unpacked where it is not.
     pub(in crate::format) fn content(&self, member: Member) -> Result<Cow<'_, [u8]>, FormatError> {
         if member.stored {
-            return self.packed(member).map(Cow::Borrowed);
+            let bytes = self.packed(member)?;
+            self.check(member, || crc32fast::hash(bytes))?;
+            return Ok(Cow::Borrowed(bytes));
         }
         let mut zip = self.zip.clone();
-        let mut file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map, &e))?;
+        let file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map, &e))?;
         let mut bytes = Vec::new();
-        let read = file.read_to_end(&mut bytes);
-        read.map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: e.to_string() })?;
+        // Not more than is claimed, and one byte to tell that there is more.
+        let read = file.take(member.size.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: format!("{}: {e}", self.name(member)) })?;
         if bytes.len() as u64 != member.size {
-            let reason = format!("a member unpacks to {} bytes instead of {}", bytes.len(), member.size);
+            let reason = format!("{} unpacks to {} bytes instead of {}", self.name(member), bytes.len(), member.size);
             return Err(FormatError::BadZip { path: self.path.clone(), reason });
         }
         Ok(Cow::Owned(bytes))
+    }
+
+    /// The content of a member that holds a word or a number.
+    pub(in crate::format) fn small(&self, member: Member) -> Result<Cow<'_, [u8]>, FormatError> {
+        if member.size > SMALL {
+            let reason = format!("{} has {} bytes, where a word is expected", self.name(member), member.size);
+            return Err(FormatError::BadZip { path: self.path.clone(), reason });
+        }
+        self.content(member)
+    }
+
+    /// Checks a stored member against its checksum, once.
+    fn check(&self, member: Member, sum: impl FnOnce() -> u32) -> Result<(), FormatError> {
+        let done = self.checked.get(member.index);
+        if done.is_some_and(|done| done.load(Ordering::Relaxed)) {
+            return Ok(());
+        }
+        if sum() != member.crc {
+            return Err(FormatError::Checksum { path: self.path.clone(), member: self.name(member).to_owned() });
+        }
+        if let Some(done) = done {
+            done.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn name(&self, member: Member) -> &str {
+        self.list.get_index(member.index).map_or("a member", |(name, _)| name)
     }
 
     /// Lets go of the memory that a member's pages take; they are read from the file again where they are needed.
@@ -193,6 +268,35 @@ impl Members {
         let end = start.checked_add(usize::try_from(member.packed).ok()?)?;
         (end <= self.map.len()).then_some(start..end)
     }
+}
+
+/// A name as a path without detours: two names with the same one are one file to whoever unpacks them.
+fn normal(name: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in name.split(|b| matches!(b, b'/' | b'\\')) {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join(&b'/')
+}
+
+/// The first name that the directory has twice.
+fn twice(bytes: &[u8], start: u64) -> Vec<String> {
+    const FIXED: usize = 46;
+    let mut seen = rustc_hash::FxHashSet::default();
+    let mut at = usize::try_from(start).unwrap_or(usize::MAX);
+    while let Some(entry) = bytes.get(at..).filter(|b| b.len() >= FIXED && b.starts_with(b"PK\x01\x02")) {
+        let field = |at: usize| usize::from(u16::from_le_bytes([entry[at], entry[at + 1]]));
+        let name = entry.get(FIXED..FIXED + field(28)).unwrap_or(&[]);
+        if !seen.insert(name) {
+            return vec![String::from_utf8_lossy(name).into_owned()];
+        }
+        at += FIXED + field(28) + field(30) + field(32);
+    }
+    Vec::new()
 }
 
 /// Tells a file that is no zip from one that is cut off and from one that is damaged.

@@ -1,7 +1,7 @@
 //! Writes a zip file of stored members whose data are aligned, without copying them.
 //!
-//! The checksum of a member that is taken over from another archive is known, so its bytes go straight from the mapped
-//! file to the new one; this is what makes writing as fast as copying the file.
+//! The bytes of a member that is taken over from another archive go straight from the mapped file to the new one; its checksum
+//! is looked at on the way.
 
 use std::io::{Seek, SeekFrom, Write};
 
@@ -46,21 +46,16 @@ impl<'a, T: Target> ZipWriter<'a, T> {
         ZipWriter { output, at: 0, members: Vec::new(), progress }
     }
 
-    /// A member that another archive holds in the same form.
-    pub(in crate::format) fn raw(
-        &mut self,
-        name: &str,
-        method: u16,
-        crc: u32,
-        size: u64,
-        packed: &[u8],
-    ) -> Result<(), FormatError> {
+    /// A member that another archive holds in the same form. Gives the checksum of the bytes that were copied.
+    pub(super) fn raw(&mut self, name: &str, method: u16, crc: u32, size: u64, packed: &[u8]) -> Result<u32, FormatError> {
+        let mut sum = crc32fast::Hasher::new();
         self.header(Entry { name: name.to_owned(), method, crc, packed: packed.len() as u64, size, header: self.at })?;
         for chunk in packed.chunks(4 * CHUNK) {
+            sum.update(chunk);
             self.put(chunk)?;
             (self.progress)(chunk.len() as u64);
         }
-        Ok(())
+        Ok(sum.finalize())
     }
 
     /// A member with this content.

@@ -1,7 +1,6 @@
 //! Reading a plan that `--plan` wrote.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use miette::NamedSource;
@@ -11,8 +10,8 @@ use serde_json::Value;
 use super::super::data::Places;
 use super::super::json::VERSION;
 use super::TransferError;
-use crate::format::FormatError;
 use crate::format::checkpoint::place;
+use crate::format::read_text;
 use crate::solve::Link;
 
 /// A plan as its file has it.
@@ -42,6 +41,9 @@ pub(super) enum Kind {
     Buffer,
     Constant,
 }
+
+/// The longest axis of a tensor that has no elements.
+pub(super) const LONGEST: usize = 1 << 24;
 
 /// An edit. What none of these describes is an error: weights alone may not be enough then.
 #[derive(Deserialize)]
@@ -89,7 +91,7 @@ impl PlanFile {
     /// # Errors
     /// A file that is no plan, or one of another version.
     pub fn open(path: &Path) -> Result<PlanFile, TransferError> {
-        let text = fs::read_to_string(path).map_err(FormatError::reading(path))?;
+        let text = read_text(path)?;
         match serde_json::from_str::<PlanFile>(&text) {
             Ok(plan) if plan.version == VERSION => Ok(PlanFile { path: path.to_path_buf(), ..plan }),
             Ok(plan) => {
@@ -147,14 +149,40 @@ impl PlanFile {
         Ok(found)
     }
 
-    /// For each tensor that is cut, by its number, the kept places of every dimension.
-    pub(super) fn cuts(&self) -> Result<HashMap<usize, Vec<Places>>, TransferError> {
+    /// By tensor whether it is cut.
+    pub(super) fn cut(&self) -> Result<Vec<bool>, TransferError> {
+        let (numbers, mut cut) = (self.numbers()?, vec![false; self.tensors.len()]);
+        for edit in &self.edits {
+            let PlannedEdit::Slice { tensor, dim, .. } = edit else { continue };
+            match numbers.get(tensor.as_str()) {
+                Some(k) => cut[*k] = true,
+                None => {
+                    let reason = format!("dimension {dim} of `{tensor}`: the list of tensors does not have it");
+                    return Err(self.contradiction(reason));
+                }
+            }
+        }
+        Ok(cut)
+    }
+
+    /// The numbers of tensors by name.
+    fn numbers(&self) -> Result<HashMap<&str, usize>, TransferError> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         for (k, t) in self.tensors.iter().enumerate() {
             if numbers.insert(&t.name, k).is_some() {
                 return Err(self.contradiction(format!("it lists `{}` twice", t.name)));
             }
         }
+        Ok(numbers)
+    }
+
+    /// For each tensor that is cut, by its number, the kept places of every dimension.
+    /// `stored` gives the sizes that a tensor has in the weights: without it, sizes are only claimed, and nothing is cut.
+    pub(super) fn cuts<'s>(
+        &self,
+        stored: impl Fn(usize) -> Option<&'s Vec<usize>>,
+    ) -> Result<HashMap<usize, Vec<Places>>, TransferError> {
+        let numbers = self.numbers()?;
         let mut cuts: HashMap<usize, Vec<Places>> = HashMap::new();
         for edit in &self.edits {
             let PlannedEdit::Slice { tensor, dim, of, by, keep } = edit else { continue };
@@ -164,8 +192,15 @@ impl PlanFile {
             if shape.get(*dim) != Some(of) {
                 return Err(bad("its size is not that of the list of tensors"));
             }
-            let places = places(keep, *by, *of, shape).map_err(|why| bad(&why))?;
-            let whole = || shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
+            let places = places(keep, *by, *of, (shape, *dim)).map_err(|why| bad(&why))?;
+            // Not more positions than a tensor of these sizes has elements, and those of one without any are few.
+            let there = stored(k);
+            let numel = there.map_or(0, |_| shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).unwrap_or(0));
+            if there.is_some() && shape.iter().any(|n| *n > numel.max(LONGEST)) {
+                return Err(bad("it has no elements, and too many positions"));
+            }
+            let size = |n: &usize| if there == Some(shape) { *n } else { 0 };
+            let whole = || shape.iter().map(|n| Places::Same((0..size(n)).collect())).collect();
             cuts.entry(k).or_insert_with(whole)[*dim] = places;
         }
         Ok(cuts)
@@ -173,7 +208,7 @@ impl PlanFile {
 }
 
 /// The kept places of a dimension, checked.
-fn places(keep: &[Kept], by: Option<By>, size: usize, shape: &[usize]) -> Result<Places, String> {
+fn places(keep: &[Kept], by: Option<By>, size: usize, (shape, own): (&[usize], usize)) -> Result<Places, String> {
     let ascending = |list: &[usize]| {
         let fits = list.windows(2).all(|w| w[0] < w[1]) && list.last().is_none_or(|p| *p < size);
         if fits { Ok(()) } else { Err("kept positions are not ascending, or there are none such".to_owned()) }
@@ -187,7 +222,8 @@ fn places(keep: &[Kept], by: Option<By>, size: usize, shape: &[usize]) -> Result
     let lists: Option<Vec<Vec<usize>>> =
         keep.iter().map(|k| if let Kept::List(l) = k { Some(l.clone()) } else { None }).collect();
     let lists = lists.ok_or("`by` wants a list for each outer position")?;
-    if dim >= shape.len() || div == 0 || outer == 0 || lists.len() != outer {
+    // The place in the other dimension is known before: it lies further out.
+    if dim >= own || dim >= shape.len() || div == 0 || outer == 0 || lists.len() != outer {
         return Err("`by` does not fit".to_owned());
     }
     let most = lists.iter().map(Vec::len).max().unwrap_or(0);

@@ -21,7 +21,7 @@ use crate::format::{FormatError, Pending, persist_all};
 use crate::model::DType;
 pub use error::TransferError;
 pub use file::PlanFile;
-use file::{Kind, PlannedEdit};
+use file::{Kind, LONGEST, PlannedEdit};
 use names::Matching;
 
 /// What the plan's names and those of the state dict begin with.
@@ -95,9 +95,10 @@ pub fn transfer(
     output: &Path,
 ) -> Result<Transferred, TransferError> {
     let checkpoint = Checkpoint::open(weights)?;
-    let (cuts, folds, rescaled) = (plan.cuts()?, plan.folds()?, plan.rescaled()?);
-    let cut: Vec<bool> = (0..plan.tensors.len()).map(|k| cuts.contains_key(&k)).collect();
+    let (cut, folds, rescaled) = (plan.cut()?, plan.folds()?, plan.rescaled()?);
     let renaming = Matching::new(plan, &cut, &checkpoint, weights).renaming(prefixes)?;
+    let stored: HashMap<&str, &Stored> = checkpoint.tensors().collect();
+    let cuts = plan.cuts(|k| stored.get(renaming.of(&plan.tensors[k].name)?.as_str()).map(|s| &s.shape))?;
     let mut jobs: HashMap<String, Job> = HashMap::new();
     let inputs: Vec<&Path> = masks.into_iter().chain([plan.path.as_path()]).collect();
     let masks = masks.map(read_safetensors).transpose()?;
@@ -127,7 +128,7 @@ pub fn transfer(
     };
     let mut zeros = 0;
     for (k, t) in plan.tensors.iter().enumerate() {
-        let there = renaming.of(&t.name).is_some_and(|name| checkpoint.tensors().any(|(n, _)| n == name));
+        let there = renaming.of(&t.name).is_some_and(|name| stored.contains_key(name.as_str()));
         if cut[k] && (t.kind == Kind::Constant || (!there && t.kind == Kind::Buffer)) {
             done.notes.push(format!("`{}` is cut, and not in the weights: the Python class must make it smaller", t.name));
         }
@@ -173,6 +174,9 @@ fn norms(
     let found = checkpoint.shards.iter().find_map(|s| Some((s, s.tensors.get(&name)?)));
     let Some((shard, stored)) = found else { return Ok(None) };
     let Some(dtype) = float(stored.dtype) else { return Ok(None) };
+    if stored.shape != t.shape {
+        return Err(plan.contradiction(format!("it rescales by `{}`, which has sizes {:?}", t.name, stored.shape)));
+    }
     let mut values = floats(&mut shard.bytes(stored).to_vec(), dtype);
     if let (true, Some(masks)) = (t.zeroed, masks) {
         let keep = mask(masks, t)?.keep()?;
@@ -243,6 +247,9 @@ fn entry(name: &str, t: &Stored, job: Option<&Job>, plan: &PlanFile, done: &mut 
     if let Some(job) = job {
         let dtype = || CheckpointError::DType { name: name.to_owned(), dtype: t.dtype.to_string() };
         let width = t.width().ok_or_else(dtype)?;
+        if t.is_empty() && t.shape.iter().any(|n| *n > LONGEST) {
+            return Err(plan.contradiction(format!("`{name}` has no elements, and sizes {:?}", t.shape)));
+        }
         if let Some(places) = job.places {
             shape = places.iter().map(Places::len).collect();
         }

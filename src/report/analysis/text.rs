@@ -92,9 +92,10 @@ pub fn group_text(g: &Group) -> String {
 /// NNI's dependency export: a line for each group, with the layers that must be pruned alike.
 pub fn csv(a: &Analysis) -> String {
     let mut out = String::from("Dependency Set,Layers\n");
-    let cell = |name: &str| match name.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", name.replace('"', "\"\"")),
-        false => name.to_owned(),
+    let cell = |name: &str| {
+        // A spreadsheet would compute a cell that begins so.
+        let text = if name.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{name}") } else { name.to_owned() };
+        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
     };
     for g in &a.groups {
         let mut layers: Vec<String> = Vec::new();

@@ -14,6 +14,9 @@ use super::ast::{Expr, Kind};
 /// How deep expressions may nest. A trace nests calls of modules in each other.
 const DEPTH: usize = 200;
 
+/// Attributes, calls, items and operators in one statement: each is one level of the tree, without a bracket around it.
+const LINKS: usize = 10_000;
+
 /// Where a text stands in its file, and how deep inside brackets its rest is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -21,6 +24,8 @@ pub(super) struct Place {
     pub(super) base: usize,
     /// Brackets that are open.
     pub(super) depth: usize,
+    /// Links that were read in this statement.
+    pub(super) links: usize,
 }
 
 /// The rest of the text.
@@ -102,7 +107,7 @@ fn product(i: Input<'_>) -> Read<'_, Expr> {
 fn binary<'a>(i: Input<'a>, signs: &[&'static str], operand: fn(Input<'a>) -> Read<'a, Expr>) -> Read<'a, Expr> {
     let (mut i, mut left) = operand(i)?;
     while let Some((rest, op)) = signs.iter().find_map(|s| sign(s)(i).ok().map(|(rest, ())| (rest, *s))) {
-        let (rest, right) = operand(rest)?;
+        let (rest, right) = operand(linked(rest)?)?;
         let span = left.span.start..right.span.end;
         left = Expr { kind: Kind::Binary(op, Box::new(left), Box::new(right)), span };
         i = rest;
@@ -150,8 +155,16 @@ fn postfix(i: Input<'_>) -> Read<'_, Expr> {
             return Ok((i, e));
         };
         e = Expr { kind, span: start..offset(rest) };
-        i = rest;
+        i = linked(rest)?;
     }
+}
+
+fn linked(mut i: Input<'_>) -> Result<Input<'_>, nom::Err<Fail>> {
+    i.extra.links += 1;
+    if i.extra.links > LINKS {
+        return Err(nom::Err::Failure(Fail { at: offset(i), expected: "a shorter statement" }));
+    }
+    Ok(i)
 }
 
 fn deeper(mut i: Input<'_>) -> Result<Input<'_>, nom::Err<Fail>> {

@@ -28,7 +28,15 @@ pub(super) struct Builder<'a> {
     pub(super) file: usize,
     pub(super) module: String,
     depth: usize,
+    /// Work that may still be done, see [`Builder::charge`].
+    left: usize,
 }
+
+/// Work that any program may take, and for each byte of its code.
+const WORK: usize = 1 << 22;
+const WORK_PER_BYTE: usize = 64;
+/// The work that a node or a value is.
+const NODE: usize = 16;
 
 impl<'a> Builder<'a> {
     /// Follows `forward` of the root.
@@ -42,6 +50,7 @@ impl<'a> Builder<'a> {
             file: 0,
             module: String::new(),
             depth: 0,
+            left: archive.code.files.iter().fold(WORK, |sum, f| sum.saturating_add(f.text.len().saturating_mul(WORK_PER_BYTE))),
         };
         builder.tensors();
         let root = &archive.objects.modules[0];
@@ -215,6 +224,16 @@ impl<'a> Builder<'a> {
         v
     }
 
+    /// Counts work: expressions, copies of what lists hold, nodes. A few lines can ask for any amount of it, as methods call each
+    /// other and lists hold lists.
+    fn charge(&mut self, work: usize, at: &Range<usize>) -> Result<(), FormatError> {
+        match self.left.checked_sub(work) {
+            Some(left) => self.left = left,
+            None => return Err(self.unsupported(at, "the code comes to more operations than any program has".to_owned())),
+        }
+        Ok(())
+    }
+
     /// The error for a fault in the file that is followed.
     pub(super) fn fault(&self, fault: Fault) -> FormatError {
         let file = &self.archive.code.files[self.file];
@@ -263,6 +282,7 @@ impl<'a> Builder<'a> {
         if self.depth > DEPTH {
             return Err(self.unsupported(at, "calls nest too deep".to_owned()));
         }
+        self.charge(NODE, at)?;
         let locals = method.parameters.iter().map(|(name, _)| name.clone()).zip(args).chain(named).chain(own).collect();
         let before = (self.file, std::mem::replace(&mut self.module, path.to_owned()));
         self.file = file;
@@ -328,6 +348,7 @@ impl<'a> Builder<'a> {
 
     /// The worth of an expression.
     pub(super) fn expression(&mut self, e: &Expr, locals: &HashMap<String, Item>) -> Result<Item, FormatError> {
+        self.charge(1, &e.span)?;
         let all = |this: &mut Self, items: &[Expr]| -> Result<Vec<Item>, FormatError> {
             items.iter().map(|e| this.expression(e, locals)).collect()
         };
@@ -338,7 +359,10 @@ impl<'a> Builder<'a> {
             Kind::Bool(b) => Item::Bool(*b),
             Kind::Str(s) => Item::Str(s.clone()),
             Kind::Name(name) => match locals.get(name) {
-                Some(item) => item.clone(),
+                Some(item) => {
+                    self.charge(item.count(), &e.span)?;
+                    item.clone()
+                }
                 None => return Err(self.unsupported(&e.span, format!("`{name}` is not defined"))),
             },
             Kind::List(items) => Item::List(all(self, items)?),
@@ -349,6 +373,14 @@ impl<'a> Builder<'a> {
             }
             Kind::Attribute(of, name) => self.attribute(of, name, locals, &e.span)?,
             Kind::Item(of, index) => {
+                // One item of a long list is no copy of the list.
+                if let (Kind::Name(name), Kind::Int(n)) = (&of.kind, &index.kind)
+                    && let (Some(Item::List(items) | Item::Tuple(items)), Ok(n)) = (locals.get(name), usize::try_from(*n))
+                    && let Some(item) = items.get(n)
+                {
+                    self.charge(item.count(), &e.span)?;
+                    return Ok(item.clone());
+                }
                 let (of, index) = (self.expression(of, locals)?, self.expression(index, locals)?);
                 self.item(of, &index, &e.span)?
             }
@@ -396,7 +428,10 @@ impl<'a> Builder<'a> {
         Ok(match object.attributes.get(name) {
             Some(Attribute::Tensor(n)) => Item::Tensor(ValueId(*n as u32)),
             Some(Attribute::Module(n)) => Item::Module(*n),
-            Some(Attribute::Plain(item)) => item.clone(),
+            Some(Attribute::Plain(item)) => {
+                self.charge(item.count(), at)?;
+                item.clone()
+            }
             None => return Err(self.unsupported(at, format!("{} holds no `{name}`", object.class))),
         })
     }
@@ -405,7 +440,11 @@ impl<'a> Builder<'a> {
         let place = |len: usize, n: i64| usize::try_from(if n < 0 { n + len as i64 } else { n }).ok().filter(|n| *n < len);
         let found = match (of, index) {
             (Item::List(items) | Item::Tuple(items), Item::Int(n)) => place(items.len(), *n).map(|n| items[n].clone()),
-            (Item::Results(node), Item::Int(n)) if *n >= 0 => Some(Item::Tensor(self.part(node, *n as usize))),
+            (Item::Results(node), Item::Int(n)) if *n >= 0 => {
+                let new = (*n as usize).saturating_sub(self.graph.nodes[node].outputs.len());
+                self.charge(new.saturating_mul(NODE), at)?;
+                Some(Item::Tensor(self.part(node, *n as usize)))
+            }
             (Item::Sizes(v), Item::Int(n)) => Some(self.size(v, *n, at)),
             (Item::Dict(pairs), key) => pairs.into_iter().find(|(k, _)| k == key).map(|(_, item)| item),
             (other, _) => return Err(self.unsupported(at, format!("an item of {} is read", other.kind()))),

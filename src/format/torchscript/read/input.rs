@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::element::named;
+use super::object::VALUES;
 use crate::format::pickle::Pickle;
 use crate::model::DType;
 
@@ -36,13 +37,13 @@ impl FromStr for Input {
     }
 }
 
-/// The tensors that `forward` was traced with.
-pub(super) fn traced(pickle: &Pickle) -> Vec<Input> {
-    let mut found = Vec::new();
+/// The tensors that `forward` was traced with; `None` if they are too many.
+pub(super) fn traced(pickle: &Pickle) -> Option<Vec<Input>> {
+    let (mut found, mut left) = (Vec::new(), VALUES);
     if let Some(forward) = forward(pickle, 0) {
-        tensors(forward, &mut found, 0);
+        tensors(forward, &mut found, &mut left, 0)?;
     }
-    found
+    Some(found)
 }
 
 /// What stands under `forward`, inside wrappings that tell types.
@@ -56,15 +57,17 @@ fn forward(pickle: &Pickle, depth: usize) -> Option<&Pickle> {
     }
 }
 
-fn tensors(pickle: &Pickle, found: &mut Vec<Input>, depth: usize) {
+fn tensors(pickle: &Pickle, found: &mut Vec<Input>, left: &mut usize, depth: usize) -> Option<()> {
+    *left = left.checked_sub(1)?;
     match pickle {
         _ if depth > 32 => {}
         Pickle::Tensor(t) => {
             found.push(Input { shape: t.shape.iter().map(|n| *n as i64).collect(), dtype: Some(t.dtype) });
         }
-        Pickle::List(items) | Pickle::Tuple(items) => items.iter().for_each(|p| tensors(p, found, depth + 1)),
-        Pickle::Dict(pairs) => pairs.iter().for_each(|(_, p)| tensors(p, found, depth + 1)),
-        Pickle::Object(o) => o.args.iter().chain(&o.state).for_each(|p| tensors(p, found, depth + 1)),
+        Pickle::List(items) | Pickle::Tuple(items) => items.iter().try_for_each(|p| tensors(p, found, left, depth + 1))?,
+        Pickle::Dict(pairs) => pairs.iter().try_for_each(|(_, p)| tensors(p, found, left, depth + 1))?,
+        Pickle::Object(o) => o.args.iter().chain(&o.state).try_for_each(|p| tensors(p, found, left, depth + 1))?,
         _ => {}
     }
+    Some(())
 }

@@ -47,6 +47,16 @@ pub(super) enum Wrapped {
 }
 
 impl Item {
+    /// How much is copied with it.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Item::List(items) | Item::Tuple(items) => items.iter().map(Item::count).sum::<usize>() + 1,
+            Item::Dict(pairs) => pairs.iter().map(|(k, v)| k.count() + v.count()).sum::<usize>() + 1,
+            Item::Str(text) | Item::Device(text) => text.len() / 64 + 1,
+            _ => 1,
+        }
+    }
+
     /// What it is, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {

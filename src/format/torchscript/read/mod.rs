@@ -28,7 +28,7 @@ use code::Code;
 pub use error::ScriptError;
 use inline::Builder;
 pub use input::Input;
-use object::{Objects, Reader};
+use object::{Objects, Reader, VALUES};
 
 /// An open archive: the file is mapped, its code and the tree of its modules are read, the weights are untouched.
 pub struct Archive {
@@ -53,13 +53,20 @@ impl Archive {
     pub(in crate::format) fn read(members: Members) -> Result<Archive, FormatError> {
         let prefix = prefix(&members);
         let code = Code::read(&members, &prefix)?;
-        let mut reader = Reader { members: &members, prefix: &prefix, objects: Objects::default() };
+        let mut reader = Reader { members: &members, prefix: &prefix, objects: Objects::default(), left: VALUES };
         reader.tree(&parse(&members, &format!("{prefix}data.pkl"))?)?;
         reader.constants(&parse(&members, &format!("{prefix}constants.pkl"))?)?;
         let objects = reader.objects;
+        objects.check(members.path())?;
         let name = format!("{prefix}traced_inputs.pkl");
         let traced = match members.get(&name) {
-            Some(_) => input::traced(&parse(&members, &name)?),
+            // More than anything is traced with: they share what they hold.
+            Some(_) => input::traced(&parse(&members, &name)?).ok_or_else(|| FormatError::Schema {
+                path: members.path().to_path_buf(),
+                member: name,
+                at: "the top".to_owned(),
+                reason: format!("it holds more than {VALUES} values, counted as often as they are held"),
+            })?,
             None => Vec::new(),
         };
         Ok(Archive { members, objects, code, traced })

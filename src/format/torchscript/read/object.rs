@@ -1,10 +1,13 @@
 //! The modules and tensors of an archive, from its pickles.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 
 use super::item::Item;
 use crate::format::FormatError;
 use crate::format::pickle::{Pickle, TensorRef};
+use crate::format::sizes::{Layout, excess};
 use crate::format::zip::{Member, Members};
 use crate::model::DType;
 
@@ -65,14 +68,45 @@ pub(super) struct Objects {
     pub(super) storages: IndexMap<String, Member>,
 }
 
+impl Stored {
+    fn layout(&self) -> Layout<'_> {
+        let Stored { storage, offset, shape, strides, dtype, .. } = self;
+        Layout { storage: *storage, offset: *offset, shape, strides, width: dtype.bytes(), bare: false }
+    }
+}
+
+impl Objects {
+    /// Checks what the tensors claim.
+    pub(super) fn check(&self, path: &Path) -> Result<(), FormatError> {
+        let stored = self.storages.values().fold(0u64, |sum, member| sum.saturating_add(member.size));
+        let Some((k, reason)) = excess(self.tensors.iter().map(Stored::layout), stored) else { return Ok(()) };
+        Err(FormatError::BadLayout { path: path.to_path_buf(), tensor: self.tensors[k].name.clone(), reason })
+    }
+}
+
 /// Reads pickles of an archive.
 pub(super) struct Reader<'a> {
     pub(super) members: &'a Members,
     pub(super) prefix: &'a str,
     pub(super) objects: Objects,
+    /// Values that may still be taken from the pickles. These share what they hold several times, and what is made of it does not.
+    pub(super) left: usize,
 }
 
+/// Values that an archive's pickles may come to.
+pub(super) const VALUES: usize = 1 << 20;
+/// Values that a module counts for.
+const MODULE: usize = 16;
+
 impl Reader<'_> {
+    fn charge(&mut self, values: usize) -> Result<(), FormatError> {
+        self.left = self.left.checked_sub(values).ok_or_else(|| {
+            let reason = format!("it holds more than {VALUES} values, counted as often as they are held");
+            self.wrong("data.pkl", &reason)
+        })?;
+        Ok(())
+    }
+
     /// The tree of modules in `data.pkl`.
     pub(super) fn tree(&mut self, pickle: &Pickle) -> Result<(), FormatError> {
         match self.module(pickle, String::new(), 0)? {
@@ -101,6 +135,7 @@ impl Reader<'_> {
         if depth > DEPTH {
             return Err(self.wrong("data.pkl", "its modules nest too deep"));
         }
+        self.charge(MODULE)?;
         let number = self.objects.modules.len();
         let class = object.class.to_string();
         self.objects.modules.push(Object { class, path: path.clone(), attributes: IndexMap::new() });
@@ -116,7 +151,7 @@ impl Reader<'_> {
                     Some(n) => Attribute::Module(n),
                     None => continue,
                 },
-                other => match plain(other, 0) {
+                other => match self.plain(other, 0)? {
                     Some(item) => Attribute::Plain(item),
                     None => continue,
                 },
@@ -154,6 +189,33 @@ impl Reader<'_> {
         Ok(self.objects.tensors.len() - 1)
     }
 
+    /// A plain value, which code may read.
+    fn plain(&mut self, pickle: &Pickle, depth: usize) -> Result<Option<Item>, FormatError> {
+        self.charge(1)?;
+        if depth > DEPTH {
+            return Ok(None);
+        }
+        let mut all = |items: &[Pickle]| -> Result<Option<Vec<Item>>, FormatError> {
+            items.iter().map(|p| self.plain(p, depth + 1).transpose()).collect::<Option<Result<_, _>>>().transpose()
+        };
+        Ok(Some(match pickle {
+            Pickle::None => Item::None,
+            Pickle::Bool(b) => Item::Bool(*b),
+            Pickle::Int(n) => Item::Int(*n),
+            Pickle::Float(x) => Item::Float(*x),
+            Pickle::Str(s) => Item::Str(s.to_string()),
+            Pickle::List(items) => match all(items)? {
+                Some(items) => Item::List(items),
+                None => return Ok(None),
+            },
+            Pickle::Tuple(items) => match all(items)? {
+                Some(items) => Item::Tuple(items),
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        }))
+    }
+
     fn wrong(&self, member: &str, reason: &str) -> FormatError {
         FormatError::Schema {
             path: self.members.path().to_path_buf(),
@@ -172,22 +234,4 @@ fn reach(shape: &[usize], strides: &[usize], offset: usize, width: usize) -> Opt
     }
     let last = shape.iter().zip(strides).try_fold(offset, |at, (n, s)| at.checked_add((n - 1).checked_mul(*s)?))?;
     last.checked_add(1)?.checked_mul(width).and_then(|n| i64::try_from(n).ok()).map(|n| n as u64)
-}
-
-/// A plain value, which code may read.
-fn plain(pickle: &Pickle, depth: usize) -> Option<Item> {
-    if depth > DEPTH {
-        return None;
-    }
-    let all = |items: &[Pickle]| items.iter().map(|p| plain(p, depth + 1)).collect::<Option<Vec<Item>>>();
-    Some(match pickle {
-        Pickle::None => Item::None,
-        Pickle::Bool(b) => Item::Bool(*b),
-        Pickle::Int(n) => Item::Int(*n),
-        Pickle::Float(x) => Item::Float(*x),
-        Pickle::Str(s) => Item::Str(s.to_string()),
-        Pickle::List(items) => Item::List(all(items)?),
-        Pickle::Tuple(items) => Item::Tuple(all(items)?),
-        _ => return None,
-    })
 }

@@ -102,7 +102,7 @@ fn lines(text: &str) -> Vec<Range<usize>> {
 /// The text from a byte on.
 fn from(text: &str, at: usize, until: usize) -> Input<'_> {
     let part = text.get(at..until).unwrap_or("");
-    LocatedSpan::new_extra(part, Place { base: at, depth: 0 })
+    LocatedSpan::new_extra(part, Place { base: at, depth: 0, links: 0 })
 }
 
 fn run<'a, T>(text: &'a str, parsed: Read<'a, T>) -> Result<(Input<'a>, T), Fault> {
