@@ -140,7 +140,9 @@ fn meant<'m>(pattern: &str, model: &'m Model, at: &Range<usize>) -> Result<Vec<&
     }
     if found.is_empty() {
         let names: Vec<String> = parameters().filter_map(layer).collect();
-        let help = closest_names(&closest(pattern, names.iter().map(String::as_str)));
+        // A long name is nobody's mistake in writing, and takes long to compare.
+        let similar = if pattern.len() > 500 { Vec::new() } else { closest(pattern, names.iter().map(String::as_str)) };
+        let help = closest_names(&similar);
         return Err(Fault { help, ..Fault::new(format!("the model has no layer `{pattern}`"), at.clone()) });
     }
     Ok(found)
