@@ -164,20 +164,23 @@ def test_what_only_training_uses_is_cut_too():
         assert nets.close(got, want)
 
 
+class Unused(nn.Module):
+    """One of its layers gives a result that nobody uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.aux, self.b = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        h = torch.relu(self.a(x))
+        torch.relu(self.aux(h))
+        return self.b(h)
+
+
 def test_what_nothing_uses_binds_nothing():
     """A layer whose result nobody uses does not fit any more: the module around it no longer calls it."""
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.aux, self.b = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 4)
-
-        def forward(self, x):
-            h = torch.relu(self.a(x))
-            torch.relu(self.aux(h))
-            return self.b(h)
-
-    model, x = nets.made(Net), torch.randn(2, 8, dtype=torch.float64)
+    model, x = nets.made(Unused), torch.randn(2, 8, dtype=torch.float64)
     original = copy.deepcopy(model)
     report = paring.speedup(model, (x,), masks={k: v for k, v in nets.every_other(model).items() if k.startswith("a.")})
     assert report.graph_forwards == [""] and model.b.in_features == 8
@@ -187,17 +190,7 @@ def test_what_nothing_uses_binds_nothing():
 def test_a_program_whose_module_calls_are_preserved(tmp_path):
     """A signature that names a result that is gone would make the archive unreadable."""
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.aux, self.b = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 4)
-
-        def forward(self, x):
-            h = torch.relu(self.a(x))
-            self.aux(h)
-            return self.b(h)
-
-    model, x = nets.made(Net), torch.randn(2, 8, dtype=torch.float64)
+    model, x = nets.made(Unused), torch.randn(2, 8, dtype=torch.float64)
     masks = {k: v for k, v in nets.every_other(model).items() if k.startswith("a.")}
     program = torch.export.export(model, (x,), strict=False, preserve_module_call_signature=("aux", "b"))
     torch.export.save(program, tmp_path / "model.pt2")
