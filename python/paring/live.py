@@ -214,7 +214,8 @@ class Shrinking:
                     if other == m or alike and at[other] == at[m]:
                         at[other] = min(at[other] + 1, len(ways[other]) - 1)
                 return []
-        whole = [m for m in running if m not in covered and not self.is_layer(m)]
+        called = {".".join(m.split(".")[:n]) for m in self.changes["inputs"] for n in range(m.count(".") + 2)}
+        whole = [m for m in running if m not in covered and not self.is_layer(m) and m in called]
         if not whole:
             raise failure
         m = whole[0]

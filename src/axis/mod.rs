@@ -31,4 +31,4 @@ pub use norm::Normed;
 pub use propagate::{Joint, Propagation, Step, propagate, still_described};
 pub use sketch::Call;
 pub use term::Axis;
-pub use unused::{drop_unused, needed};
+pub use unused::{drop_unused, needed, only_checks};

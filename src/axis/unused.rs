@@ -13,12 +13,13 @@ pub fn drop_unused(graph: &mut Graph, rules: &RuleSet) {
     if graph.nodes.iter().any(|n| n.origin == Origin::Implied) {
         return;
     }
-    let mut needed = needed(graph, rules, |_| false).into_iter();
+    let mut needed = needed(graph, rules, |k| only_checks(&graph.nodes[k], rules)).into_iter();
     graph.nodes.retain(|_| needed.next().unwrap_or(true));
 }
 
 /// For each node whether an output of the program or one of the nodes that `root` names needs it, or it does something beside its
-/// results: it writes what the caller sees, or it is of an operator that neither PyTorch's schemas nor built-in rules know.
+/// results: it writes what the caller sees, or it is of an operator that neither PyTorch's schemas nor built-in rules know. What only
+/// checks a tensor ([`only_checks`]) needs to be named to count.
 pub fn needed(graph: &Graph, rules: &RuleSet, root: impl Fn(usize) -> bool) -> Vec<bool> {
     let describing = |target: &str| rules.for_target(target).iter().find(|r| r.writes.is_some() || r.views.is_some()).cloned();
     let aliases = Aliases::new(graph, rules, |id| describing(&graph.node(id).target));
@@ -38,7 +39,8 @@ pub fn needed(graph: &Graph, rules: &RuleSet, root: impl Fn(usize) -> bool) -> V
     }
     let outside = |k: usize| {
         let writes = aliases.writes(NodeId(k as u32));
-        !only_computes(&graph.nodes[k], rules) || writes.iter().any(|v| seen[aliases.root(*v).index()])
+        let node = &graph.nodes[k];
+        !(only_computes(node, rules) || only_checks(node, rules)) || writes.iter().any(|v| seen[aliases.root(*v).index()])
     };
     let mut next: Vec<usize> = (0..graph.nodes.len()).filter(|k| root(*k) || outside(*k)).collect();
     let mut values: Vec<ValueId> = graph.outputs.clone();
@@ -53,6 +55,12 @@ pub fn needed(graph: &Graph, rules: &RuleSet, root: impl Fn(usize) -> bool) -> V
             values.extend(graph.nodes[k].reads());
         }
     }
+}
+
+/// True if a call gives nothing and writes nothing, but looks at a tensor: an assertion.
+pub fn only_checks(node: &Node, rules: &RuleSet) -> bool {
+    let writes = |target: &str| rules.schemas().get(target).is_none_or(|s| !s.written().is_empty());
+    node.outputs.is_empty() && node.args.iter().any(|(_, a)| !a.tensors().is_empty()) && !writes(&node.target)
 }
 
 /// True if a call does nothing but give its results and write the operands that its schema or rule names.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::Planner;
 use super::{Change, Edit, Keep, Plan, PlanError, apply};
-use crate::axis::{Bound, Call, Given, Propagation, Step, needed};
+use crate::axis::{Bound, Call, Given, Propagation, Step, needed, only_checks};
 use crate::model::{Graph, Node, NodeId, Origin, Size, ValueId};
 use crate::rule::{Binary, Expr, RuleSet, Unary};
 use crate::solve::Solution;
@@ -133,15 +133,34 @@ pub(super) fn prune(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &
     let at: HashMap<(usize, usize), usize> =
         graph.nodes.iter().enumerate().filter_map(|(k, n)| Some(((n.graph, place(n)?), k))).collect();
     let of = |n: &Node| place(n).and_then(|place| at.get(&(n.graph, place)).copied());
+    let checks: Vec<bool> = graph.nodes.iter().map(|n| only_checks(n, rules)).collect();
     // What nothing used before goes on being there.
-    let after = needed(&small, rules, |k| of(&small.nodes[k]).is_none_or(|k| !before[k] || graph.nodes[k].graph != 0));
+    let after =
+        needed(&small, rules, |k| of(&small.nodes[k]).is_none_or(|k| !(before[k] || checks[k]) || graph.nodes[k].graph != 0));
     let (mut lost, mut stays) = (vec![false; graph.nodes.len()], vec![false; graph.nodes.len()]);
     for (n, needed) in small.nodes.iter().zip(&after) {
         if let Some(k) = of(n) {
             *(if *needed { &mut stays[k] } else { &mut lost[k] }) = true;
         }
     }
-    let gone: Vec<bool> = lost.iter().zip(&stays).map(|(lost, stays)| *lost && !stays).collect();
+    let mut gone: Vec<bool> = (0..lost.len()).map(|k| lost[k] && !stays[k] && !checks[k]).collect();
+    // What the plan drops anyway is part of a branch if all that reads it is.
+    let read_by = |v: &ValueId, gone: &[bool]| graph.nodes.iter().zip(gone).all(|(n, gone)| *gone || !n.reads().contains(v));
+    for k in (0..gone.len()).rev().filter(|k| !lost[*k] && !stays[*k] && before[*k]) {
+        gone[k] = graph.nodes[k].outputs.iter().all(|v| read_by(v, &gone));
+    }
+    // And so is an assertion about what is no longer there, or of a module that computes nothing any more.
+    let of_nodes = |gone: bool, all: &[bool]| -> HashSet<&str> {
+        let list = graph.nodes.iter().zip(all).enumerate().filter(|(k, (_, g))| **g == gone && !checks[*k]);
+        list.map(|(_, (n, _))| n.source.module.as_str()).collect()
+    };
+    let (left, went) = (of_nodes(false, &gone), of_nodes(true, &gone));
+    let made: HashSet<ValueId> =
+        graph.nodes.iter().zip(&gone).filter(|(_, gone)| **gone).flat_map(|(n, _)| n.outputs.clone()).collect();
+    for k in (0..gone.len()).filter(|k| checks[*k]) {
+        let module = graph.nodes[k].source.module.as_str();
+        gone[k] = went.contains(module) && !left.contains(module) || graph.nodes[k].reads().iter().any(|v| made.contains(v));
+    }
     let left = small.nodes.iter().filter(|n| of(n).is_none_or(|k| !gone[k]));
     let read: HashSet<ValueId> = left.flat_map(Node::reads).chain(small.outputs.iter().copied()).collect();
     let first = graph.first_names();

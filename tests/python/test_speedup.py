@@ -421,3 +421,13 @@ def test_weights_divided_by_their_norm_are_cut_and_not_masked():
     assert nets.close(model(x), nets.masked(original, report.unified_masks)(x))
     with pytest.raises(paring.Error, match="shape"):
         paring.speedup(original, (x,), masks={"0.weight": torch.ones(3, 3)})
+
+
+def test_weights_of_some_size():
+    """The program that is solved has one element in the place of each weight, however large these are."""
+    model = nn.Sequential(nn.Linear(512, 8192), nn.ReLU(), nn.Linear(8192, 512))
+    x = torch.randn(2, 512)
+    original = copy.deepcopy(model)
+    report = paring.speedup(model, (x,), masks={"0.weight": torch.arange(8192) % 4 == 0, "0.bias": torch.arange(8192) % 4 == 0})
+    assert model[0].out_features == 2048
+    assert torch.allclose(model(x), nets.masked(original, report.unified_masks)(x), atol=1e-4)

@@ -97,6 +97,11 @@ impl Members {
         Members::read(path, Mapped::Memory(bytes))
     }
 
+    /// Whether the bytes were given and not read from a file.
+    pub(in crate::format) fn is_memory(&self) -> bool {
+        matches!(self.map, Mapped::Memory(_))
+    }
+
     fn read(path: &Path, map: Mapped) -> Result<Members, FormatError> {
         // Payloads may hold zips of their own (`sample_inputs`): the directory is where the end says, not to be searched.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
