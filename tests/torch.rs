@@ -52,9 +52,13 @@ fn roll(dir: &TempDir, weight: &str) {
     let rows = entry["tensor_meta"]["sizes"][0]["as_int"].as_u64().unwrap() as usize;
     let member = config.replace("model_weights_config.json", entry["path_name"].as_str().unwrap());
     let file = zip.by_name(&member).unwrap();
-    let (start, size) = (file.data_start().unwrap() as usize, file.size() as usize);
+    let (start, size, sum) = (file.data_start().unwrap() as usize, file.size() as usize, file.crc32());
     drop(file);
     bytes[start..start + size].rotate_left(size / rows);
+    // Its checksum stands before it and in the directory.
+    let (old, new) = (sum.to_le_bytes(), crc32fast::hash(&bytes[start..start + size]).to_le_bytes());
+    let places: Vec<usize> = (0..bytes.len() - 4).filter(|k| bytes[*k..*k + 4] == old).collect();
+    places.into_iter().for_each(|k| bytes[k..k + 4].copy_from_slice(&new));
     fs::write(path, bytes).unwrap();
 }
 
