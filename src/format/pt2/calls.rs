@@ -18,7 +18,9 @@ pub(super) fn forget_dangling(module: &mut Value) {
         lists.flatten().filter_map(|argument| names(argument).ok()).flatten().any(|(_, name)| !known.contains(name))
     };
     let called = called(module);
-    let idle = |call: &Value| call.get("fqn").and_then(Value::as_str).is_some_and(|name| !called.contains(name));
+    // A further call of a module is `name@1`, and its nodes are in `name`.
+    let name = |call: &Value| call.get("fqn").and_then(Value::as_str).and_then(|n| n.split('@').next()).unwrap_or("").to_owned();
+    let idle = |call: &Value| !called.contains(name(call).as_str());
     let lost: Vec<usize> =
         (0..calls.len()).filter(|k| is_inner(&calls[*k]) && (dangling(&calls[*k]) || idle(&calls[*k]))).collect();
     if let Some(calls) = module.get_mut("module_call_graph").and_then(Value::as_array_mut) {
@@ -48,5 +50,5 @@ fn list_at<'a>(of: &'a Value, path: &[&str]) -> &'a [Value] {
 fn called(module: &Value) -> HashSet<&str> {
     let nodes = list_at(module, &["graph", "nodes"]).iter();
     let stacks = nodes.filter_map(|node| node.at(&["metadata", "nn_module_stack"])?.as_str());
-    stacks.flat_map(|stack| stack.split(';')).filter_map(|entry| entry.split(',').nth(1)).collect()
+    stacks.flat_map(|stack| stack.split(';')).filter_map(|entry| entry.split(',').nth(1)?.split('@').next()).collect()
 }
