@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -41,7 +41,7 @@ def masked(run: Shrinking) -> Optional[list[Tensor]]:
             if cut is not None and cut.changes:
                 replaced[name] = copies.setdefault(id(t), t * cut.mask(removed=not lossless).to(t.device))
         try:
-            with _seeded(parameters):
+            with _same_start(run.model):
                 return _flat(torch.func.functional_call(run.model, replaced, run.args, run.kwargs, tie_weights=False))
         except Exception:  # code that takes nothing but parameters
             return None
@@ -63,12 +63,12 @@ def check(run: Shrinking, original: Optional[list[Tensor]]) -> None:
     for name in factors:  # what the module has in its weights, the program has in its operators
         program.state_dict[name] = nn.Parameter(unscaled(run, name, named[name]), False)
     with exported.evaluating(run.model), torch.no_grad():
-        with _seeded(tensors):
+        with _same_start(run.model):
             want = _flat(program.module()(*run.args, **run.kwargs))
-        with _seeded(tensors):
+        with _same_start(run.model):
             got = _flat(run.model(*run.args, **run.kwargs))
     compare(want, got, "what the small program does")
-    with exported.evaluating(run.model, fused=True), torch.no_grad(), _seeded(tensors):
+    with exported.evaluating(run.model, fused=True), torch.no_grad(), _same_start(run.model):
         compare(want, _flat(run.model(*run.args, **run.kwargs)), "in inference what it does while it is traced")
     if original is not None:
         compare(original, got, "what the original with the unified masks does")
@@ -91,9 +91,9 @@ def compare(want: list[Tensor], got: list[Tensor], what: str) -> None:
 
 
 @contextmanager
-def _seeded(tensors: Iterable[Tensor]) -> Iterator[None]:
-    """Random numbers are the same in each run, and afterwards what they were."""
-    with torch.random.fork_rng([t.device for t in tensors if t.is_cuda][:1]):
+def _same_start(model: nn.Module) -> Iterator[None]:
+    """Random numbers and buffers are the same in each run, and afterwards what they were."""
+    with torch.random.fork_rng([t.device for t in model.parameters() if t.is_cuda][:1]), exported.buffers_kept(model):
         torch.manual_seed(0)
         yield
 

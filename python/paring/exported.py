@@ -115,23 +115,33 @@ def in_training(
         ExportFailed: what PyTorch raised.
     """
     modes = [(m, m.training) for m in model.modules()]
-    buffers = [(b, b.detach().clone()) for b in model.buffers() if not b.is_meta]
     try:
         for m, _ in modes:
             m.training = True
-        try:
-            return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
-        except ExportFailed:
-            tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-            if dynamic_shapes is not None or not tensors or any(t.dim() == 0 or t.shape[0] != 1 for t in tensors):
-                raise
-            return trace(model, _twice(tuple(args)), _twice(kwargs), dynamic_shapes, strict, preserve)
+        with buffers_kept(model):
+            try:
+                return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
+            except ExportFailed:
+                tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+                if dynamic_shapes is not None or not tensors or any(t.dim() == 0 or t.shape[0] != 1 for t in tensors):
+                    raise
+                return trace(model, _twice(tuple(args)), _twice(kwargs), dynamic_shapes, strict, preserve)
     finally:
         for m, mode in modes:
             m.training = mode
-        for buffer, old in buffers:
-            if not torch.equal(buffer, old):
-                buffer.copy_(old)
+
+
+@contextlib.contextmanager
+def buffers_kept(model: nn.Module) -> Iterator[None]:
+    """Afterwards the buffers hold what they did, whatever a run writes to them."""
+    buffers = [(b, b.detach().clone()) for b in model.buffers() if not b.is_meta]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, old in buffers:
+                if not torch.equal(buffer, old):
+                    buffer.copy_(old)
 
 
 def _twice(given: Any) -> Any:

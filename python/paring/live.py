@@ -20,6 +20,7 @@ from .errors import Error, translated
 from .proposals import Proposal, proposals, wanted
 from .report import Report
 from .undo import Undo
+from .wrappers import MaskBytes
 
 log = logging.getLogger("paring")
 
@@ -64,10 +65,11 @@ class Shrinking:
         self.read()
         training.only(self)
 
-    def decide(self, program: _paring.Program) -> _paring.Cut:
-        """What stays under the masks."""
+    def decide(self, program: _paring.Program, masks: Optional[list[MaskBytes]] = None, **other: Any) -> _paring.Cut:
+        """What stays under the masks, and with the options, that were given, or under others."""
+        options = {k: v for k, v in {**self.options, **other}.items() if isinstance(v, (bool, str))}
         with translated():
-            return program.cut(self.masks, json.dumps({k: v for k, v in self.options.items() if isinstance(v, (bool, str))}))
+            return program.cut(self.masks if masks is None else masks, json.dumps(options))
 
     def read(self) -> None:
         """Takes what was decided apart."""

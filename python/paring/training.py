@@ -44,19 +44,15 @@ def only(run: Shrinking) -> None:
     for name, cut in run.tensors.items():
         if name not in idle and run.changes["tensors"][name]["kind"] == "parameter" and (cut.smaller or cut.zeros):
             given[name] = (cut.shape, bytes(cut.mask().flatten().to(torch.uint8).tolist()))
-    options = {
-        **run.options,
-        "on_conflict": "prune",
-        "unmasked": "abstain",
-        "lossless": False,
-        "bias_maps": False,
-        "on_unknown": "lock",
-    }
-    flags = json.dumps({k: v for k, v in options.items() if isinstance(v, (bool, str))})
     with translated():
         other = _paring.Program(exported.archive(program), run.options["rules"], run.options["freeze"])
-        found = json.loads(other.cut([(n, s, k) for n, (s, k) in given.items()], flags).changes())["tensors"]
-    alike = all(found[n]["dims"] == c.dims for n, c in run.tensors.items() if n in found and n not in idle)
+    masks = [(name, shape, keep) for name, (shape, keep) in given.items()]
+    how = {"on_conflict": "prune", "unmasked": "abstain", "on_unknown": "lock"}
+    trained = run.decide(other, masks, **how, lossless=False, bias_maps=False, keep_branches=True)
+    found = json.loads(trained.changes())["tensors"]
+    # A branch that went as a whole goes on in training, where its statistics do.
+    same = (found[n]["dims"] == c.dims or 0 in c.small for n, c in run.tensors.items() if n in found and n not in idle)
+    alike = all(same)
     names = ", ".join(sorted({n.rpartition(".")[0] for n in more})[:3])
     if not alike:
         run.notes.append(f"{names}: only training uses it, and it reads positions that go; it stays as it is, and no longer fits")

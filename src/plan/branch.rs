@@ -145,9 +145,11 @@ pub(super) fn prune(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &
     }
     let mut gone: Vec<bool> = (0..lost.len()).map(|k| lost[k] && !stays[k] && !checks[k]).collect();
     // What the plan drops anyway is part of a branch if all that reads it is.
-    let read_by = |v: &ValueId, gone: &[bool]| graph.nodes.iter().zip(gone).all(|(n, gone)| *gone || !n.reads().contains(v));
+    let mut readers: HashMap<ValueId, Vec<usize>> = HashMap::new();
+    graph.nodes.iter().enumerate().for_each(|(k, n)| n.reads().into_iter().for_each(|v| readers.entry(v).or_default().push(k)));
+    let readers = |v: &ValueId| readers.get(v).map_or(&[][..], Vec::as_slice);
     for k in (0..gone.len()).rev().filter(|k| !lost[*k] && !stays[*k] && before[*k]) {
-        gone[k] = graph.nodes[k].outputs.iter().all(|v| read_by(v, &gone));
+        gone[k] = graph.nodes[k].outputs.iter().all(|v| readers(v).iter().all(|n| gone[*n]));
     }
     // And so is an assertion about what is no longer there, or of a module that computes nothing any more.
     let of_nodes = |gone: bool, all: &[bool]| -> HashSet<&str> {
@@ -173,7 +175,7 @@ pub(super) fn prune(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &
         }
     }
     for (k, t) in graph.tensors.iter().enumerate().filter(|(k, t)| !kept.contains(&first[*k]) && !t.shape.is_empty()) {
-        let reader = (0..gone.len()).find(|n| gone[*n] && graph.nodes[*n].reads().contains(&t.value));
+        let reader = readers(&t.value).iter().copied().find(|n| gone[*n]);
         if let Some(branch) = reader.and_then(|node| adds(plan, node)) {
             plan.branches[branch].tensors.push(k);
         }

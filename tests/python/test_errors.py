@@ -192,3 +192,19 @@ def test_what_went_comes_back():
         assert rest + cut.weight(t).numel() == t.numel()
     assert not TensorCut([4], [None], zeros=(0, b"\1\0\1\1")).loses_only_positions()
     assert TensorCut([4], [{"keep": [0, 2]}], zeros=(0, b"\1\0\1\0")).loses_only_positions()
+
+
+def test_what_a_run_writes_to_buffers_is_taken_back():
+    class Counting(torch.nn.Sequential):
+        def __init__(self):
+            super().__init__(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x) * self.calls
+
+    model = Counting().double()
+    keep = torch.arange(8) % 2
+    paring.speedup(model, (torch.randn(2, 4, dtype=torch.float64),), masks={"0.weight": keep, "0.bias": keep})
+    assert model[0].out_features == 4 and model.calls == 0
