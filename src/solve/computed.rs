@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::facts::{Clauses, FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
-use super::frame::Frame;
-use super::masks::{Given, Mask, behind};
-use super::ragged::Contexts;
-use super::roles::Roles;
+use super::positions::{Contexts, Frame};
+use super::proof::{Clauses, FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
+use super::votes::{Given, Mask, Roles, behind};
 use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given as Operand, LetterId, Propagation};
 use crate::model::{Graph, Role, ValueId};
 use crate::rule::{Pick, RuleSet};

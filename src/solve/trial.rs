@@ -3,14 +3,13 @@
 use egg::Id;
 use rustc_hash::FxHashSet;
 
-use super::number::Exact;
-use super::positions::Positions;
-use super::prove::Sources;
-use super::ragged::Contexts;
-use super::roles::Roles;
-use super::state::{State, Why};
-use super::votes::Votes;
-use super::{Data, Known, Options, Settled, Solution, ValueFacts, settle};
+use super::data::Data;
+use super::options::Options;
+use super::outcome::Solution;
+use super::positions::{Contexts, Positions, State, Why};
+use super::proof::{Exact, Known, Sources, ValueFacts};
+use super::settle::{Settled, settle};
+use super::votes::{Roles, Votes};
 use crate::axis::Propagation;
 use crate::model::Graph;
 use crate::rule::RuleSet;

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::error::SolveError;
-use super::ragged::Link;
 use crate::model::{Graph, Role, Tensor};
+use crate::solve::positions::Link;
 
 /// A mask for one parameter: a byte an element, 0 = masked.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use egg::Id;
 use rustc_hash::FxHashMap;
 
-use super::positions::{Atom, Positions, SetId};
+use super::sets::{Atom, Positions, SetId};
 use crate::axis::Axes;
 use crate::model::{NodeId, ValueId};
 

@@ -1,44 +1,13 @@
-//! What is known of values at removed positions, by the rules' `zero`, `finite`, `nonneg` and `nonzero` clauses.
-//!
-//! A fact belongs to a value, a dimension and a position: "every element of this slice is zero". It is never a fact of a
-//! class of axes: `cat([u, sigmoid(u)])` has one axis twice, zero in its first half only.
+//! Facts by the rules' `zero`, `finite`, `nonneg` and `nonzero` clauses: what follows for a result from the facts of the operands.
 
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::frame::{Coords, Frame};
+use super::facts::{FINITE, Kept, NONNEG, NONZERO, ORDINARY, ValueFacts, ZERO, has};
 use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given, LetterId};
 use crate::rule::{Binary, Expr, Unary, eval};
-
-/// All elements are zero.
-pub const ZERO: u8 = 1;
-/// No element is infinite or NaN.
-pub const FINITE: u8 = 2;
-/// No element is negative.
-pub const NONNEG: u8 = 4;
-/// No element is zero.
-pub const NONZERO: u8 = 8;
-
-/// What is taken for granted of a position that stays.
-pub const ORDINARY: u8 = FINITE | NONZERO;
-
-/// The facts of one value.
-#[derive(Clone, Debug, Default)]
-pub struct ValueFacts {
-    /// For each dimension with removed positions, a set of flags a position.
-    pub dims: Vec<Option<Rc<[u8]>>>,
-    /// Flags that hold for all elements.
-    pub all: u8,
-    /// For each dimension with removed positions, the number that all elements of a position are, or NaN. Empty where none
-    /// is known.
-    pub numbers: Vec<Option<Rc<[f64]>>>,
-    /// The number that all elements are.
-    pub whole: Option<f64>,
-}
-
-/// For each letter and position whether it stays; `None` where all do.
-pub type Kept = Vec<Option<Rc<[bool]>>>;
+use crate::solve::positions::{Coords, Frame};
 
 /// A question that is asked of many positions: the operand, its dimension, the fact, the letters, the part of a sum.
 type Asked = (usize, usize, u8, u64, Option<usize>);
@@ -195,7 +164,7 @@ impl<'a> Clauses<'a> {
     fn fill_is(&self, kind: u8) -> bool {
         let out = self.bound.outputs.first().and_then(|o| o.value);
         let float = out.is_some_and(|v| self.call.graph.value(v).dtype.is_float());
-        number(self.bound.fill, kind) && (kind != NONZERO || float || self.bound.fill.abs() >= 1.0)
+        has(self.bound.fill, kind) && (kind != NONZERO || float || self.bound.fill.abs() >= 1.0)
     }
 
     /// True if some element at these coordinates is the fill: of a padded dimension that is not asked about.
@@ -231,8 +200,8 @@ impl<'a> Clauses<'a> {
         }
         match clause {
             Expr::Bool(b) => *b,
-            Expr::Int(n) => number(*n as f64, kind),
-            Expr::Float(x) => number(*x, kind),
+            Expr::Int(n) => has(*n as f64, kind),
+            Expr::Float(x) => has(*x, kind),
             Expr::Unary(Unary::Not, e) => !self.clause(e, kind, coords, apart),
             Expr::Binary(Binary::And, a, b) => self.clause(a, kind, coords, apart) && self.clause(b, kind, coords, apart),
             Expr::Binary(Binary::Or, a, b) => self.clause(a, kind, coords, apart) || self.clause(b, kind, coords, apart),
@@ -292,7 +261,7 @@ impl<'a> Clauses<'a> {
         }
         match self.call.val(name) {
             Some(crate::rule::Val::Bool(b)) => b,
-            Some(val) => val.as_f64().is_some_and(|x| number(x, kind)),
+            Some(val) => val.as_f64().is_some_and(|x| has(x, kind)),
             None => false,
         }
     }
@@ -301,7 +270,7 @@ impl<'a> Clauses<'a> {
     pub fn operand(&mut self, k: usize, kind: u8, coords: &Coords) -> bool {
         let operand = &self.bound.operands[k];
         let value = match operand.given {
-            Given::Number(x) => return number(x, kind),
+            Given::Number(x) => return has(x, kind),
             Given::Tensor(_) => self.operands[k],
         };
         let all = value.map_or(0, |v| v.all);
@@ -417,33 +386,4 @@ fn fact(name: &str) -> Option<u8> {
         "nonzero" => Some(NONZERO),
         _ => None,
     }
-}
-
-/// The fact of a number. A number that is only known at run time is a size: finite and positive.
-fn number(x: f64, kind: u8) -> bool {
-    match kind {
-        ZERO => x == 0.0,
-        FINITE => x.is_finite() || x.is_nan(),
-        NONNEG => x >= 0.0 || x.is_nan(),
-        _ => x != 0.0,
-    }
-}
-
-/// A view read backwards: the facts of a base after a write through one of its views, at one position of the base. The
-/// clauses are those of the view's rule.
-pub fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim: &DimExpr, position: usize, before: u8) -> u8 {
-    let bound = view.bound;
-    let mut coords = view.frame.nowhere();
-    view.frame.decode(base_dim, position, &mut coords);
-    let apart: Vec<LetterId> = base_dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
-    let out = &bound.outputs[output];
-    let mut mirror = bound.clone();
-    let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
-    mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
-    let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
-    clauses.whole = view.whole;
-    if clauses.giving(&apart).is_empty() {
-        return before;
-    }
-    [ZERO, FINITE, NONNEG, NONZERO].into_iter().filter(|kind| before & kind != 0 && clauses.operand(0, *kind, &coords)).sum()
 }

@@ -53,7 +53,7 @@ pub fn move_rows<'a>(graph: &Graph, p: &Propagation, given: &mut [Option<Given<'
 
 impl Roles {
     /// Over the rows of a parameter that is divided by its norm the scale decides.
-    pub(super) fn normed(&mut self, graph: &Graph, p: &Propagation) {
+    pub fn normed(&mut self, graph: &Graph, p: &Propagation) {
         for bound in p.bounds().filter(|b| b.rule.norm.is_some()) {
             let Some(Normed { of, scale }) = p.normed(graph, bound) else { continue };
             let (big, small) = (&graph.tensors[of].shape, &graph.tensors[scale].shape);

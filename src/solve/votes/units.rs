@@ -4,11 +4,11 @@ use egg::Id;
 use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::positions::{Atom, Positions, STAYS, SetId};
-use super::ragged::Contexts;
 use super::roles::Roles;
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
+use crate::solve::positions::{Atom, Positions, STAYS, SetId};
+use crate::solve::positions::{Contexts, Link};
 
 /// Positions of one axis that may be removed one by one, with everything that is coupled to them.
 #[derive(Clone, Debug)]
@@ -176,7 +176,7 @@ impl Units {
 pub struct DimUnits<'a> {
     /// For each position, or pair of an outer one and it.
     pub list: Vec<&'a [u32]>,
-    link: Option<super::Link<usize>>,
+    link: Option<Link<usize>>,
     size: usize,
 }
 

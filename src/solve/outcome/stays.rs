@@ -4,14 +4,14 @@ use egg::Id;
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
-use super::Policy;
-use super::masks::Given;
-use super::positions::STAYS;
-use super::roles::Roles;
-use super::state::{State, Why};
-use super::votes::{Votes, said};
 use crate::axis::{Axis, Propagation, Reason};
 use crate::model::Graph;
+use crate::solve::options::Policy;
+use crate::solve::positions::STAYS;
+use crate::solve::positions::{State, Why};
+use crate::solve::votes::Given;
+use crate::solve::votes::Roles;
+use crate::solve::votes::{Votes, said};
 
 /// Positions of one axis of a tensor that its mask drops and that stay, all for one reason.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl<'a> Holding<'a> {
     }
 
     /// What holds a position of an axis that stays; `tensor` is one whose mask drops it.
-    pub(super) fn of(&self, state: &State, votes: &Votes, policy: Policy, (id, at): (Id, usize), tensor: usize) -> Holds {
+    pub fn of(&self, state: &State, votes: &Votes, policy: Policy, (id, at): (Id, usize), tensor: usize) -> Holds {
         let set = state.of(id).and_then(|list| list.get(at).copied()).unwrap_or(STAYS);
         let lock = |otherwise: Holds, found: fn(Id) -> Holds| self.lock(id, at).map_or(otherwise, found);
         if set == STAYS {
@@ -145,7 +145,7 @@ impl<'a> Holding<'a> {
 }
 
 /// All of them, by tensor and dimension. `asked` are masks as they were given that are taken as other tensors' ([`super::norm`]).
-pub(super) fn stays(
+pub fn stays(
     graph: &Graph,
     p: &Propagation,
     state: &State,

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::votes::Conflict;
+use super::conflict::Conflict;
 use crate::model::{Graph, Role};
 
 /// Masks that do not fit the model.
@@ -68,7 +68,8 @@ pub(crate) fn closest_names(closest: &[String]) -> String {
 }
 
 impl SolveError {
-    pub(super) fn conflict(all: &[Conflict]) -> SolveError {
+    /// Masks that disagree.
+    pub(in crate::solve) fn conflict(all: &[Conflict]) -> SolveError {
         const MOST: usize = 8;
         let once = |names: &[String]| {
             names.iter().map(String::as_str).collect::<IndexSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
@@ -81,7 +82,8 @@ impl SolveError {
         SolveError::Conflict { positions: all.iter().map(|c| c.positions).sum(), conflicts }
     }
 
-    pub(super) fn unknown_parameter(graph: &Graph, name: &str) -> SolveError {
+    /// A mask for a parameter that the model lacks, with the closest names.
+    pub(in crate::solve) fn unknown_parameter(graph: &Graph, name: &str) -> SolveError {
         let parameters = graph.tensors.iter().filter(|t| t.role == Role::Parameter).map(|t| t.name.as_str());
         SolveError::UnknownParameter { name: name.into(), closest: closest(name, parameters) }
     }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use rustc_hash::FxHashSet;
 
-use super::Options;
-use super::Policy;
+use super::conflict::Conflict;
 use super::masks::Given;
-use super::positions::{Positions, STAYS, SetId};
 use super::roles::Roles;
-use super::state::{State, Why};
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
+use crate::solve::options::Options;
+use crate::solve::options::Policy;
+use crate::solve::positions::{Positions, STAYS, SetId};
+use crate::solve::positions::{State, Why};
 
 /// The votes on one position.
 #[derive(Clone, Debug, Default)]
@@ -21,19 +22,6 @@ pub struct Tally {
     pub drop: Vec<usize>,
     /// Tensors that keep it; makers without a mask among them.
     pub keep: Vec<usize>,
-}
-
-/// Positions on which the same tensors disagree in the same way.
-#[derive(Clone, Debug)]
-pub struct Conflict {
-    /// Names of those that drop the positions.
-    pub drop: Vec<String>,
-    /// Names of those that keep them.
-    pub keep: Vec<String>,
-    /// Number of positions.
-    pub positions: usize,
-    /// What the policy made of them: they stayed.
-    pub stayed: bool,
 }
 
 /// For each position of a tensor's dimension (of a ragged one: in each outer position) whether the mask keeps anything of it;

@@ -1,7 +1,7 @@
 //! Evening out: where an axis depends on an outer one, each outer position keeps equally many.
 
-use super::state::{State, Why};
-use super::votes::Votes;
+use super::count::Votes;
+use crate::solve::positions::{State, Why};
 
 /// Keeps more where fewer stay: what most makers keep first, then what comes first.
 pub fn even_out(state: &mut State, votes: &Votes) {

@@ -3,83 +3,22 @@
 
 use std::rc::Rc;
 
-use super::facts::{Clauses, Kept, ZERO};
-use super::frame::Frame;
-use super::number::Exact;
-use super::prove::Prover;
-use super::ragged::Link;
-use egg::Id;
-
+use super::clauses::Clauses;
+use super::exact::Exact;
+use super::facts::{Kept, ValueFacts, ZERO};
+use super::scene::Scene;
+use super::site::{Factors, Fold, Folded, Site};
+use super::windows::windows;
 use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given, LetterId, Propagation};
-use crate::model::{Arg, Graph, NodeId, Role, Size, ValueId};
-use crate::rule::{Expr, FoldInto, Scope, Val, eval};
+use crate::model::{Arg, Graph, Role, ValueId};
+use crate::rule::{Expr, eval};
+use crate::solve::positions::Frame;
 
-/// Whether a removed position can be folded.
-pub enum Folded {
-    /// It can, and the proof relies on that.
-    Yes,
-    /// It holds a number, but nothing can take that up.
-    Constant,
-    /// It holds a number that a bias for each place of the result could take up.
-    Border,
-    /// It holds no number.
-    No,
-}
-
-/// A sum over an axis some of whose removed positions hold numbers.
-#[derive(Clone, Debug)]
-pub struct Fold {
-    pub(super) node: NodeId,
-    pub(super) letter: LetterId,
-    pub(super) site: Site,
-    /// By position of the input's dimension: its number, or NaN.
-    pub(super) numbers: Rc<[f64]>,
-}
-
-/// Where the parts of a sum stand.
-#[derive(Clone, Debug)]
-pub(super) struct Site {
-    /// The input's dimension that has the axis, in terms of letters.
-    pub(super) input: Factors,
-    /// The letter that tells the outer position of the axis, where it has a context.
-    pub(super) link: Option<Link<LetterId>>,
-    /// The weight: a stored tensor, for each of its dimensions the letters.
-    pub(super) tensor: usize,
-    pub(super) weight: Vec<Factors>,
-    /// The result's dimension that the weight makes.
-    pub(super) made: Factors,
-    /// The axis of that dimension.
-    pub(super) axis: Id,
-    /// The argument that takes the sum up.
-    pub(super) into: String,
-    /// The stored tensor that is there now.
-    pub(super) bias: Option<usize>,
-    /// The operand is that tensor, which nobody else reads.
-    pub(super) own: bool,
-    /// Where results sum over some of the weight only, as at a padded border.
-    pub(super) windows: Vec<Window>,
-}
-
-/// One dimension over which a window slides.
-#[derive(Clone, Debug)]
-pub(super) struct Window {
-    /// The letter of the window in the weight.
-    pub(super) k: LetterId,
-    /// Number of places of the window.
-    pub(super) places: usize,
-    /// For each position of the result and place of the window whether it lies on the input.
-    pub(super) inside: Vec<bool>,
-    /// Number of positions of the result.
-    pub(super) size: usize,
-}
-
-/// A dimension as a product of letters, each with its step.
-pub(super) type Factors = Vec<(LetterId, usize)>;
-
-impl Prover<'_> {
+impl Scene<'_> {
     /// Tries to fold a removed position of a summed axis.
-    pub(super) fn fold(
-        &mut self,
+    pub fn fold(
+        &self,
+        folds: &mut Vec<Fold>,
         bound: &Bound,
         call: &Call,
         frame: &Frame,
@@ -124,11 +63,11 @@ impl Prover<'_> {
         if !site.windows.is_empty() && places.into_iter().any(|l| kept[l as usize].is_some()) {
             return Folded::Constant;
         }
-        if !self.folds.iter().any(|f| f.node == bound.node && f.letter == letter) {
-            if self.folds.iter().any(|f| f.node == bound.node) {
+        if !folds.iter().any(|f| f.node == bound.node && f.letter == letter) {
+            if folds.iter().any(|f| f.node == bound.node) {
                 return Folded::Constant;
             }
-            self.folds.push(Fold { node: bound.node, letter, site, numbers });
+            folds.push(Fold { node: bound.node, letter, site, numbers });
         }
         Folded::Yes
     }
@@ -203,79 +142,8 @@ impl Prover<'_> {
     }
 }
 
-/// The windows of a sum: each letter `k` of the weight that the result lacks, with the letters of its dimension in the
-/// input and in the result.
-fn windows(
-    bound: &Bound,
-    call: &Call,
-    fold: &FoldInto,
-    (letter, input, weight): (LetterId, &[DimExpr], &[LetterId]),
-    (made, results): (&[LetterId], &[DimExpr]),
-) -> Option<Vec<Window>> {
-    let (computed, formula) = fold.window.as_ref()?;
-    let count = |l: LetterId| bound.size(l).as_int().and_then(|n| usize::try_from(n).ok());
-    let mut out = Vec::new();
-    for (item, result) in results.iter().enumerate() {
-        let DimExpr::Letter(t) = result else { return None };
-        let name = |l: LetterId| bound.letters[l as usize].name.as_str();
-        let here = |l: &LetterId| {
-            bound.letters[*l as usize].item == item && (name(*l) == computed || formula.names().contains(&name(*l)))
-        };
-        let k = weight.iter().copied().find(here)?;
-        if input.contains(result) {
-            // A window of one, which leaves the dimension as it is.
-            let size = count(*t).filter(|_| count(k) == Some(1))?;
-            out.push(Window { k, places: 1, inside: vec![true; size], size });
-            continue;
-        }
-        let mut slides = input.iter().filter_map(|d| if let DimExpr::Letter(l) = d { Some(*l) } else { None });
-        let s = slides.find(here).filter(|_| here(t))?;
-        let (size, places, extent) = (count(*t)?, count(k)?, count(s)?);
-        // One of the input's and the result's positions is computed from the other.
-        let (from, from_size, to_size) = if name(s) == computed { (*t, size, extent) } else { (s, extent, size) };
-        let mut inside = vec![false; size * places];
-        for a in 0..from_size {
-            for place in 0..places {
-                let names = Places { call, item, at: [(name(from), a), (name(k), place)] };
-                let b = eval(formula, &names).ok()?.as_int()?;
-                if let Some(b) = usize::try_from(b).ok().filter(|b| *b < to_size) {
-                    let position = if from == *t { a } else { b };
-                    inside[position * places + place] = true;
-                }
-            }
-        }
-        out.push(Window { k, places, inside, size });
-    }
-    // Letters of the weight that are in neither have to be those of the windows.
-    let other = |l: &LetterId| *l != letter && !made.contains(l) && !out.iter().any(|w| w.k == *l);
-    (!weight.iter().any(other)).then_some(out)
-}
-
-/// Names in a `window:` formula: letters are positions, and a list stands for its item of the same dimension.
-struct Places<'a> {
-    call: &'a Call<'a>,
-    item: usize,
-    at: [(&'a str, usize); 2],
-}
-
-impl Scope for Places<'_> {
-    fn get(&self, name: &str) -> Option<Val> {
-        if let Some((_, at)) = self.at.iter().find(|(n, _)| *n == name) {
-            return Some(Val::from(*at));
-        }
-        match self.call.val(name)? {
-            Val::List(items) => items.get(self.item).or(items.first().filter(|_| items.len() == 1)).cloned(),
-            one => Some(one),
-        }
-    }
-
-    fn spread(&self, _: &str) -> Option<Vec<Size>> {
-        None
-    }
-}
-
 /// The numbers at the positions of a dimension; zeros are numbers.
-fn numbers(facts: &super::facts::ValueFacts, dim: usize, size: usize) -> Option<Rc<[f64]>> {
+fn numbers(facts: &ValueFacts, dim: usize, size: usize) -> Option<Rc<[f64]>> {
     let flags = facts.dims.get(dim).and_then(Option::as_ref).filter(|f| f.len() == size)?;
     let known = facts.numbers.get(dim).and_then(Option::as_ref);
     let at = |(p, f): (usize, &u8)| match known.and_then(|n| n.get(p)) {

@@ -15,7 +15,7 @@ type Places = BTreeSet<(usize, usize)>;
 
 impl Roles {
     /// Finds the tensors behind the kernels that rules name (`kernel:`) and that are not stored tensors alone.
-    pub(super) fn kernels(&mut self, p: &Propagation, tensor_of: &[Option<usize>]) {
+    pub fn kernels(&mut self, p: &Propagation, tensor_of: &[Option<usize>]) {
         for bound in p.bounds() {
             let Some(name) = &bound.rule.kernel else { continue };
             let Some((kernel, value)) = bound.tensors().find(|(o, _)| o.arg == *name) else { continue };
@@ -78,13 +78,13 @@ impl Roles {
     }
 
     /// True for a dimension that is a merge of what a kernel makes and what it reads.
-    pub(super) fn within(&self, k: usize, d: usize) -> bool {
+    pub fn within(&self, k: usize, d: usize) -> bool {
         self.reads_within.contains_key(&(k, d))
     }
 
     /// Of a dimension that is a merge of what a kernel makes and what it reads: the former, and for each of its positions whether
     /// `any` says so of one that has it (of all, without it). `None` where the dimension is no such one.
-    pub(super) fn made_within(
+    pub fn made_within(
         &self,
         p: &Propagation,
         (k, d): (usize, usize),

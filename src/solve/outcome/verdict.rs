@@ -2,12 +2,12 @@
 
 use egg::Id;
 
-use super::Policy;
-use super::positions::STAYS;
-use super::state::{State, Why};
 use super::stays::{Holding, Holds};
-use super::votes::Votes;
 use crate::axis::Propagation;
+use crate::solve::options::Policy;
+use crate::solve::positions::STAYS;
+use crate::solve::positions::{State, Why};
+use crate::solve::votes::Votes;
 
 /// What was decided of one position.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Verdict {
 }
 
 /// Of all positions of an axis.
-pub(super) fn verdicts(p: &Propagation, state: &State, votes: &Votes, policy: Policy, id: Id) -> Vec<Verdict> {
+pub fn verdicts(p: &Propagation, state: &State, votes: &Votes, policy: Policy, id: Id) -> Vec<Verdict> {
     let holding = Holding::new(p);
     let list = state.of(id);
     let size = || p.axes.size(id).hint().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::frame::Frame;
 use super::masks::Given;
-use super::positions::{Positions, SetId};
 use super::roles::Roles;
 use crate::axis::{DimExpr, LetterId, Propagation};
 use crate::model::{Graph, ValueId};
+use crate::solve::positions::Frame;
+use crate::solve::positions::{Positions, SetId};
 
 /// For each atom whether it has readers and all of them ignore it.
 pub fn dead(graph: &Graph, p: &Propagation, positions: &Positions, roles: &Roles, given: &[Option<Given>]) -> Vec<bool> {

@@ -13,7 +13,7 @@ pub struct Roles {
     /// For each tensor and dimension: it is summed over the axis.
     pub reads: Vec<Vec<bool>>,
     /// Of dimensions that are a merge of several axes: those that a kernel is summed over, where it makes others.
-    pub(super) reads_within: FxHashMap<(usize, usize), Vec<Id>>,
+    pub reads_within: FxHashMap<(usize, usize), Vec<Id>>,
     /// For each tensor and dimension: it is added to what others make, scales it or stands beside it. A mask that it has counts.
     pub joins: Vec<Vec<bool>>,
     /// For each value: computed from stored tensors and constants only.

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use egg::Id;
 
-use super::fold::{Factors, Fold, Window};
-use super::number::Exact;
-use super::prove::Failure;
-use super::state::{State, Why};
+use super::exact::Exact;
+use super::failure::Failure;
+use super::site::{Factors, Fold, Window};
 use crate::axis::{LetterId, Propagation};
 use crate::model::{NodeId, ValueId};
+use crate::solve::positions::{State, Why};
 
 /// What the numbers at the removed positions add to the results of a node.
 #[derive(Clone, Debug, PartialEq)]
