@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use paring::model::Size;
 use paring::rule::{
-    Binary, Comparison, Dim, EvalError, Expr, LayoutCall, Letter, Operand, Pattern, RuleErrors, RuleSet, Schema, Schemas, Scope,
-    Statement, Unary, Val, eval,
+    Binary, Comparison, Dim, EvalError, Expr, LayoutCall, Letter, Operand, Pattern, Rule, RuleErrors, RuleSet, Schema, Schemas,
+    Scope, Statement, Unary, Val, eval,
 };
 use proptest::prelude::*;
 
@@ -143,6 +143,112 @@ fn mistakes_in_the_text_are_shown_where_they_stand() {
 #[test]
 fn mistakes_in_the_meaning_are_shown_where_they_stand() {
     insta::assert_snapshot!("meaning", mistakes(include_str!("notation/meaning.yaml")));
+}
+
+#[test]
+fn mistakes_in_definitions_are_shown_where_they_stand() {
+    insta::assert_snapshot!("define", mistakes(include_str!("notation/define.yaml")));
+}
+
+/// The rules of a text, without their places.
+fn read(text: &str) -> Vec<Rule> {
+    let set = RuleSet::from_texts([("mine.yaml", text)]).unwrap_or_else(|e| panic!("{text}\n{}", render(&e)));
+    set.rules().map(|rule| (**rule).clone()).collect()
+}
+
+#[test]
+fn definitions_stand_for_what_they_say() {
+    for (what, used, written) in [
+        (
+            "several overloads",
+            "- { op: [aten.add.Tensor|Scalar, aten.abs], use: each }",
+            "- { op: [aten.add.Tensor, aten.add.Scalar, aten.abs], rule: 'self[...] -> [...]' }",
+        ),
+        (
+            "keys, with and without the default of a parameter",
+            "- { op: aten.relu, use: 'each, signs' }",
+            "- { op: aten.relu, rule: 'self[...] -> [...]', zero: self, nonneg: self }",
+        ),
+        (
+            "definitions that use others, of another operand",
+            "- { op: mine.relu, use: each(X), zero: never }\n- { op: mine.max, use: [each(X), copies(X)] }",
+            "- { op: mine.relu, rule: 'X[...] -> [...]', zero: never }\n
+- { op: mine.max, rule: 'X[...] -> [...]', value: X, zero: X, nonneg: X, nonzero: X, finite: X }",
+        ),
+        (
+            "a key of the entry wins, and two that differ in it do not clash",
+            "- { op: aten.mul.Tensor, use: 'pairs, signs(self), signs(other)', zero: self | other, nonneg: self & other }",
+            "- { op: aten.mul.Tensor, rule: 'self[...], other[...] -> [...]', zero: self | other, nonneg: self & other }",
+        ),
+        (
+            "maps are joined key by key",
+            "- define:
+    window(s, t, i): { sizes: { $t: '$s - size[$i]' }, through: { $t: { of: $s, when: 'size[$i] == 0' } } }
+- { op: mine.pool, use: 'window(h, y, 0), window(w, z, 1)', rule: 'x[h, w] -> [y, z]', lock: [h, w], sizes: { z: w } }",
+            "- op: mine.pool
+  rule: 'x[h, w] -> [y, z]'
+  sizes: { y: 'h - size[0]', z: w }
+  through: { y: { of: h, when: 'size[0] == 0' }, z: { of: w, when: 'size[1] == 0' } }
+  lock: [h, w]",
+        ),
+        (
+            "texts, which are one operand of the formula around them",
+            "- define: { rest: total - kept, twice(x): 2*$x }
+- { op: mine.f, use: each(x), value: '$twice(x + 1) ** $rest' }",
+            "- { op: mine.f, rule: 'x[...] -> [...]', value: '(2*(x + 1)) ** (total - kept)' }",
+        ),
+        (
+            "lists among the items of a list, and commas in quotes",
+            "- define: { steps(x): ['y = aten.neg.default(self=$x)', 'out = aten.exp.default(self=y)'], locked(l): { lock: [$l] } }
+- op: mine.f
+  use: each(x), locked('a, b')
+  rule: 'x[a, b] -> [a, b]'
+  statistic: { over: [a], repair: [{ use: steps(x) }, 'out = aten.neg.default(self=out)'] }",
+            "- op: mine.f
+  rule: 'x[a, b] -> [a, b]'
+  lock: [a, b]
+  statistic:
+    over: [a]
+    repair: ['y = aten.neg.default(self=x)', 'out = aten.exp.default(self=y)', 'out = aten.neg.default(self=out)']",
+        ),
+        (
+            "parameters by name, one default in another, and texts that end up empty",
+            "- define:
+    pad(x, n = 1, m = $n + 1, also = ''): { rule: '$x[s] -> [t$also]', sizes: { t: s + $n*$m } }
+- { op: mine.f, use: 'pad(m=3, x=self)' }\n- { op: mine.g, use: \"pad(x, 2, also=', 1')\" }",
+            "- { op: mine.f, rule: 'self[s] -> [t]', sizes: { t: s + 1*3 } }
+- { op: mine.g, rule: 'x[s] -> [t, 1]', sizes: { t: 's + 2*(2 + 1)' } }",
+        ),
+        (
+            "a definition of one's own comes before a built-in one, of which others are made",
+            "- define: { signs(x): { zero: never } }\n- { op: mine.f, use: 'each(x), signs(x)' }\n- { op: mine.g, use: 'each(x), means(x)' }",
+            "- { op: mine.f, rule: 'x[...] -> [...]', zero: never }
+- { op: mine.g, rule: 'x[...] -> [...]', zero: x, nonneg: x, value: x }",
+        ),
+    ] {
+        assert_eq!(read(used), read(written), "{what}");
+    }
+}
+
+#[test]
+fn definitions_that_grow_without_end_are_mistakes() {
+    let doubled = |i: usize| format!("    d{i}(x): \"$d{}($x) + $d{}($x)\"\n", i + 1, i + 1);
+    let text = format!(
+        "- define:\n{}    d30(x): $x\n- {{ op: mine.f, use: each(x), value: $d0(x) }}\n",
+        (0..30).map(doubled).collect::<String>()
+    );
+    let keys = |i: usize| format!("    d{i}: {{ use: \"d{}, d{}\" }}\n", i + 1, i + 1);
+    let empty =
+        format!("- define:\n{}    d30: {{}}\n- {{ op: mine.f, use: 'each(x), d0' }}\n", (0..30).map(keys).collect::<String>());
+    let chain = |i: usize| format!("    d{i}(x): $d{}($x)\n", i + 1);
+    let deep = format!(
+        "- define:\n{}    d999(x): $x\n- {{ op: mine.f, use: each(x), value: $d0(x) }}\n",
+        (0..999).map(chain).collect::<String>()
+    );
+    for (text, message) in [(text, "characters"), (empty, "characters"), (deep, "in a row")] {
+        let errors = RuleSet::from_texts([("mine.yaml", text.as_str())]).unwrap_err();
+        assert!(errors.errors.iter().all(|e| e.message.contains(message)), "{}", render(&errors));
+    }
 }
 
 #[test]
@@ -300,11 +406,11 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_reported(text in "[-a-z0-9 \n\"'\\[\\](){},:.+*/<=>|&!?~@#äß]{0,80}", formula in "[-a-z0-9 '\\[\\](),.+*/<=>|&]{0,40}") {
+    fn any_text_is_read_or_reported(text in "[-a-z0-9 \n\"'\\[\\](){},:.+*/<=>|&!?~@#$äß]{0,80}", formula in "[-a-z0-9 '\\[\\](),.+*/<=>|&]{0,40}") {
         if let Err(e) = formula.parse::<Expr>() {
             prop_assert!(e.span.end <= formula.len());
         }
-        for file in [text.clone(), format!("- op: aten.relu\n  rule: {text}\n"), format!("- op: \"aten.relu\"\n  zero: >\n   {text}\n  rule: x")] {
+        for file in [text.clone(), format!("- op: aten.relu\n  rule: {text}\n"), format!("- op: \"aten.relu\"\n  zero: >\n   {text}\n  rule: x"), format!("- define:\n    a(x): {text}\n    b(x): {{ zero: $x{text}, use: a }}\n- op: aten.relu\n  use: b({text}), a\n")] {
             if let Err(errors) = RuleSet::from_texts([("mine.yaml", file.as_str())]) {
                 for (span, _) in errors.errors.iter().flat_map(|e| &e.labels) {
                     prop_assert!(file.get(span.clone()).is_some(), "{span:?} of {file:?}");

@@ -207,6 +207,37 @@ fn fmt_spaces_notation_and_nothing_else() {
 }
 
 #[test]
+fn definitions_hold_in_a_folder_and_rules_are_shown_with_them() {
+    let bench = Bench::new(&[
+        ("mine/a.yaml", "- op: shop.gate\n  use: gated(x, gate), scaled\n"),
+        (
+            "mine/shared.yaml",
+            "- define:\n    gated(x, by): { use: \"pairs($x, $by)\", zero: $x | $by }\n    scaled: { finite: all }\n",
+        ),
+    ]);
+    let shown = bench.succeeds(&["rules", "show", "shop.gate", "--rules", "mine"]);
+    for line in ["shop.gate    mine/a.yaml:1 (yours)", "x[...], gate[...] -> [...]", "where `x` is zero or `gate` is zero"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert_eq!(bench.succeeds(&["rules", "check", "mine"]), "1 entry in 1 file, 0 tests: no mistakes\n");
+    let text = bench.fails(&["rules", "check", "mine/a.yaml"]);
+    assert!(text.contains("paring::rule::undefined") && text.contains("nothing is defined as `gated`"), "{text}");
+}
+
+#[test]
+fn definitions_are_formatted_and_kept() {
+    // `shared` is in another file.
+    let loose = "- define:\n    half(x):   { rule:  \"$x[n,c]->[n,c]\", value: \"$x  / 2\" }  # of all\n    \
+                 steps(x): [\"out=aten.neg.default(self=$x,a=1)\"]\n\
+                 - op: mine.f\n  use: half(x),shared( x )\n- op: mine.g\n  use: each(x)\n  value:  max(x,0)\n";
+    let even = "- define:\n    half(x):   { rule:  \"$x[n, c]->[n, c]\", value: \"$x / 2\" }  # of all\n    \
+                steps(x): [\"out=aten.neg.default(self=$x, a=1)\"]\n\
+                - op: mine.f\n  use: half(x), shared(x)\n- op: mine.g\n  use: each(x)\n  value:  max(x, 0)\n";
+    assert_eq!(formatted("mine.yaml", loose).unwrap(), even);
+    assert!(formatted("mine.yaml", "- define: { a: $a }\n").is_err());
+}
+
+#[test]
 fn built_in_rules_are_formatted() {
     for entry in
         fs::read_dir(root().join("rules")).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|e| e == "yaml"))

@@ -22,6 +22,24 @@ pub struct RuleError {
     pub source_file: Option<Arc<NamedSource<String>>>,
 }
 
+impl RuleError {
+    /// A mistake at a place in a file.
+    pub(super) fn at(
+        file: &Arc<NamedSource<String>>,
+        kind: &'static str,
+        place: Range<usize>,
+        message: String,
+        label: &str,
+    ) -> RuleError {
+        RuleError { kind, message, labels: vec![(place, label.to_owned())], help: None, source_file: Some(file.clone()) }
+    }
+
+    /// The same with what to do.
+    pub(super) fn help(self, help: Option<&str>) -> RuleError {
+        RuleError { help: help.map(str::to_owned), ..self }
+    }
+}
+
 impl Diagnostic for RuleError {
     fn code<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
         Some(Box::new(format!("paring::rule::{}", self.kind)))

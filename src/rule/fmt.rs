@@ -6,6 +6,7 @@ use std::sync::Arc;
 use miette::NamedSource;
 
 use super::ast::Rule;
+use super::define::{self, Definitions};
 use super::error::{RuleError, RuleErrors};
 use super::load::load;
 use super::place::Offsets;
@@ -35,10 +36,34 @@ pub fn formatted(name: &str, text: &str) -> Result<String, RuleErrors> {
     Ok(if read(name, &out).is_ok_and(|after| after == before) { out } else { text.to_owned() })
 }
 
-fn read(name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
+/// What a file says: its rules and, of all entries, for some may use definitions of other files, the texts without their blanks.
+fn read(name: &str, text: &str) -> Result<(Vec<Rule>, String), RuleErrors> {
     let (source, mut errors) = (Arc::new(NamedSource::new(name, text.to_owned())), Vec::<RuleError>::new());
-    let rules = load(&source, None, &mut errors).into_iter().map(|l| l.rule).collect();
-    if errors.is_empty() { Ok(rules) } else { Err(RuleErrors { errors }) }
+    let definitions = Definitions::of(std::slice::from_ref(&source), &mut errors);
+    let rules = load(&source, &definitions, None, &mut errors).into_iter().map(|l| l.rule).collect();
+    let elsewhere = errors.iter().any(|e| e.kind == "undefined");
+    errors.retain(|e| e.kind != "undefined");
+    let mut texts = String::new();
+    let is_bare = |entry: &Node| elsewhere || define::is_definition(entry);
+    let entries = tree::entries(text, 0..text.len()).unwrap_or_default();
+    entries.iter().filter(|entry| is_bare(&entry.node)).for_each(|entry| bare(&entry.node, &mut texts));
+    if errors.is_empty() { Ok((rules, texts)) } else { Err(RuleErrors { errors }) }
+}
+
+/// Adds the texts of a node without blanks.
+fn bare(node: &Node, out: &mut String) {
+    match &node.content {
+        Content::Null => out.push('\n'),
+        Content::Text(text) => {
+            out.extend(text.chars().filter(|c| !c.is_whitespace()));
+            out.push('\n');
+        }
+        Content::List(items) => items.iter().for_each(|item| bare(item, out)),
+        Content::Map(pairs) => pairs.iter().for_each(|(key, value)| {
+            bare(key, out);
+            bare(value, out);
+        }),
+    }
 }
 
 /// The texts of an entry that are notation: start, end, and how they should be.
@@ -48,6 +73,15 @@ fn collect(entry: &Node, text: &str, edits: &mut Vec<(usize, usize, String)>) {
         match key.text() {
             Some("rule") => {
                 each(value, text, edits, &|t| t.parse::<super::Pattern>().map_or_else(|_| spaced(t), |p| p.to_string()))
+            }
+            Some("define") => {
+                let Content::Map(definitions) = &value.content else { continue };
+                for (_, body) in definitions {
+                    match body.content {
+                        Content::Map(_) => collect(body, text, edits),
+                        _ => each(body, text, edits, &spaced),
+                    }
+                }
             }
             Some("op" | "views" | "drawn") | None => {}
             Some(_) => each(value, text, edits, &spaced),

@@ -8,17 +8,20 @@ use miette::NamedSource;
 
 use super::ast::{Body, Expr, Facts, FoldInto, Normed, Pick, Place, Rule, Statement, Statistic, Through};
 use super::check;
+use super::define::{self, Definitions};
 use super::error::{RuleError, closest};
 use super::formula::{parse_call, parse_formula, parse_item, parse_layout, parse_statement};
 use super::modules;
 use super::notation::parse_pattern;
 use super::schema::Schemas;
 use super::syntax::{SyntaxError, is_word};
+use super::text::overloads;
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "op",
+    "use",
     "rule",
     "layout",
     "when",
@@ -53,8 +56,13 @@ const KEYS: [&str; 32] = [
 ];
 
 /// Reads the rules of one file. Entries with mistakes are left out and reported; with `schemas` the others are checked too.
-pub(super) fn load(source: &Arc<NamedSource<String>>, schemas: Option<&Schemas>, errors: &mut Vec<RuleError>) -> Vec<Loaded> {
-    load_part(source, 0..source.inner().len(), 1, schemas, errors)
+pub(super) fn load(
+    source: &Arc<NamedSource<String>>,
+    definitions: &Definitions,
+    schemas: Option<&Schemas>,
+    errors: &mut Vec<RuleError>,
+) -> Vec<Loaded> {
+    load_part(source, 0..source.inner().len(), 1, definitions, schemas, errors)
 }
 
 /// Reads the rules in a part of a file, which begins in this line.
@@ -62,6 +70,7 @@ pub(super) fn load_part(
     source: &Arc<NamedSource<String>>,
     part: Range<usize>,
     mut line: usize,
+    definitions: &Definitions,
     schemas: Option<&Schemas>,
     errors: &mut Vec<RuleError>,
 ) -> Vec<Loaded> {
@@ -80,16 +89,18 @@ pub(super) fn load_part(
     for entry in entries {
         line += text[seen..entry.start.max(seen)].matches('\n').count();
         seen = entry.start.max(seen);
-        if modules::is_module(&entry.node) {
+        if modules::is_module(&entry.node) || define::is_definition(&entry.node) {
             continue;
         }
         let before = errors.len();
+        let Some((node, used)) = definitions.expand(entry.node, source, errors) else { continue };
         let mut reader = Reader { keep: schemas.is_some(), ..Reader::new(source, errors) };
-        let Some(rule) = reader.entry(entry.node, line) else { continue };
+        let Some(rule) = reader.entry(node, line) else { continue };
         let sites = reader.sites;
         if let Some(schemas) = schemas.filter(|_| errors.len() == before) {
             errors.extend(check::check(&rule, &sites, schemas));
         }
+        define::explain(&used, &mut errors[before..]);
         if errors.len() == before {
             let op_places = (0..rule.ops.len()).map(|i| sites.span(&format!("op.{i}"))).collect();
             rules.push(Loaded { rule, op_places });
@@ -241,7 +252,7 @@ impl Reader<'_> {
     /// Reads the value of one key.
     fn key(&mut self, name: &str, key: &Node, value: &Node, rule: &mut Rule) {
         match name {
-            "op" => rule.ops = self.strings("op", value),
+            "op" => rule.ops = self.ops(value),
             "rule" => rule.body = self.patterns(value),
             "layout" => {
                 let call = self.text(value, "a layout function").and_then(|t| self.read(parse_layout(&t, &value.offsets)));
@@ -330,6 +341,23 @@ impl Reader<'_> {
                 self.text(node, "a name or a list of names").into_iter().collect()
             }
         }
+    }
+
+    /// Operators and overloads. `aten.add.Tensor|Scalar` are two.
+    fn ops(&mut self, node: &Node) -> Vec<String> {
+        let items = match &node.content {
+            Content::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            let text = self.text(item, "a name or a list of names");
+            for op in text.iter().flat_map(|text| overloads(text)) {
+                self.site(format!("op.{}", out.len()), item);
+                out.push(op);
+            }
+        }
+        out
     }
 
     fn patterns(&mut self, node: &Node) -> Body {

@@ -8,6 +8,8 @@ mod ast;
 mod builtin;
 mod case;
 mod check;
+mod define;
+mod entry;
 mod error;
 mod eval;
 mod fmt;
@@ -20,6 +22,7 @@ mod print;
 mod schema;
 mod set;
 mod syntax;
+mod text;
 mod tree;
 
 pub use ast::{

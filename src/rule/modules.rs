@@ -1,11 +1,12 @@
 //! What classes of modules call their sizes: `- module:` entries of rule files, for models that are cut in place.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use miette::NamedSource;
 
 use super::ast::Expr;
+use super::builtin;
 use super::error::RuleError;
 use super::load::Reader;
 use super::tree::{self, Content, Node};
@@ -51,6 +52,15 @@ impl ModuleSizes {
 /// True for an entry of a rule file that is about modules and not about operators.
 pub(super) fn is_module(node: &Node) -> bool {
     matches!(&node.content, Content::Map(pairs) if pairs.iter().any(|(key, _)| key.text() == Some("module")))
+}
+
+/// What the built-in files say of PyTorch's classes of modules.
+pub(super) fn built_in() -> &'static [ModuleSizes] {
+    static READ: OnceLock<Vec<ModuleSizes>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let about = |source: &Arc<NamedSource<String>>| load(source, &mut Vec::new());
+        builtin::files().iter().filter(|f| f.inner().contains("\n- module:")).flat_map(about).collect()
+    })
 }
 
 /// Reads the entries about modules of one file; what is wrong in them is reported.

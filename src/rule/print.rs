@@ -223,6 +223,11 @@ fn level(e: &Expr) -> Level {
     }
 }
 
+/// True for what needs no brackets as an operand.
+pub(super) fn is_operand(e: &Expr) -> bool {
+    level(e) == Level::Postfix
+}
+
 /// What the operands of an operator must at least be, left and right.
 fn sides(op: Binary) -> (Level, Level) {
     match op {

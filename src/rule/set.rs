@@ -7,8 +7,10 @@ use miette::NamedSource;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ast::Rule;
-use super::builtin::{self, Entry};
+use super::builtin;
 use super::check::check_set;
+use super::define::Definitions;
+use super::entry::Entry;
 use super::error::{RuleError, RuleErrors};
 use super::load::load;
 use super::modules::{self, ModuleSizes};
@@ -35,7 +37,7 @@ struct Slot {
 impl RuleSet {
     /// The built-in rules.
     pub fn builtin() -> RuleSet {
-        RuleSet::of(builtin::entries())
+        RuleSet::of(Entry::builtin())
     }
 
     /// The built-in rules, where the files in `paths` (folders of YAML files, or single files) do not replace them.
@@ -48,19 +50,28 @@ impl RuleSet {
             }
         }
         let modules = files.iter().flat_map(|file| modules::load(file, &mut errors)).collect();
-        load_all(&files, errors).map(|own| RuleSet { own: files, modules, ..RuleSet::of(builtin::entries()).replaced_by(own) })
+        let definitions = Definitions::of(&files, &mut errors);
+        load_all(&files, &definitions, errors).map(|own| RuleSet {
+            own: files,
+            modules,
+            ..RuleSet::of(Entry::builtin()).replaced_by(own)
+        })
     }
 
     /// The rules of texts alone, each with the name of its file, checked.
     pub fn from_texts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<RuleSet, RuleErrors> {
         let source = |(name, text): (&str, &str)| Arc::new(NamedSource::new(name, text.to_owned()));
         let files: Vec<_> = files.into_iter().map(source).collect();
-        load_all(&files, Vec::new()).map(RuleSet::of)
+        let mut errors = Vec::new();
+        let definitions = Definitions::of(&files, &mut errors);
+        load_all(&files, &definitions, errors).map(RuleSet::of)
     }
 
     /// The built-in rules, read to the end and checked: for tests and `rules check`.
     pub fn checked_builtin() -> Result<RuleSet, RuleErrors> {
-        load_all(&builtin::files(), Vec::new()).map(RuleSet::of)
+        let mut errors = Vec::new();
+        let definitions = Definitions::within(builtin::files(), None, &mut errors);
+        load_all(builtin::files(), &definitions, errors).map(RuleSet::of)
     }
 
     fn of(entries: Vec<Entry>) -> RuleSet {
@@ -113,7 +124,7 @@ impl RuleSet {
 
     /// The entries for a class of modules: the user's first, then those that are built in.
     pub fn modules<'a>(&'a self, module: &'a str, class: &'a str) -> impl Iterator<Item = &'a ModuleSizes> {
-        self.modules.iter().chain(builtin::modules()).filter(move |m| m.names(module, class))
+        self.modules.iter().chain(modules::built_in()).filter(move |m| m.names(module, class))
     }
 
     /// The schemas of PyTorch's operators.
@@ -167,10 +178,14 @@ fn functional(target: &str, schemas: &Schemas) -> Option<String> {
 }
 
 /// Reads and checks files.
-fn load_all(files: &[Arc<NamedSource<String>>], mut errors: Vec<RuleError>) -> Result<Vec<Entry>, RuleErrors> {
+fn load_all(
+    files: &[Arc<NamedSource<String>>],
+    definitions: &Definitions,
+    mut errors: Vec<RuleError>,
+) -> Result<Vec<Entry>, RuleErrors> {
     let mut rules = Vec::new();
     for source in files {
-        rules.extend(load(source, Some(Schemas::builtin()), &mut errors));
+        rules.extend(load(source, definitions, Some(Schemas::builtin()), &mut errors));
     }
     errors.extend(check_set(&rules));
     if errors.is_empty() { Ok(rules.into_iter().map(|l| Entry::from(l.rule)).collect()) } else { Err(RuleErrors { errors }) }
