@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Change, Elements, Plan};
+use super::change::{Change, Elements, Plan};
+use super::gather::dense;
 use crate::axis::Propagation;
 use crate::model::{Arg, Graph, Node, NodeId, Origin, Role, Size, Tensor, Value};
 use crate::solve::Solution;
@@ -35,7 +36,7 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
             role: Role::Constant,
             dtype: c.data.dtype(),
             shape: c.shape.clone(),
-            strides: super::data::dense(&c.shape),
+            strides: dense(&c.shape),
             offset: 0,
             storage: usize::MAX - k, // the writer's payloads number it
             updated: false,

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Elements, Keep, NewNode, Plan, Unified};
+use super::change::{Change, Elements, Keep, NewNode, Plan};
+use super::unified::{Unified, zeroed};
 use crate::model::{Arg, Graph, NodeId, Role, Tensor, ValueId};
 
 /// Version of the form below.
@@ -69,7 +70,7 @@ pub fn to_json(graph: &Graph, plan: &Plan, masks: &Unified) -> Value {
 
 /// What the program stores, so that another holder of the same tensors can be recognised.
 fn tensors(graph: &Graph, plan: &Plan, masks: &Unified) -> Vec<Value> {
-    let (first, zeroed) = (graph.first_names(), super::data::zeroed(graph, plan, masks));
+    let (first, zeroed) = (graph.first_names(), zeroed(graph, plan, masks));
     let one = |(k, t): (usize, &Tensor)| {
         let kind = match t.role {
             Role::Parameter => "parameter",

@@ -1,6 +1,9 @@
 //! The unified masks: what the small model is equal to.
 
-use super::Plan;
+use std::collections::HashMap;
+
+use super::change::{Keep, Plan};
+use super::gather::{cut, places_of, slices};
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
 use crate::solve::{Mask, Masks, Policy, Solution};
@@ -105,7 +108,7 @@ impl Unified<'_> {
             let keep: Vec<u8> = given.mask.keep.iter().map(|k| u8::from(*k != 0)).collect();
             return keep.contains(&0).then_some(Zeros { dim: Some(dim), keep });
         }
-        if !self.solution.lossless && !super::data::is_zeroed(self.graph, self.plan, self, k) {
+        if !self.solution.lossless && !is_zeroed(self.graph, self.plan, self, k) {
             return None;
         }
         let keep: Vec<u8> = self.given_mask(k)?.iter().map(|b| u8::from(*b != 0)).collect();
@@ -147,4 +150,22 @@ impl Unified<'_> {
         }
         keep
     }
+}
+
+/// For each tensor whether a given mask makes some of what stays of it zero.
+pub(super) fn zeroed(graph: &Graph, plan: &Plan, masks: &Unified) -> Vec<bool> {
+    let kept = slices(plan);
+    (0..graph.tensors.len()).map(|k| zeroed_one(graph, &kept, masks, k)).collect()
+}
+
+/// Whether a given mask makes some of what stays of a tensor zero.
+fn is_zeroed(graph: &Graph, plan: &Plan, masks: &Unified, k: usize) -> bool {
+    zeroed_one(graph, &slices(plan), masks, k)
+}
+
+fn zeroed_one(graph: &Graph, kept: &HashMap<(usize, usize), &Keep>, masks: &Unified, k: usize) -> bool {
+    let t = &graph.tensors[k];
+    let Some(mask) = (t.role == Role::Parameter).then(|| masks.given_mask(k)).flatten() else { return false };
+    let places = places_of(kept, graph, k);
+    cut(&mask, &t.shape, 1, &places).contains(&0)
 }

@@ -7,11 +7,11 @@ use miette::NamedSource;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::data::Places;
-use super::super::json::VERSION;
-use super::TransferError;
+use super::error::TransferError;
 use crate::format::checkpoint::place;
 use crate::format::read_text;
+use crate::plan::gather::Places;
+use crate::plan::json::VERSION;
 use crate::solve::Link;
 
 /// A plan as its file has it.

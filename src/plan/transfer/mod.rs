@@ -13,8 +13,7 @@ use safetensors::Dtype;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::data::{Places, add_to, cut, floats, mask_element};
-use super::rescale::Norms;
+use super::gather::{Norms, Places, add_to, cut, floats, mask_element};
 use crate::format::checkpoint::{Checkpoint, CheckpointError, Entry, Shard, Stored, write_index, write_shard};
 use crate::format::masks::{Mask, read_safetensors};
 use crate::format::{FormatError, Pending, persist_all};
@@ -23,15 +22,7 @@ pub use error::TransferError;
 pub use file::PlanFile;
 use file::{Kind, LONGEST, PlannedEdit};
 use names::Matching;
-
-/// What the plan's names and those of the state dict begin with.
-#[derive(Clone, Debug, Default)]
-pub struct Prefixes {
-    /// What is taken from the front of the plan's names.
-    pub strip: Option<String>,
-    /// What is put in front of them then.
-    pub add: Option<String>,
-}
+pub use names::Prefixes;
 
 /// What was done, and what weights alone cannot do.
 #[derive(Debug, Serialize)]

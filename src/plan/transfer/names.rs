@@ -3,10 +3,19 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::error::TransferError;
 use super::file::{Kind, PlanFile};
-use super::{Prefixes, TransferError};
 use crate::format::checkpoint::{Checkpoint, Stored};
 use crate::solve::closest;
+
+/// What the plan's names and those of the state dict begin with.
+#[derive(Clone, Debug, Default)]
+pub struct Prefixes {
+    /// What is taken from the front of the plan's names.
+    pub strip: Option<String>,
+    /// What is put in front of them then.
+    pub add: Option<String>,
+}
 
 /// How the plan's names become those of the state dict.
 #[derive(Clone, Debug, PartialEq, Eq)]

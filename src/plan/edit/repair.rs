@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::want::{Formula, value};
-use super::{NewNode, NewValue, Plan};
 use crate::axis::{Bound, Call, DimExpr, LetterId};
 use crate::model::{Arg, Size, ValueId};
+use crate::plan::change::{NewNode, NewValue, Plan};
 use crate::rule::{Expr, Schemas, Scope, Statement, Val, eval};
 
 /// What stands for `ghost(x)` among the results.

@@ -1,8 +1,9 @@
 //! Biases that take up what removed positions added.
 
-use super::build::{Planner, add};
-use super::{Change, Elements, NewConstant, NewValue, PlanError};
+use super::planner::{Planner, add};
 use crate::model::{Arg, ValueId};
+use crate::plan::change::{Change, Elements, NewConstant, NewValue};
+use crate::plan::error::PlanError;
 use crate::solve::Folding;
 
 /// The operator, described in the rules, that adds one tensor to another.
@@ -11,7 +12,7 @@ const ADD: &str = "paring.add";
 impl Planner<'_> {
     /// The edits of all folds: numbers added to a bias that only one node reads, a new bias, or a tensor that is added to
     /// the result where it differs from place to place.
-    pub(super) fn folds(&mut self) -> Result<(), PlanError> {
+    pub fn folds(&mut self) -> Result<(), PlanError> {
         for folding in &self.solution.folds {
             if folding.add.iter().all(|x| *x == 0.0) {
                 continue;

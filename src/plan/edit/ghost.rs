@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::build::Planner;
-use super::{NewNode, PlanError};
+use super::planner::Planner;
 use crate::axis::{Bound, DimExpr, Given, Step};
 use crate::model::{Arg, NodeId, Size, ValueId};
+use crate::plan::change::NewNode;
+use crate::plan::error::PlanError;
 use crate::rule::Val;
 
 /// Ghosts and zeros that are made already, by value and dimension.
@@ -13,7 +14,7 @@ type Made = HashMap<(ValueId, usize), ValueId>;
 
 impl Planner<'_> {
     /// The ghost of a value for a node, with the nodes that compute it.
-    pub(super) fn ghost(&mut self, bound: &Bound, value: ValueId, dim: usize) -> Result<(ValueId, Vec<NewNode>), PlanError> {
+    pub fn ghost(&mut self, bound: &Bound, value: ValueId, dim: usize) -> Result<(ValueId, Vec<NewNode>), PlanError> {
         let mut nodes = Vec::new();
         let ghost = self.one(bound, value, dim, &mut Made::new(), &mut nodes)?;
         Ok((ghost, nodes))

@@ -1,14 +1,13 @@
-//! Parameters that are divided by their norm: what goes of one is taken up by the scale beside it, and no row is left without a norm.
+//! The norms of a parameter's rows before and after the cut.
 
-use super::Change;
-use super::build::Planner;
-use super::data::{Places, cut, map_float};
-use crate::axis::Bound;
+use super::element::map_float;
+use super::places::Places;
+use super::strided::cut;
 use crate::model::DType;
 use crate::solve::rows;
 
 /// The squared norms of a parameter's rows, one for each element of its scale.
-pub(super) struct Norms {
+pub struct Norms {
     /// Of all that the masks leave.
     before: Vec<f64>,
     /// Of what stays of that.
@@ -54,21 +53,6 @@ impl Norms {
 fn elements(shape: &[usize], places: &[Places]) -> Vec<usize> {
     let all: Vec<u8> = (0..shape.iter().product::<usize>() as u64).flat_map(u64::to_le_bytes).collect();
     cut(&all, shape, 8, places).as_chunks::<8>().0.iter().map(|x| u64::from_le_bytes(*x) as usize).collect()
-}
-
-impl Planner<'_> {
-    /// Where a parameter that a node divides by its norm loses some of what the norm is over.
-    pub(super) fn rescale(&mut self, bound: &Bound) {
-        let Some(normed) = self.p.normed(self.graph, bound).filter(|_| bound.rule.norm.is_some()) else { return };
-        let (of, scale) = (&self.graph.tensors[normed.of], &self.graph.tensors[normed.scale]);
-        let over = |d: &usize| scale.shape.get(*d).is_none_or(|n| *n != of.shape[*d]);
-        let cut = (0..of.shape.len()).filter(over).any(|d| self.solution.dim(self.p, of.value, d).is_some());
-        let change = Change::Rescale { tensor: normed.scale, of: normed.of };
-        let known = |e: &super::Edit| matches!(e.change, Change::Rescale { tensor, .. } if tensor == normed.scale);
-        if cut && !self.plan.edits.iter().any(known) {
-            self.push(change, "the other tensor is divided by its norm, which is that of what stays now");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::{Change, Edit, Plan};
 use crate::axis::{Propagation, numbers};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
+use crate::plan::change::{Change, Edit, Plan};
 use crate::rule::RuleSet;
 use crate::solve::Solution;
 

@@ -3,9 +3,9 @@
 
 use super::numbers::Numbers;
 use super::want::{Outcome, Sizes, outcome};
-use super::{Change, Edit};
 use crate::axis::{Bound, Call, Digit, DimExpr, Joint, LetterId, Propagation, Split, Step};
 use crate::model::{Graph, NodeId, Size};
+use crate::plan::change::{Change, Edit};
 use crate::rule::RuleSet;
 use crate::solve::Solution;
 
