@@ -402,6 +402,11 @@ impl FormatError {
         move |source| FormatError::Unwritable { path, source }
     }
 
+    /// A fault in the code of an archive.
+    pub(super) fn script(fault: super::torchscript::ScriptError) -> FormatError {
+        FormatError::Script(Box::new(fault))
+    }
+
     /// A fault of the edited graph.
     pub(super) fn edit(reason: impl Into<String>) -> FormatError {
         FormatError::BadEdit { reason: reason.into() }

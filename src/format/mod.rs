@@ -9,6 +9,7 @@ pub mod checkpoint;
 mod error;
 pub mod masks;
 mod output;
+mod payload;
 pub mod pickle;
 mod pt2;
 mod sizes;
@@ -23,7 +24,7 @@ pub use archive::{Archive, copy, is_script, write, write_bytes};
 pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};
-pub use pt2::{Fill, Payload};
+pub use payload::{Fill, Payload};
 
 /// Bytes of a text that is no regular file, such as a pipe: it may have no end.
 const LONGEST_STREAM: u64 = 64 << 20;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::bytes::Bytes;
 use super::known::{self, Called};
+use super::literal;
 use super::tree::{Cell, Id};
 use super::{Pickle, PickleError};
 
@@ -97,11 +98,11 @@ impl<'a> Machine<'a> {
                 self.memoise(n)?;
             }
             b'N' | 0x88 | 0x89 | b'I' | b'J' | b'K' | b'M' | b'L' | 0x8a | 0x8b | b'F' | b'G' => {
-                let value = self.scalar(opcode)?;
+                let value = literal::scalar(&mut self.bytes, opcode)?;
                 self.plain(value);
             }
             b'V' | b'X' | 0x8c | 0x8d | b'S' | b'T' | b'U' | b'B' | b'C' | 0x8e => {
-                let value = self.text(opcode)?;
+                let value = literal::text(&mut self.bytes, opcode)?;
                 self.plain(value);
             }
             _ => return self.compound(opcode),
@@ -200,83 +201,6 @@ impl<'a> Machine<'a> {
             other => return Err(self.bytes.malformed(format!("the instruction {:?} is not known", char::from(other)))),
         }
         Ok(())
-    }
-
-    fn scalar(&mut self, opcode: u8) -> Result<Pickle, PickleError> {
-        Ok(match opcode {
-            b'N' => Pickle::None,
-            0x88 => Pickle::Bool(true),
-            0x89 => Pickle::Bool(false),
-            b'I' => match self.bytes.line()?.trim() {
-                "01" => Pickle::Bool(true),
-                "00" => Pickle::Bool(false),
-                digits => Pickle::Int(digits.parse().map_err(|_| self.bytes.malformed("a number that is none"))?),
-            },
-            b'J' => Pickle::Int(i32::from_le_bytes(self.bytes.array()?).into()),
-            b'K' => Pickle::Int(self.bytes.byte()?.into()),
-            b'M' => Pickle::Int(self.bytes.u16()?.into()),
-            b'L' => {
-                let digits = self.bytes.line()?.trim().trim_end_matches('L');
-                Pickle::Int(digits.parse().map_err(|_| self.bytes.malformed("a number that is none, or too large"))?)
-            }
-            0x8a => {
-                let bytes = self.bytes.counted::<1>()?;
-                self.long(bytes)
-            }
-            0x8b => {
-                let bytes = self.bytes.counted::<4>()?;
-                self.long(bytes)
-            }
-            b'F' => {
-                let digits = self.bytes.line()?.trim();
-                Pickle::Float(digits.parse().map_err(|_| self.bytes.malformed("a number that is none"))?)
-            }
-            _ => Pickle::Float(f64::from_be_bytes(self.bytes.array()?)),
-        })
-    }
-
-    /// An integer of any number of bytes, little endian.
-    fn long(&mut self, bytes: &[u8]) -> Pickle {
-        let sign = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
-        let mut wide = [sign; 8];
-        let fits = bytes.get(8..).is_none_or(|rest| rest.iter().all(|b| *b == sign) && (bytes[7] ^ sign) & 0x80 == 0);
-        if fits {
-            let n = bytes.len().min(8);
-            wide[..n].copy_from_slice(&bytes[..n]);
-            return Pickle::Int(i64::from_le_bytes(wide));
-        }
-        Pickle::Object(Rc::new(super::Object {
-            class: "builtins.int".into(),
-            args: vec![Pickle::Bytes(bytes.into())],
-            state: None,
-            items: Vec::new(),
-            entries: Vec::new(),
-        }))
-    }
-
-    fn text(&mut self, opcode: u8) -> Result<Pickle, PickleError> {
-        // What Python 2 and C++ write as strings may be bytes.
-        let either = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-            Ok(text) => Pickle::Str(text.into()),
-            Err(_) => Pickle::Bytes(bytes.into()),
-        };
-        Ok(match opcode {
-            b'V' => Pickle::Str(self.bytes.escaped_line()?.into()),
-            b'S' => Pickle::Str(self.bytes.line()?.trim().trim_matches(['\'', '"']).into()),
-            b'U' => either(self.bytes.counted::<1>()?),
-            b'T' => either(self.bytes.counted::<4>()?),
-            b'C' => Pickle::Bytes(self.bytes.counted::<1>()?.into()),
-            b'B' => Pickle::Bytes(self.bytes.counted::<4>()?.into()),
-            0x8e => Pickle::Bytes(self.bytes.counted::<8>()?.into()),
-            code => {
-                let bytes = match code {
-                    b'X' => self.bytes.counted::<4>()?,
-                    0x8c => self.bytes.counted::<1>()?,
-                    _ => self.bytes.counted::<8>()?,
-                };
-                Pickle::Str(self.bytes.text(bytes)?.into())
-            }
-        })
     }
 
     fn call(&mut self, callable: Id, args: Id) -> Result<(), PickleError> {

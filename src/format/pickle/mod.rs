@@ -6,6 +6,7 @@
 mod bytes;
 mod error;
 mod known;
+mod literal;
 mod machine;
 mod saved;
 mod tree;

@@ -3,12 +3,13 @@
 use super::tree::{Value, json};
 use rustc_hash::FxHashMap;
 
+use super::archive::Archive;
 use super::control::{operand_drop, operand_push, sub_graph};
 use super::names::{Named, names, rename};
 use super::order::{Item, order};
 use super::scope::{Entered, Scopes};
 use super::visible::Visible;
-use super::{Archive, args, calls, values};
+use super::{args, calls, values};
 use crate::format::FormatError;
 use crate::model::{Graph, Node, Origin, ValueId};
 

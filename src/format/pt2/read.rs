@@ -2,6 +2,7 @@
 
 use super::tree::Value;
 
+use super::archive::Archive;
 use super::args;
 use super::config::Folder;
 use super::control::Control;
@@ -10,8 +11,15 @@ use super::json::{Fault, Read, Under, field, integer, items, list, text, union};
 use super::names::{Named, names};
 use super::scope::{Scope, Scopes};
 use super::source::source;
-use super::{Archive, FormatError};
+use crate::format::FormatError;
 use crate::model::{Arg, DType, Graph, Node, Origin, Role, Size, Tensor, Value as ModelValue, ValueId};
+
+impl Archive {
+    /// Builds the graph. Sub-graphs of wrapping operators are entered.
+    pub fn graph(&self) -> Result<Graph, FormatError> {
+        graph(self).map(|(graph, _)| graph)
+    }
+}
 
 /// The graph, and the names in it.
 pub(super) fn graph(archive: &Archive) -> Result<(Graph, Scopes), FormatError> {

@@ -2,10 +2,11 @@
 
 use super::tree::{Map, Value, json};
 
+use super::dtype;
 use super::sym::Symbols;
 use super::visible::Visible;
 use super::weights::meta;
-use super::{FormatError, dtype};
+use crate::format::FormatError;
 use crate::model::{Graph, Size, Tensor, Value as ModelValue};
 
 /// Brings `tensor_values` and `sym_int_values` of a graph up to date.

@@ -5,9 +5,11 @@ use std::collections::hash_map::Entry as Slot;
 use super::tree::{Value, json};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::archive::Archive;
 use super::config::{Folder, reach};
-use super::{Archive, Payload, dtype};
+use super::dtype;
 use crate::format::FormatError;
+use crate::format::payload::Payload;
 use crate::model::{Graph, Role, Tensor};
 
 /// What to write for the tensors of an edited graph.

@@ -1,35 +1,17 @@
 //! Writes an edited program as a new archive.
 
-use std::borrow::Cow;
-use std::io::Write;
 use std::path::Path;
 
+use super::archive::Archive;
 use super::config::Folder;
 use super::tree::Value;
 use super::weights::{Held, Weights, weights};
-use super::{Archive, patch, read};
+use super::{patch, read};
 use crate::format::FormatError;
 use crate::format::output::{Output, Pending, Target};
+use crate::format::payload::Payload;
 use crate::format::zip::ZipWriter;
 use crate::model::Graph;
-
-/// Writes a payload.
-pub type Fill<'a> = Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + 'a>;
-
-/// The bytes of a storage in the new archive.
-pub enum Payload<'a> {
-    /// The storage of the old archive with this number, as it is.
-    Stored(usize),
-    /// These bytes.
-    Bytes(Cow<'a, [u8]>),
-    /// As many bytes as announced, which a function writes. It may be called more than once.
-    Write {
-        /// How many.
-        len: u64,
-        /// Writes them.
-        write: Fill<'a>,
-    },
-}
 
 /// Writes `small`, which is `original` after edits, as an archive for `to`, where [`Pending::persist`] puts it.
 ///

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::classes::is_identifier;
 use super::expression::{Texts, quoted, real};
 use super::interface::Part;
-use super::write::Script;
+use super::script::Script;
 use crate::format::FormatError;
 use crate::model::{Arg, Graph, Node, ValueId};
 use crate::rule::{Schema, Schemas};

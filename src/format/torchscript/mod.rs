@@ -6,8 +6,10 @@ mod expression;
 mod interface;
 mod pickled;
 pub(super) mod read;
+mod script;
 mod write;
 
 pub use interface::{Interface, Part};
 pub use read::{Input, ScriptError};
-pub use write::{Script, to_bytes, write};
+pub use script::Script;
+pub use write::{to_bytes, write};

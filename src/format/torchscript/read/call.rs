@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::ast::{Expr, Kind};
+use super::builder::Builder;
 use super::element;
-use super::inline::Builder;
 use super::item::{Item, Wrapped};
 use super::overload::{Chosen, choose};
 use crate::format::FormatError;

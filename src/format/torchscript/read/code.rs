@@ -37,7 +37,7 @@ impl Code {
         for (name, member) in members.iter() {
             let Some(path) = name.strip_prefix(&folder).and_then(|n| n.strip_suffix(".py")) else { continue };
             let text = String::from_utf8_lossy(&members.content(member)?).into_owned();
-            let classes = classes(&text).map_err(|f| f.of(members.path(), name, &text, None))?;
+            let classes = classes(&text).map_err(|f| FormatError::script(f.of(members.path(), name, &text, None)))?;
             let debug = members.get(&format!("{name}.debug_pkl"));
             let debug = debug.and_then(|m| members.content(m).ok()).map(|bytes| bytes.into_owned());
             code.by_path.insert(path.replace('/', "."), code.files.len());

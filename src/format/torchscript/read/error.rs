@@ -7,7 +7,6 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
 use super::syntax::{Fault, Reason};
-use crate::format::FormatError;
 
 /// A place in an archive's code that cannot be followed.
 #[derive(Debug, Error)]
@@ -44,7 +43,7 @@ impl Diagnostic for ScriptError {
 
 impl Fault {
     /// The error for a fault in a file of an archive. `python` is the user's line, if the archive tells it.
-    pub(super) fn of(self, path: &Path, file: &str, text: &str, python: Option<&str>) -> FormatError {
+    pub(super) fn of(self, path: &Path, file: &str, text: &str, python: Option<&str>) -> ScriptError {
         let (code, what, label, mut help) = match self.reason {
             Reason::Syntax(expected) => (
                 "paring::torchscript::syntax",
@@ -76,7 +75,7 @@ impl Fault {
         if let Some(python) = python {
             help = format!("it comes from {python}\n{help}");
         }
-        FormatError::Script(Box::new(ScriptError {
+        ScriptError {
             path: path.to_path_buf(),
             what,
             code,
@@ -84,7 +83,7 @@ impl Fault {
             label,
             source_code: NamedSource::new(file, text.to_owned()),
             span: span(self.span, text),
-        }))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::inline::Builder;
+use super::builder::Builder;
 use super::item::Item;
 use super::syntax::{Fault, Reason};
 use crate::format::FormatError;

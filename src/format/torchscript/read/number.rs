@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::inline::Builder;
+use super::builder::Builder;
 use super::item::{Item, Wrapped};
 use crate::format::FormatError;
 use crate::model::{Arg, DType, Size, ValueId};
