@@ -5,11 +5,15 @@ use thiserror::Error;
 
 use crate::axis::PropagateError;
 use crate::format::FormatError;
+use crate::live::LiveError;
 use crate::plan::PlanError;
 use crate::prune::PruneError;
 use crate::report::ReportError;
 use crate::rule::RuleErrors;
+use crate::settings::OutputError;
 use crate::solve::SolveError;
+#[cfg(feature = "torch")]
+use crate::torch::TorchError;
 
 /// An error of any stage.
 #[derive(Debug, Error, Diagnostic)]
@@ -18,6 +22,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Format(#[from] FormatError),
+    /// Where results go.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Outputs(#[from] OutputError),
     /// Rule files.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -56,10 +64,10 @@ pub enum Error {
     /// A live module.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Live(#[from] crate::live::LiveError),
+    Live(#[from] LiveError),
     /// Running with libtorch.
     #[cfg(feature = "torch")]
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Torch(#[from] crate::torch::TorchError),
+    Torch(#[from] TorchError),
 }

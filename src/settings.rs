@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+use thiserror::Error;
+
 use crate::format::torchscript::Input;
 use crate::plan::Choices;
 use crate::solve::Options;
-use crate::{Error, report};
 
 /// What to do with operators that no rule describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,22 @@ pub struct Settings {
     pub verify: Option<crate::torch::Setup>,
 }
 
+/// What is wrong with the places where results go.
+#[derive(Debug, Error, Diagnostic)]
+pub enum OutputError {
+    /// One file for two purposes.
+    #[error("{} cannot be both {first} and {second}", path.display())]
+    #[diagnostic(code(paring::output::same_file), help("give every output a file of its own"))]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+        /// One purpose.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+}
+
 /// Where results go.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
@@ -55,7 +73,7 @@ impl Outputs {
     ///
     /// # Errors
     /// Two outputs in one file, or an output in the place of an input.
-    pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), Error> {
+    pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), OutputError> {
         let outputs = [
             ("the small model", self.model.as_ref()),
             ("the unified masks", self.unified_masks.as_ref()),
@@ -68,7 +86,7 @@ impl Outputs {
             let place = place(path);
             match seen.iter().find(|(_, other)| *other == place) {
                 Some((first, _)) if k >= inputs.len() => {
-                    return Err(report::ReportError::SameFile { path: path.into(), first, second: what }.into());
+                    return Err(OutputError::SameFile { path: path.into(), first, second: what });
                 }
                 _ => seen.push((what, place)),
             }

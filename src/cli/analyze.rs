@@ -1,16 +1,13 @@
 //! `paring analyze`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use miette::Result;
-use paring::Outputs;
-use paring::axis::Propagation;
-use paring::load::Model;
-use paring::report::{Analysis, Page, ReportError, Summary, csv, dot, group_text, groups_text, write_html};
-use paring::rule::RuleSet;
+use paring::report::{Analysis, AxisError, csv, dot, group_text, groups_text, write_html};
+use paring::{Outputs, Session};
 
-use super::Rules;
+use super::inputs::Rules;
 
 /// Show the groups of coupled axes: what must shrink together, and what cannot.
 ///
@@ -51,31 +48,25 @@ impl Analyze {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let rules = self.rules.dirs.set()?;
-        let (model, axes) = paring::open(&self.model, &self.rules.inputs, &rules, &self.rules.freeze)?;
+        let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         if let Some(path) = &self.report {
-            return self.write(path, &model, &axes, &rules);
+            Outputs { report: Some(path.into()), ..Outputs::default() }.check(&[("the model that is read", &self.model)])?;
+            return Ok(write_html(path, &session.page())?.persist()?);
         }
-        let analysis = Analysis::new(&model.graph, &axes);
+        let analysis = Analysis::new(session.graph(), session.axes());
         if let Some(name) = &self.group {
             let groups = analysis.named(name);
             return match groups.is_empty() {
-                true => Err(ReportError::no_axis(name, analysis.names()).into()),
-                false if self.json => super::print_json(&groups),
-                false => super::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
+                true => Err(AxisError::no_axis(name, analysis.names()).into()),
+                false if self.json => super::say::print_json(&groups),
+                false => super::say::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
             };
         }
         match (self.json, self.csv, self.dot) {
-            (true, ..) => super::print_json(&analysis),
-            (_, true, _) => super::print(&csv(&analysis)),
-            (_, _, true) => super::print(&dot(&analysis)),
-            _ => super::print(&groups_text(&analysis, self.all)),
+            (true, ..) => super::say::print_json(&analysis),
+            (_, true, _) => super::say::print(&csv(&analysis)),
+            (_, _, true) => super::say::print(&dot(&analysis)),
+            _ => super::say::print(&groups_text(&analysis, self.all)),
         }
-    }
-
-    fn write(&self, path: &Path, model: &Model, axes: &Propagation, rules: &RuleSet) -> Result<()> {
-        Outputs { report: Some(path.into()), ..Outputs::default() }.check(&[("the model that is read", &self.model)])?;
-        let summary = Summary::untouched(&model.graph, axes, rules);
-        let page = Page::new(&self.model, (&model.graph, axes), rules, &summary, None);
-        Ok(write_html(path, &page)?.persist()?)
     }
 }

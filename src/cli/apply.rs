@@ -52,9 +52,9 @@ impl Apply {
         let prefixes = Prefixes { strip: self.strip_prefix, add: self.add_prefix };
         let done = transfer(&plan, &self.weights, self.unified_masks.as_deref(), &prefixes, &self.output)?;
         if self.json {
-            super::print_json(&done)?;
+            super::say::print_json(&done)?;
         } else if !self.quiet {
-            super::print(&text(&done))?;
+            super::say::print(&text(&done))?;
         }
         Ok(())
     }

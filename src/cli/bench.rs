@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Result;
 
-use super::Libtorch;
+use super::libtorch::Libtorch;
 
 /// Time a program's forward in PyTorch's own library.
 ///
@@ -37,7 +37,7 @@ impl Bench {
     /// Runs the command.
     #[cfg(not(feature = "torch"))]
     pub fn run(self) -> Result<()> {
-        super::no_libtorch()
+        super::libtorch::no_libtorch()
     }
 
     /// Runs the command.
@@ -59,12 +59,12 @@ impl Bench {
         let times = bench(&all, &inputs, self.runs, Duration::from_secs(self.seconds))?;
         let rows: Vec<(String, _)> = self.models.iter().map(|m| m.display().to_string()).zip(times).collect();
         match self.json {
-            true => super::print_json(&serde_json::json!({
+            true => super::say::print_json(&serde_json::json!({
                 "device": self.libtorch.device,
                 "threads": paring::torch::threads(),
                 "models": rows.iter().map(|(name, t)| serde_json::json!({"model": name, "milliseconds": t})).collect::<Vec<_>>(),
             })),
-            false => super::print(&paring::torch::timings_text(&rows, &self.libtorch.device, paring::torch::threads())),
+            false => super::say::print(&paring::torch::timings_text(&rows, &self.libtorch.device, paring::torch::threads())),
         }
     }
 }

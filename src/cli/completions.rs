@@ -1,6 +1,6 @@
 //! `paring completions`
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use miette::Result;
 
@@ -14,10 +14,10 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Runs the command.
-    pub fn run(self) -> Result<()> {
+    /// Runs the command; `command` is the whole command line.
+    pub fn run(self, mut command: Command) -> Result<()> {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut super::Cli::command(), "paring", &mut text);
-        super::print(&String::from_utf8_lossy(&text))
+        clap_complete::generate(self.shell, &mut command, "paring", &mut text);
+        super::say::print(&String::from_utf8_lossy(&text))
     }
 }

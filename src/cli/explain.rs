@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Result;
 use paring::report::{Analysis, axis, fates, group_text, same, stuck};
-use paring::solve::{Options, solve};
+use paring::solve::Options;
+use paring::{Session, Settings};
 
-use super::{MaskFile, Rules};
+use super::inputs::{MaskFile, Rules};
 
 /// Say why: why two axes are the same, why one cannot shrink, or why its positions stayed.
 ///
@@ -46,38 +47,38 @@ impl Explain {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let rules = self.rules.dirs.set()?;
-        let (model, p) = paring::open(&self.model, &self.rules.inputs, &rules, &self.rules.freeze)?;
-        let graph = &model.graph;
-        let a = axis(graph, &p, &self.a)?;
+        let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
+        let (graph, p) = (session.graph(), session.axes());
+        let a = axis(graph, p, &self.a)?;
         if let Some(b) = &self.b {
-            let chain = same(graph, &p, &a, &axis(graph, &p, b)?)?;
+            let chain = same(graph, p, &a, &axis(graph, p, b)?)?;
             return self.print(&chain);
         }
-        if let Some(chain) = stuck(graph, &p, &a) {
+        if let Some(chain) = stuck(graph, p, &a) {
             return self.print(&chain);
         }
         if let Some(masks) = &self.masks {
             let file = MaskFile::open(masks)?;
             let masks = file.masks(&self.model)?;
             let options = Options { explain: Some(a.id), ..Options::default() };
-            let solution = solve(graph, &rules, &p, &masks, &options, &model).map_err(paring::Error::from)?;
-            if let Some(fates) = fates(graph, &p, &solution, &a) {
+            let solution = session.solve(&masks, &Settings { options, ..Settings::default() })?;
+            if let Some(fates) = fates(graph, p, &solution, &a) {
                 return self.print(&fates);
             }
         }
-        let analysis = Analysis::new(graph, &p);
+        let analysis = Analysis::new(graph, p);
         let groups = analysis.named(&a.name);
         match self.json {
-            true => super::print_json(&groups),
-            false if groups.is_empty() => super::print(&format!("{} can shrink; no parameter has this axis\n", a.name)),
-            false => super::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
+            true => super::say::print_json(&groups),
+            false if groups.is_empty() => super::say::print(&format!("{} can shrink; no parameter has this axis\n", a.name)),
+            false => super::say::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
         }
     }
 
     fn print(&self, answer: &(impl std::fmt::Display + serde::Serialize)) -> Result<()> {
         match self.json {
-            true => super::print_json(answer),
-            false => super::print(&answer.to_string()),
+            true => super::say::print_json(answer),
+            false => super::say::print(&answer.to_string()),
         }
     }
 }

@@ -6,7 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::STACK;
+/// How a run ends that came upon a fault in Paring.
+pub const FAULT: u8 = 70;
+
+/// Bytes of stack that the analysis of a deep graph may take: egg's proofs and nested concatenations recurse.
+pub const STACK: usize = 256 << 20;
 
 /// A panic.
 #[derive(Debug, Error, Diagnostic)]

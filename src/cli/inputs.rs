@@ -69,7 +69,7 @@ impl MaskFile {
 
     /// The masks for a model's file, which is only opened where they are in it.
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
-        self.masks_of(&|| Ok(Model::open(model)?.into()), &mut |note| super::note(&note))
+        self.masks_of(&|| Ok(Model::open(model)?.into()), &mut |note| super::say::note(&note))
     }
 
     /// The masks for a model that `model` gives, where it is needed; `note` is told what else to know.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use miette::{IntoDiagnostic, Result};
 
 /// Print the man page, or write all pages to a folder.
@@ -16,14 +16,13 @@ pub struct Man {
 }
 
 impl Man {
-    /// Runs the command.
-    pub fn run(self) -> Result<()> {
-        let command = super::Cli::command();
+    /// Runs the command; `command` is the whole command line.
+    pub fn run(self, command: Command) -> Result<()> {
         match self.out {
             None => {
                 let mut text = Vec::new();
                 clap_mangen::Man::new(command).render(&mut text).into_diagnostic()?;
-                super::print(&String::from_utf8_lossy(&text))
+                super::say::print(&String::from_utf8_lossy(&text))
             }
             Some(dir) => {
                 std::fs::create_dir_all(&dir).into_diagnostic()?;

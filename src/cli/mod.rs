@@ -12,21 +12,19 @@ mod man;
 mod prune;
 mod rules;
 mod run;
+mod say;
 mod speedup;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::Write;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use miette::{IntoDiagnostic, JSONReportHandler, Result};
-use paring::shown::{self, Shown};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use miette::{JSONReportHandler, Result};
+use paring::shown::Shown;
 
+pub use fault::{FAULT, STACK};
 pub use inputs::{MaskFile, Opened};
-use inputs::{RuleDirs, Rules};
-use libtorch::Libtorch;
-#[cfg(not(feature = "torch"))]
-use libtorch::no_libtorch;
 
 /// Cut pruned channels out of a traced PyTorch model.
 ///
@@ -90,12 +88,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// How a run ends that came upon a fault in Paring.
-pub const FAULT: u8 = 70;
-
-/// Bytes of stack that the analysis of a deep graph may take: egg's proofs and nested concatenations recurse.
-pub const STACK: usize = 256 << 20;
-
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Speedup(args) => args.run(),
@@ -108,8 +100,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Run(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Rules(args) => args.run(),
-        Command::Completions(args) => args.run(),
-        Command::Man(args) => args.run(),
+        Command::Completions(args) => args.run(Cli::command()),
+        Command::Man(args) => args.run(Cli::command()),
     }
 }
 
@@ -121,32 +113,4 @@ fn complain(error: &Shown, form: Form) {
         _ => format!("{error:?}"),
     };
     let _ = writeln!(std::io::stderr(), "{text}"); // the exit status says it too
-}
-
-/// True if progress bars make sense.
-fn on_terminal() -> bool {
-    std::io::stderr().is_terminal()
-}
-
-/// Prints a text, as [`shown::plain`]. That nobody reads on, as in `paring rules list | head`, is no error.
-fn print(text: &str) -> Result<()> {
-    put(&shown::plain(text))
-}
-
-/// Says something on the way.
-fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "note: {}", shown::plain(text)); // a run does not fail for a note
-}
-
-fn put(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.into_diagnostic(),
-    }
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    put(&(shown::json(&serde_json::to_string_pretty(value).into_diagnostic()?).into_owned() + "\n"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Result;
 
-use super::Libtorch;
+use super::libtorch::Libtorch;
 
 /// Run a program in PyTorch's own library and write its outputs.
 ///
@@ -27,7 +27,7 @@ impl Run {
     /// Runs the command.
     #[cfg(not(feature = "torch"))]
     pub fn run(self) -> Result<()> {
-        super::no_libtorch()
+        super::libtorch::no_libtorch()
     }
 
     /// Runs the command.
@@ -47,6 +47,6 @@ impl Run {
         let named: Vec<_> = names.zip(outputs).collect();
         write_outputs(&self.output, &named)?.persist()?;
         let lines = named.iter().map(|(name, t)| format!("{name} {:?} {:?}\n", t.size(), t.kind()));
-        super::print(&lines.collect::<String>())
+        super::say::print(&lines.collect::<String>())
     }
 }

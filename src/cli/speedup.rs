@@ -11,7 +11,7 @@ use paring::report::{Summary, table};
 use paring::solve::{Options, Policy};
 use paring::{OnUnknown, Outputs, Progress, Settings};
 
-use super::{MaskFile, Rules};
+use super::inputs::{MaskFile, Rules};
 
 /// Shrink a model by its masks.
 ///
@@ -123,7 +123,7 @@ impl Speedup {
     pub fn run(self) -> Result<()> {
         #[cfg(not(feature = "torch"))]
         if self.verify {
-            return super::no_libtorch();
+            return super::libtorch::no_libtorch();
         }
         let outputs = Outputs {
             model: self.output.clone(),
@@ -144,7 +144,7 @@ impl Speedup {
             }
             Progress::Written(bytes) => bar.inc(bytes),
         };
-        let summary = paring::speedup(&self.model, &masks, &rules, &self.settings(), &outputs, &mut show)?;
+        let summary = paring::speedup(&self.model, &masks, rules, &self.settings(), &outputs, &mut show)?;
         bar.finish_and_clear();
         self.print(&summary)
     }
@@ -183,7 +183,7 @@ impl Speedup {
     }
 
     fn bar(&self) -> ProgressBar {
-        if self.quiet || self.json || !super::on_terminal() {
+        if self.quiet || self.json || !super::say::on_terminal() {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}"));
@@ -193,9 +193,9 @@ impl Speedup {
 
     fn print(&self, summary: &Summary) -> Result<()> {
         if self.json {
-            super::print_json(summary)?;
+            super::say::print_json(summary)?;
         } else if !self.quiet {
-            super::print(&table(summary))?;
+            super::say::print(&table(summary))?;
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Result;
 
-use super::{Libtorch, RuleDirs};
+use super::inputs::RuleDirs;
+use super::libtorch::Libtorch;
 
 /// Compare a small model with its masked original in PyTorch's own library.
 ///
@@ -50,7 +51,7 @@ impl Verify {
     /// Runs the command.
     #[cfg(not(feature = "torch"))]
     pub fn run(self) -> Result<()> {
-        super::no_libtorch()
+        super::libtorch::no_libtorch()
     }
 
     /// Runs the command.
@@ -61,7 +62,7 @@ impl Verify {
 
         let (original, small) = (Model::open(&self.original)?, Model::open(&self.small)?);
         let masks = self.unified_masks.as_ref().or(self.masks.as_ref()).cloned().unwrap_or_default();
-        let file = super::MaskFile::open(&masks)?;
+        let file = super::inputs::MaskFile::open(&masks)?;
         let masks = file.masks(&self.original)?;
         let mut setup = self.libtorch.setup()?;
         setup.precision = if self.float64 { Precision::Double } else { Precision::Own };
@@ -78,9 +79,9 @@ impl Verify {
             runs: self.runs,
         })?;
         if self.json {
-            super::print_json(&verdict)?;
+            super::say::print_json(&verdict)?;
         } else {
-            super::print(&paring::torch::verdict_text(&verdict))?;
+            super::say::print(&paring::torch::verdict_text(&verdict))?;
         }
         if verdict.holds() { Ok(()) } else { Err(paring::torch::TorchError::differs(&verdict).into()) }
     }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LiveError;
+use super::error::LiveError;
 use crate::model::Size;
 use crate::rule::{Expr, Repaired, RuleSet, Scope, Val, eval};
 

@@ -8,54 +8,34 @@
 mod attributes;
 mod changes;
 mod compare;
+mod error;
 mod stubs;
 mod tree;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::Diagnostic;
 use serde_json::Value;
-use thiserror::Error;
 
-use crate::axis::{Propagation, drop_unused};
+use crate::axis::drop_unused;
+use crate::error::Error;
 use crate::format::FormatError;
 use crate::load::Model;
 use crate::model::Graph;
-use crate::plan::{self, Zeros};
-use crate::report::{self, Summary};
+use crate::plan::Zeros;
+use crate::report::{Page, Summary};
 use crate::rule::RuleSet;
-use crate::settings::{OnUnknown, Settings};
-use crate::solve::{self, Masks, SolveError};
-use crate::{Error, check, conflicts, prepare, refuse_unknown};
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::solve::Masks;
 
 pub use attributes::{Attributes, ModuleState, attributes};
 pub use compare::Difference;
-
-/// What can go wrong with a live module besides what can with a file.
-#[derive(Debug, Error, Diagnostic)]
-pub enum LiveError {
-    /// A formula of an entry about a class of modules.
-    #[error("`{attribute}` of {class} cannot be worked out: {reason}")]
-    #[diagnostic(
-        code(paring::live::attribute),
-        help("`sizes:` of the entry for its class says what it is; rules/modules.yaml has examples")
-    )]
-    Attribute {
-        /// The class.
-        class: String,
-        /// Its attribute.
-        attribute: String,
-        /// Why.
-        reason: String,
-    },
-}
+pub use error::LiveError;
 
 /// An exported module.
 pub struct Program {
-    model: Model,
-    axes: Propagation,
-    rules: RuleSet,
+    session: Session,
 }
 
 /// What a cut of a module is.
@@ -67,7 +47,7 @@ pub struct Cut {
     /// The outcome in numbers and reasons.
     pub summary: Summary,
     /// The report as a page for a browser.
-    pub page: report::Page,
+    pub page: Page,
     /// The small program, an archive of `torch.export.save` without weights.
     pub archive: Vec<u8>,
     zeros: Vec<(String, Zeros)>,
@@ -80,18 +60,17 @@ impl Program {
     /// # Errors
     /// Anything wrong with the archive or the rules, and names that mean nothing.
     pub fn open(bytes: Arc<[u8]>, rules: RuleSet, freeze: &[String]) -> Result<Program, Error> {
-        let (model, axes) = prepare(Model::of_bytes(Path::new("the exported module"), bytes)?, &rules, freeze)?;
-        Ok(Program { model, axes, rules })
+        Ok(Program { session: Session::of_bytes(Path::new("the exported module"), bytes, rules, freeze)? })
     }
 
     /// The program and its buffers.
     pub fn model(&self) -> &Model {
-        &self.model
+        self.session.model()
     }
 
     /// The rules that it was read with.
     pub fn rules(&self) -> &RuleSet {
-        &self.rules
+        self.session.rules()
     }
 
     /// Decides what stays under these masks, and what has to change for it.
@@ -99,26 +78,16 @@ impl Program {
     /// # Errors
     /// Masks that are not the program's, masks that disagree where that is an error, operators without a rule where that is one.
     pub fn cut(&self, masks: &Masks, settings: &Settings) -> Result<Cut, Error> {
-        let (graph, axes, rules) = (&self.model.graph, &self.axes, &self.rules);
-        if settings.on_unknown == OnUnknown::Error {
-            refuse_unknown(graph, rules, axes)?;
-        }
-        let solve = |options: &solve::Options| solve::solve(graph, rules, axes, masks, options, &self.model);
-        let solution = match solve(&settings.options) {
-            Err(SolveError::Conflict { .. }) => return Err(conflicts(graph, axes, settings, solve)?.into()),
-            other => other?,
-        };
-        let plan = plan::plan(graph, rules, axes, &solution, settings.choices)?;
-        let (mut small, again) = check((graph, axes), plan::apply(graph, axes, &solution, &plan), rules)?;
-        let summary = Summary::new((graph, axes), (&small, &again), rules, (&solution, settings.options.policy), &plan);
-        let page = report::Page::new(Path::new("the module"), (graph, axes), rules, &summary, Some(&solution));
-        let unified = plan::unified(graph, axes, (&solution, &plan), settings.options.policy);
+        let mut cut = self.session.cut(masks, settings)?;
+        let graph = self.session.graph();
+        let unified = cut.unified();
         let zeros = unified.tensors().into_iter().filter_map(|k| Some((graph.tensors[k].name.clone(), unified.zeros(k)?)));
         let zeros = zeros.collect();
-        let changes = changes::changes((graph, &small), &solution, &plan);
-        let payloads = stubs::payloads(graph, &mut small, &plan);
-        let archive = crate::format::write_bytes(&self.model.archive, graph, &small, &payloads)?;
-        Ok(Cut { changes, plan: plan::to_json(graph, &plan, &unified), summary, page, archive, zeros, small })
+        let changes = changes::changes((graph, &cut.small), &cut.solution, &cut.plan);
+        let (page, plan) = (cut.page(), cut.plan_json());
+        let payloads = stubs::payloads(graph, &mut cut.small, &cut.plan);
+        let archive = crate::format::write_bytes(&self.session.model().archive, graph, &cut.small, &payloads)?;
+        Ok(Cut { changes, plan, summary: cut.summary, page, archive, zeros, small: cut.small })
     }
 }
 

@@ -4,10 +4,8 @@ use indexmap::IndexSet;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::Note;
-use super::table::spaced;
 use crate::model::{Graph, Role};
-use crate::plan::Plan;
+use crate::plan::{Branch, Plan};
 use crate::solve::Conflict;
 
 /// A branch that went as a whole.
@@ -28,7 +26,7 @@ pub(super) fn gone(graph: &Graph, plan: &Plan) -> Vec<Gone> {
     let module = |k: &usize| graph.tensors[*k].name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
     let first = graph.first_names();
     let counted = |k: &&usize| graph.tensors[**k].role == Role::Parameter && first[**k] == **k;
-    let one = |b: &crate::plan::Branch| Gone {
+    let one = |b: &Branch| Gone {
         at: graph.node(b.node).name.clone(),
         modules: b.tensors.iter().map(module).collect::<IndexSet<_>>().into_iter().collect(),
         parameters: b.tensors.iter().filter(counted).map(|k| graph.tensors[*k].numel() as u64).sum(),
@@ -46,17 +44,4 @@ pub(super) fn without(graph: &Graph, conflicts: &[Conflict], went: &FxHashSet<us
         c
     });
     left.filter(|c| !c.drop.is_empty() && !c.keep.is_empty()).collect()
-}
-
-/// A line for each branch.
-pub(super) fn notes(list: &[Gone]) -> Vec<Note> {
-    let note = |g: &Gone| Note {
-        subject: g.at.clone(),
-        text: match g.modules.as_slice() {
-            [] => "what it adds is zero everywhere".into(),
-            modules => format!("{}, {} parameters", modules.join(", "), spaced(g.parameters)),
-        },
-        line: g.line.clone(),
-    };
-    list.iter().map(note).collect()
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
-use super::analysis::{Place, place};
 use super::explain::{Meeting, Meetings};
+use super::place::{Place, place};
 use crate::axis::Propagation;
 use crate::model::Graph;
 use crate::solve::{Conflict, Policy};

@@ -8,23 +8,28 @@ mod error;
 mod explain;
 mod html;
 mod macs;
+mod place;
 mod summary;
 mod table;
+mod words;
 
 use std::io::Write;
 use std::path::Path;
 
 use crate::format::{FormatError, Output, Pending};
 
-pub use analysis::{Analysis, Edge, Group, Member, MemberRole, Obstacle, Place, csv, dot, group_text, groups_text};
-pub(crate) use analysis::{obstacle, place};
+pub use analysis::{Analysis, Edge, Group, Member, MemberRole, csv, dot, group_text, groups_text};
 pub use branch::Gone;
 pub use conflict::{Conflicts, Finding, Outlook};
 pub use disagreement::{Disagreement, Fate, Vote, disagreements};
 pub use error::ReportError;
-pub use explain::{AxisRef, Chain, Evidence, Explainer, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck};
+pub use explain::{
+    AxisError, AxisRef, Chain, Evidence, Explainer, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck,
+};
 pub use html::{Page, Quarrel, html, write_html};
 pub use macs::macs;
+pub use place::{Obstacle, Place};
+pub(crate) use place::{obstacle, place};
 pub use summary::{Layer, Note, Outcome, Stays, Summary, Total, Verified};
 pub use table::table;
 

@@ -7,13 +7,15 @@ use serde::Serialize;
 
 use super::branch::{self, Gone};
 use super::disagreement::{Disagreement, disagreements};
-use super::macs;
+use super::explain::{self, blame, ranges};
+use super::macs::macs;
+use super::words::{modules, spaced, stay};
 use crate::axis::{Bound, Call, Propagation};
 use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
-use crate::solve::{Given, Hindrance, Holds, Policy, Solution, Why};
+use crate::solve::{Given, Hindrance, Holds, Policy, Solution, Stay, Why};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -141,11 +143,11 @@ impl Summary {
         };
         s.kept = obstacles(graph, p, solution);
         let locks = p.axes.locked_because();
-        let stays = |stay: &crate::solve::Stay| Stays {
+        let stays = |stay: &Stay| Stays {
             axis: format!("{}[{}]", graph.tensors[stay.tensor].name, stay.dim),
-            positions: super::explain::ranges(&stay.positions),
+            positions: ranges(&stay.positions),
             count: stay.positions.len(),
-            why: super::explain::held(graph, &locks, solution, &stay.holds),
+            why: explain::held(graph, &locks, solution, &stay.holds),
         };
         s.stays = solution.stays.iter().filter(|s| !went.contains(&s.tensor)).map(stays).collect();
         s.unknown = unknown(graph, rules, p);
@@ -154,10 +156,7 @@ impl Summary {
         }
         for (id, map) in &plan.maps {
             let n = plan.constants.iter().find(|c| c.value == *map).map_or(0, |c| c.data.len());
-            let text = format!(
-                "a tensor of {} numbers is added to the result, which now has a fixed size",
-                super::table::spaced(n as u64)
-            );
+            let text = format!("a tensor of {} numbers is added to the result, which now has a fixed size", spaced(n as u64));
             s.notes.push(note(graph, *id, text));
         }
         s.notes.extend(training(graph, rules, p));
@@ -225,29 +224,6 @@ impl Summary {
     }
 }
 
-/// The modules of parameters, once each; at most three.
-pub(super) fn modules<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let mut list: Vec<&str> = Vec::new();
-    for name in names {
-        let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
-        if !list.contains(&module) {
-            list.push(module);
-        }
-    }
-    match list.as_slice() {
-        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more", rest.len()),
-        all => all.join(", "),
-    }
-}
-
-pub(super) fn positions(n: usize) -> String {
-    if n == 1 { "1 position".into() } else { format!("{n} positions") }
-}
-
-pub(super) fn stay(n: usize) -> String {
-    positions(n) + if n == 1 { " stays" } else { " stay" }
-}
-
 fn note(graph: &Graph, id: NodeId, text: String) -> Note {
     let node = graph.node(id);
     let line = node.source.line();
@@ -266,10 +242,10 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
             Hindrance::Inexpressible => "the operator's arguments could not say what would be left",
         };
         let blame = match o.why {
-            Hindrance::Unproven => super::explain::blame(graph, solution, &Why::Unproven(o.node)),
+            Hindrance::Unproven => blame(graph, solution, &Why::Unproven(o.node)),
             _ => String::new(),
         };
-        let cost = if o.parameters > 0 { format!(" ({} parameters)", super::table::spaced(o.parameters)) } else { String::new() };
+        let cost = if o.parameters > 0 { format!(" ({} parameters)", spaced(o.parameters)) } else { String::new() };
         notes.push(note(graph, o.node, format!("{}{cost}: {why}{blame}", stay(o.positions))));
     }
     for value in &solution.last {
@@ -298,7 +274,7 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
     let locks = p.axes.locked_because();
     let mut texts: IndexMap<String, (usize, IndexSet<&String>)> = IndexMap::new();
     for (holds, (positions, names)) in held {
-        let entry = texts.entry(super::explain::held(graph, &locks, solution, holds)).or_default();
+        let entry = texts.entry(explain::held(graph, &locks, solution, holds)).or_default();
         entry.0 += positions.len();
         entry.1.extend(names);
     }

@@ -4,29 +4,10 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::summary::{modules, positions, stay};
-use super::{Disagreement, Fate, Layer, Note, Outcome, Summary, Total};
-use crate::axis::Reason;
-use crate::model::Graph;
-
-/// Why an axis is locked, in words.
-pub fn reason(graph: &Graph, reason: &Reason) -> String {
-    match reason {
-        Reason::Rule { node, rule, letter } => {
-            let node = graph.node(*node);
-            format!("`{letter}` of {} is locked ({} at node {})", node.target, rule.place, node.name)
-        }
-        Reason::Input(name) => format!("the model's input {name} has this axis"),
-        Reason::Output(name) => format!("the model's output {name} has this axis"),
-        Reason::Frozen(name) => format!("--freeze {name}"),
-        Reason::Unknown { node, why } => format!("node {}: {why}", graph.node(*node).name),
-        Reason::Dynamic => "its size is dynamic".into(),
-        Reason::Unaligned => "two views of the axis cannot be aligned".into(),
-        Reason::Tied { names } => format!("{} and {} are tied", names[0], names[1]),
-        Reason::Composite { node } => format!("layouts that work as one begin at {}", graph.node(*node).name),
-        Reason::Law { name, .. } => (*name).into(),
-    }
-}
+use super::branch::Gone;
+use super::disagreement::{Disagreement, Fate};
+use super::summary::{Layer, Note, Outcome, Summary, Total};
+use super::words::{modules, positions, spaced, stay};
 
 /// The whole report.
 pub fn table(s: &Summary) -> String {
@@ -67,7 +48,7 @@ pub fn table(s: &Summary) -> String {
             out.push_str("\nNothing could be removed: the output is a copy of the model with its masked weights set to zero.\n");
         }
     }
-    section(&mut out, "Branches that went as a whole, since all that they add is zero", &super::branch::notes(&s.branches));
+    section(&mut out, "Branches that went as a whole, since all that they add is zero", &branches(&s.branches));
     section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
     section(&mut out, "What stayed, and why", &s.kept);
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
@@ -111,19 +92,6 @@ fn left(t: Total) -> String {
     if t.before == 0 { "-".into() } else { format!("{:.1} %", 100.0 * t.after as f64 / t.before as f64) }
 }
 
-/// 25 557 032
-pub(super) fn spaced(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (k, c) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// A note for each group of layers; who drops what is in the JSON.
 fn disagreements(list: &[Disagreement]) -> Vec<Note> {
     let note = |d: &Disagreement| {
@@ -157,12 +125,15 @@ fn section(out: &mut String, title: &str, notes: &[Note]) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(["7", "1 000", "25 557 032"], [7, 1000, 25_557_032].map(spaced).each_ref().map(String::as_str));
-    }
+/// A line for each branch.
+pub(super) fn branches(list: &[Gone]) -> Vec<Note> {
+    let note = |g: &Gone| Note {
+        subject: g.at.clone(),
+        text: match g.modules.as_slice() {
+            [] => "what it adds is zero everywhere".into(),
+            modules => format!("{}, {} parameters", modules.join(", "), spaced(g.parameters)),
+        },
+        line: g.line.clone(),
+    };
+    list.iter().map(note).collect()
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
-use super::Verdict;
 use crate::format::FormatError;
 
 /// Why a program could not be run or compared.
@@ -126,40 +125,6 @@ pub struct Differs {
 }
 
 impl TorchError {
-    /// The error for a verdict that does not hold.
-    pub fn differs(verdict: &Verdict) -> TorchError {
-        let worst = verdict.outputs.iter().max_by(|a, b| a.relative.total_cmp(&b.relative));
-        let of = |o: &super::OutputError| {
-            format!("output `{}` by {:.2e} (relative; {:.0e} is tolerated)", o.name, o.relative, o.tolerance)
-        };
-        let mut what = worst.map_or_else(|| "it does not run".to_owned(), of);
-        let mut label = String::new();
-        let mut text = None;
-        if let Some(first) = &verdict.difference {
-            label = match (&first.relative, &first.reason) {
-                (Some(x), _) => format!("node `{}` ({}) is the first that differs, by {x:.2e}", first.node, first.op),
-                (None, Some(reason)) => format!("node `{}` ({}) fails: {reason}", first.node, first.op),
-                (None, None) => format!("the values of all nodes before the last, `{}` ({}), are equal", first.node, first.op),
-            };
-            text.clone_from(&first.line);
-            if text.is_none() {
-                what = format!("{what}; {label}");
-            }
-        }
-        let (file, code) = match text.as_deref().and_then(|t| t.split_once(": ")) {
-            Some((place, code)) => (place.to_owned(), code.to_owned()),
-            None => (String::new(), text.clone().unwrap_or_default()),
-        };
-        let span = text.is_some().then(|| SourceSpan::new(0.into(), code.len()));
-        TorchError::Differs(Box::new(Differs {
-            what,
-            help: "if the small model was written by this version of Paring from this original, please report it".to_owned(),
-            line: text.is_some().then(|| NamedSource::new(file, code)),
-            span,
-            label,
-        }))
-    }
-
     /// A failed run, with advice.
     pub(super) fn run(reason: impl ToString, help: &str) -> TorchError {
         TorchError::Run { reason: last_lines(&reason.to_string()), help: help.to_owned() }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::TorchError;
+use super::error::TorchError;
 
 /// The version that `tch` is made for.
 const WANTED: &str = "2.13";

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
 use super::compare::distance;
-use super::{Difference, Inputs, Program, TorchError, Verify};
+use super::error::TorchError;
+use super::inputs::Inputs;
+use super::program::Program;
+use super::setup::Precision;
+use super::verdict::{Difference, Verify};
 use crate::Error;
 use crate::axis::Propagation;
 use crate::model::{Graph, Node, ValueId};
@@ -82,7 +86,7 @@ pub(super) fn locate(v: &Verify<'_>, inputs: &Inputs) -> Result<Difference, Erro
 }
 
 fn tolerance(v: &Verify<'_>) -> f64 {
-    v.tolerance.unwrap_or(if v.setup.precision == super::Precision::Double { 1e-6 } else { 1e-3 })
+    v.tolerance.unwrap_or(if v.setup.precision == Precision::Double { 1e-6 } else { 1e-3 })
 }
 
 fn of(graph: &Graph, node: &Node, relative: Option<f64>, reason: Option<String>) -> Difference {

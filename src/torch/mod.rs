@@ -3,7 +3,9 @@
 //! A graph is lowered to a TorchScript archive in memory, so there is no code for any operator here.
 
 mod bench;
+mod bounds;
 mod compare;
+mod dtype;
 mod error;
 mod inputs;
 mod library;
@@ -11,13 +13,19 @@ mod locate;
 mod memory;
 mod program;
 pub mod rules;
+mod setup;
 mod text;
+mod timing;
+mod verdict;
 mod verify;
 
-pub use bench::{Timing, bench};
+pub use bench::bench;
 pub use error::{Differs, TorchError};
 pub use inputs::{Inputs, read_inputs, write_outputs};
 pub use memory::{Memory, memory};
-pub use program::{Device, Precision, Program, Setup, threads};
+pub use program::Program;
+pub use setup::{Device, Precision, Setup, threads};
 pub use text::{timings_text, verdict_text};
-pub use verify::{Difference, OutputError, Verdict, Verify, prove, verify};
+pub use timing::Timing;
+pub use verdict::{Difference, OutputError, Verdict, Verify};
+pub use verify::{prove, verify};

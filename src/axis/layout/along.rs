@@ -1,7 +1,7 @@
 //! Operators that work along some dimensions and leave the others as they are: of other sizes there, picked from or written
 //! to by an index.
 
-use super::{Args, letters};
+use super::args::{Args, letters};
 use crate::axis::bound::{DimExpr, LetterId};
 use crate::axis::sketch::Sketch;
 use crate::model::Size;

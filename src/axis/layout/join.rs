@@ -1,6 +1,6 @@
 //! Tensors joined: cat, stack, meshgrid.
 
-use super::{Args, letters};
+use super::args::{Args, letters};
 use crate::axis::bound::DimExpr;
 use crate::axis::sketch::{Sketch, dim};
 use crate::model::Size;

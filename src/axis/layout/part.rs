@@ -1,6 +1,6 @@
 //! Parts of a tensor: split, chunk, slice, select, unbind.
 
-use super::{Args, LONGEST, letters};
+use super::args::{Args, LONGEST, letters};
 use crate::axis::bound::{DimExpr, Edit, LetterId, Parts, Want};
 use crate::axis::sketch::Sketch;
 use crate::model::Size;

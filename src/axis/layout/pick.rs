@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{Args, letters};
+use super::args::{Args, letters};
 use crate::axis::bound::{DimExpr, Edit, LetterId, Want};
 use crate::axis::sketch::Sketch;
 use crate::model::{Arg, DType, Size, ValueId};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Args, letters};
+use super::args::{Args, letters};
 use crate::axis::bound::{DimExpr, LetterId};
 use crate::axis::sketch::Sketch;
 use crate::model::Size;

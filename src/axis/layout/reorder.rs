@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Args, can_list, letters};
+use super::args::{Args, can_list, letters};
 use crate::axis::bound::{DimExpr, LetterId, Want};
 use crate::axis::sketch::Sketch;
 

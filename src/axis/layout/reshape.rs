@@ -1,6 +1,6 @@
 //! The same elements in other dimensions: reshape, flatten, unflatten, squeeze, unsqueeze.
 
-use super::Args;
+use super::args::Args;
 use crate::axis::bound::{DimExpr, LetterId, Want};
 use crate::axis::laws::common_factors;
 use crate::axis::sketch::{Sketch, dim};

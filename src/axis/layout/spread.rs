@@ -1,6 +1,6 @@
 //! Tensors made larger: expand, repeat, repeat_interleave, pad.
 
-use super::{Args, letters};
+use super::args::{Args, letters};
 use crate::axis::bound::{DimExpr, Want};
 use crate::axis::sketch::Sketch;
 use crate::model::Size;

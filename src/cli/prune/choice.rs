@@ -1,15 +1,11 @@
 //! What `prune` and `masks` have in common: how masks are chosen.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use miette::Result;
-use paring::load::Model;
+use paring::Session;
 use paring::prune::{By, LeftOut, Options, Pruned, Scope, Target, prune};
-use paring::rule::RuleSet;
-
-use crate::cli::Rules;
 
 /// How masks are chosen.
 #[derive(Args)]
@@ -77,9 +73,8 @@ enum ScopeArg {
 
 impl Choice {
     /// Chooses masks for a model.
-    pub fn pruned(&self, model: &Path, rules: &RuleSet, given: &Rules) -> Result<Pruned> {
-        let (model, axes): (Model, _) = paring::open(model, &given.inputs, rules, &given.freeze)?;
-        Ok(prune(&model, &axes, rules, &self.options())?)
+    pub fn pruned(&self, session: &Session) -> Result<Pruned> {
+        Ok(prune(session.model(), session.axes(), session.rules(), &self.options())?)
     }
 
     fn options(&self) -> Options {

@@ -9,10 +9,10 @@ use miette::Result;
 use paring::format::{masks, persist_all};
 use paring::prune::Pruned;
 use paring::report::{Summary, table};
-use paring::{Outputs, Settings};
+use paring::{Outputs, Session, Settings};
 use serde::Serialize;
 
-use super::Rules;
+use crate::cli::inputs::Rules;
 use choice::{Choice, line};
 
 /// Shrink a model without masks: drop the least important channels.
@@ -55,13 +55,13 @@ impl Prune {
         let outputs = Outputs { model: self.output, unified_masks: self.unified_masks, plan: self.plan, report: self.report };
         outputs.check(&[("the model that is read", &self.model)])?;
         let rules = self.rules.dirs.set()?;
-        let pruned = self.choice.pruned(&self.model, &rules, &self.rules)?;
-        let settings = Settings { freeze: self.rules.freeze, inputs: self.rules.inputs, ..Settings::default() };
-        let summary = paring::speedup(&self.model, &pruned.masks, &rules, &settings, &outputs, &mut |_| {})?;
+        let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
+        let pruned = self.choice.pruned(&session)?;
+        let summary = session.shrink(&pruned.masks, &Settings::default(), &outputs, &mut |_| {})?;
         if self.json {
-            return super::print_json(&Whole { summary: &summary, pruned: &pruned });
+            return crate::cli::say::print_json(&Whole { summary: &summary, pruned: &pruned });
         }
-        if self.quiet { Ok(()) } else { super::print(&(table(&summary) + &line(&pruned))) }
+        if self.quiet { Ok(()) } else { crate::cli::say::print(&(table(&summary) + &line(&pruned))) }
     }
 }
 
@@ -103,15 +103,16 @@ impl Masks {
         let outputs = Outputs { model: Some(self.output.clone()), ..Outputs::default() };
         outputs.check(&[("the model that is read", &self.model)])?;
         let rules = self.rules.dirs.set()?;
-        let pruned = self.choice.pruned(&self.model, &rules, &self.rules)?;
+        let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
+        let pruned = self.choice.pruned(&session)?;
         let list: Vec<_> = pruned.masks.iter().map(|(name, mask)| (name.clone(), mask.shape.clone())).collect();
         let file = masks::write_safetensors(&self.output, &list, |k| {
             pruned.masks.get_index(k).map_or_else(Default::default, |(_, mask)| mask.keep.clone())
         })?;
         persist_all(vec![file])?;
         if self.json {
-            return super::print_json(&pruned);
+            return crate::cli::say::print_json(&pruned);
         }
-        if self.quiet { Ok(()) } else { super::print(&line(&pruned)) }
+        if self.quiet { Ok(()) } else { crate::cli::say::print(&line(&pruned)) }
     }
 }

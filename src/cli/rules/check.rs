@@ -29,7 +29,7 @@ impl Check {
         let result = check(&self.paths);
         if self.json {
             let list = result.as_ref().err().map(problems).unwrap_or_default();
-            crate::cli::print_json(&list)?;
+            crate::cli::say::print_json(&list)?;
             if !list.is_empty() {
                 std::process::exit(1); // all is said
             }
@@ -37,7 +37,7 @@ impl Check {
         }
         let checked = result?;
         let count = |n: usize, what: &str, many: &str| format!("{n} {}", if n == 1 { what } else { many });
-        crate::cli::print(&format!(
+        crate::cli::say::print(&format!(
             "{} in {}, {}: no mistakes\n",
             count(checked.entries, "entry", "entries"),
             count(checked.files, "file", "files"),

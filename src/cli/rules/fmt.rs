@@ -37,7 +37,7 @@ impl Fmt {
             files.push(path.display().to_string());
             if !self.check {
                 paring::format::write_text(&path, &new)?;
-                crate::cli::print(&format!("{}: formatted\n", path.display()))?;
+                crate::cli::say::print(&format!("{}: formatted\n", path.display()))?;
             }
         }
         if self.check && !files.is_empty() { Err(RulebookError::Unformatted { files }.into()) } else { Ok(()) }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use miette::Result;
+use paring::Session;
 use paring::rulebook::{Listed, Usage, listing, usage};
 
-use crate::cli::RuleDirs;
+use crate::cli::inputs::RuleDirs;
 
 /// List the operators that have a rule, or those of a model.
 ///
@@ -32,11 +33,15 @@ impl List {
         let rules = self.rules.set()?;
         let Some(path) = &self.model else {
             let list = listing(&rules);
-            return if self.json { crate::cli::print_json(&list) } else { crate::cli::print(&operators(&list)) };
+            return if self.json { crate::cli::say::print_json(&list) } else { crate::cli::say::print(&operators(&list)) };
         };
-        let (model, axes) = paring::open(path, &[], &rules, &[])?;
-        let usage = usage(&model.graph, &rules, &axes);
-        if self.json { crate::cli::print_json(&usage) } else { crate::cli::print(&of_model(&usage, &path.display().to_string())) }
+        let session = Session::open(path, &[], rules, &[])?;
+        let usage = usage(session.graph(), session.rules(), session.axes());
+        if self.json {
+            crate::cli::say::print_json(&usage)
+        } else {
+            crate::cli::say::print(&of_model(&usage, &path.display().to_string()))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use miette::{IntoDiagnostic, Result};
 use paring::load::Model;
 use paring::rulebook::{RulebookError, propose};
 
-use crate::cli::RuleDirs;
+use crate::cli::inputs::RuleDirs;
 
 /// Propose a rule for an operator.
 ///
@@ -39,14 +39,14 @@ impl New {
         let model = self.model.as_ref().map(|path| Model::open(path).map(|m| (m, path.display().to_string()))).transpose()?;
         let proposal = propose(&self.op, model.as_ref().map(|(m, file)| (&m.graph, file.as_str())), &rules)?;
         match &self.output {
-            None => crate::cli::print(&proposal.text)?,
+            None => crate::cli::say::print(&proposal.text)?,
             Some(path) => {
                 if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
                     std::fs::create_dir_all(folder).into_diagnostic()?;
                 }
                 paring::format::write_text(path, &proposal.text)?;
                 let path = path.display();
-                crate::cli::print(&format!("{path}: written; `paring rules check {path}` checks it\n"))?;
+                crate::cli::say::print(&format!("{path}: written; `paring rules check {path}` checks it\n"))?;
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use paring::rule::Rule;
 use paring::rulebook::{describe, find};
 use serde_json::json;
 
-use crate::cli::RuleDirs;
+use crate::cli::inputs::RuleDirs;
 
 /// Draw the rules of an operator.
 ///
@@ -39,12 +39,12 @@ impl Show {
                 let (file, line) = (rule.place.source.name(), rule.place.line);
                 json!({"op": op, "file": file, "line": line, "built_in": !rules.is_own(rule), "text": describe(rule)})
             };
-            return crate::cli::print_json(&entries.iter().map(entry).collect::<Vec<_>>());
+            return crate::cli::say::print_json(&entries.iter().map(entry).collect::<Vec<_>>());
         }
         let entry = |(op, rule): &(&String, &&Arc<Rule>)| {
             let kind = if rules.is_own(rule) { "yours" } else { "built-in" };
             format!("{op}    {} ({kind})\n\n{}", rule.place, describe(rule))
         };
-        crate::cli::print(&entries.iter().map(entry).collect::<Vec<_>>().join("\n"))
+        crate::cli::say::print(&entries.iter().map(entry).collect::<Vec<_>>().join("\n"))
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use miette::IntoDiagnostic;
 use miette::Result;
 
-use crate::cli::RuleDirs;
+use crate::cli::inputs::RuleDirs;
 
 /// Prove rules by running their operators.
 ///
@@ -40,7 +40,7 @@ impl Test {
     /// Runs the command.
     #[cfg(not(feature = "torch"))]
     pub fn run(self) -> Result<()> {
-        crate::cli::no_libtorch()
+        crate::cli::libtorch::no_libtorch()
     }
 
     /// Runs the command.
@@ -69,9 +69,9 @@ impl Test {
         let died = |k: usize| untested(list[k], "libtorch dies of it");
         let tested = workers::share(list.len(), &command, &died).into_diagnostic()?;
         if self.json {
-            crate::cli::print_json(&tested)?;
+            crate::cli::say::print_json(&tested)?;
         } else {
-            crate::cli::print(&text(&tested))?;
+            crate::cli::say::print(&text(&tested))?;
         }
         match verdict(&list, &tested) {
             Err(_) if self.json => std::process::exit(1), // all is said

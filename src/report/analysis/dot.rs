@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Analysis;
+use super::groups::Analysis;
 
 /// A box for each group, an arrow for each weight that leads from one to another.
 pub fn dot(a: &Analysis) -> String {

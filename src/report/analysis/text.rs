@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Analysis, Group, MemberRole};
-use crate::report::table::spaced;
+use super::groups::{Analysis, Group, MemberRole};
+use crate::report::words::spaced;
 
 /// All groups, a line each, those with most parameters first.
 /// Axes of one tensor alone that stay anyway, as those of kernels, are only counted, unless `all` is set.

@@ -6,11 +6,11 @@ use egg::Id;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-use super::AxisRef;
+use super::error::AxisError;
+use super::name::AxisRef;
 use crate::axis::{Axis, Chains, Link, Propagation, Reason};
 use crate::model::Graph;
-use crate::report::ReportError;
-use crate::report::analysis::{Obstacle, Place, obstacle, place};
+use crate::report::place::{Obstacle, Place, obstacle, place};
 use crate::rule::Rule;
 
 /// Who says that two axes are the same.
@@ -60,7 +60,7 @@ pub struct Chain {
 ///
 /// # Errors
 /// Where they are not.
-pub fn same(graph: &Graph, p: &Propagation, a: &AxisRef, b: &AxisRef) -> Result<Chain, ReportError> {
+pub fn same(graph: &Graph, p: &Propagation, a: &AxisRef, b: &AxisRef) -> Result<Chain, AxisError> {
     Explainer::new(graph, p).same(a, b)
 }
 
@@ -102,9 +102,9 @@ impl<'a> Explainer<'a> {
     ///
     /// # Errors
     /// Where they are not.
-    pub fn same(&mut self, a: &AxisRef, b: &AxisRef) -> Result<Chain, ReportError> {
+    pub fn same(&mut self, a: &AxisRef, b: &AxisRef) -> Result<Chain, AxisError> {
         let links = self.chains.between(a.id, b.id);
-        let links = links.ok_or_else(|| ReportError::NotTheSame { a: a.name.clone(), b: b.name.clone() })?;
+        let links = links.ok_or_else(|| AxisError::NotTheSame { a: a.name.clone(), b: b.name.clone() })?;
         self.laws.clear();
         self.names.insert(a.id, a.name.clone());
         self.names.insert(b.id, b.name.clone());
@@ -188,7 +188,7 @@ impl<'a> Explainer<'a> {
                     e.because = Some(Box::new(self.chain(*left, *right, &links, depth + 1)));
                 }
             }
-            Some(other) => e.text = crate::report::table::reason(self.graph, other),
+            Some(other) => e.text = crate::report::words::reason(self.graph, other),
         }
         e
     }

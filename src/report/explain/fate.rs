@@ -7,11 +7,11 @@ use indexmap::IndexSet;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use super::AxisRef;
+use super::name::AxisRef;
 use crate::axis::{Propagation, Reason};
 use crate::model::{Graph, NodeId};
-use crate::report::analysis::place;
-use crate::report::table;
+use crate::report::place::place;
+use crate::report::words;
 use crate::solve::{Blame, Hindrance, Holds, Solution, Verdict, Why};
 
 /// Positions with the same fate for the same reasons.
@@ -85,7 +85,7 @@ fn reasons(graph: &Graph, p: &Propagation, solution: &Solution, v: &Verdict) -> 
 
 /// What holds positions that a mask drops, in words. `locks` are the reasons of all locked classes.
 pub(crate) fn held(graph: &Graph, locks: &FxHashMap<Id, &Reason>, solution: &Solution, holds: &Holds) -> String {
-    let lock = |class| locks.get(class).map_or_else(String::new, |r| table::reason(graph, r));
+    let lock = |class| locks.get(class).map_or_else(String::new, |r| words::reason(graph, r));
     match holds {
         Holds::Locked(class) => lock(class),
         Holds::Factor(class) => {

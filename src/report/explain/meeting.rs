@@ -4,7 +4,7 @@ use crate::axis::{Chains, Propagation, Reason};
 use crate::model::{Graph, NodeId};
 use crate::solve::Roles;
 
-use super::AxisRef;
+use super::name::AxisRef;
 
 /// Finds where the axes of parameters meet.
 pub struct Meetings<'a> {

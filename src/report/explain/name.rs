@@ -2,9 +2,9 @@
 
 use egg::Id;
 
+use super::error::AxisError;
 use crate::axis::Propagation;
 use crate::model::{Graph, Role, ValueId};
-use crate::report::ReportError;
 use crate::solve::Roles;
 
 /// An axis that a user names.
@@ -21,13 +21,13 @@ pub struct AxisRef {
 ///
 /// # Errors
 /// A name of nothing, or a dimension that is not there.
-pub fn axis(graph: &Graph, p: &Propagation, text: &str) -> Result<AxisRef, ReportError> {
+pub fn axis(graph: &Graph, p: &Propagation, text: &str) -> Result<AxisRef, AxisError> {
     let (name, dim) = match text.strip_suffix(']').and_then(|t| t.rsplit_once('[')) {
         Some((name, dim)) => (name, Some(dim)),
         None => (text, None),
     };
     let known = || graph.tensors.iter().map(|t| t.name.as_str()).chain(graph.values.iter().map(|v| v.name.as_str()));
-    let dim = dim.map(|d| d.parse::<usize>().map_err(|_| ReportError::no_axis(text, known()))).transpose()?;
+    let dim = dim.map(|d| d.parse::<usize>().map_err(|_| AxisError::no_axis(text, known()))).transpose()?;
     let roles = Roles::new(graph, p);
     let tensor = graph.tensors.iter().position(|t| t.name == name).or_else(|| {
         let inside =
@@ -43,11 +43,11 @@ pub fn axis(graph: &Graph, p: &Propagation, text: &str) -> Result<AxisRef, Repor
         }
         None => {
             let found = graph.values.iter().rposition(|v| v.name == name);
-            let at = found.ok_or_else(|| ReportError::no_axis(text, known()))?;
+            let at = found.ok_or_else(|| AxisError::no_axis(text, known()))?;
             (name.to_owned(), ValueId(at as u32), dim.unwrap_or(0))
         }
     };
     let dims = p.dims[value.index()].as_deref().unwrap_or(&[]);
-    let id = dims.get(dim).copied().ok_or_else(|| ReportError::NoDimension { name: name.clone(), rank: dims.len(), dim })?;
+    let id = dims.get(dim).copied().ok_or_else(|| AxisError::NoDimension { name: name.clone(), rank: dims.len(), dim })?;
     Ok(AxisRef { name: format!("{name}[{dim}]"), id })
 }

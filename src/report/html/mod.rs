@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::analysis::{Analysis, Edge, Group, MemberRole};
 use super::explain::{AxisRef, Chain, Explainer};
 use super::summary::{Layer, Note, Outcome, Summary, Total};
+use super::table::branches;
 use crate::axis::Propagation;
 use crate::format::{FormatError, Output, Pending};
 use crate::model::{Graph, NodeId};
@@ -83,7 +84,7 @@ impl Page {
         let mut explainer = Explainer::new(graph, p);
         let conflicts = conflict::quarrels(&analysis, &summary.conflicts, &mut explainer);
         let went = |note: Note| Note { text: format!("went as a whole, since all that it adds is zero: {}", note.text), ..note };
-        let branches = super::branch::notes(&summary.branches).into_iter().map(went);
+        let gone = branches(&summary.branches).into_iter().map(went);
         let Analysis { groups, edges, classes, .. } = analysis;
         let mut boxes = Vec::with_capacity(groups.len());
         for (group, class) in groups.into_iter().zip(classes) {
@@ -122,7 +123,7 @@ impl Page {
             edges,
             conflicts,
             kept: summary.kept.clone(),
-            notes: branches.chain(summary.notes.iter().cloned()).collect(),
+            notes: gone.chain(summary.notes.iter().cloned()).collect(),
             operators: usage(graph, rules, p),
         }
     }
