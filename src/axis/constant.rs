@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::sketch::Call;
+use super::node::Call;
 use crate::model::{DType, Graph, Node, Size, ValueId};
 use crate::rule::{Body, Dim, Expr, LayoutCall, Pattern, Rule, RuleSet, Scope, Val, eval};
 

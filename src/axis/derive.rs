@@ -1,8 +1,8 @@
 //! Sizes by the rules alone: for programs whose file records none but those of inputs and parameters.
 
 use super::error::PropagateError;
-use super::propagate::{Fitted, sketch};
-use super::sketch::Call;
+use super::fitted::{Fitted, sketch};
+use super::node::Call;
 use crate::model::{Graph, NodeId, Size, ValueId};
 use crate::rule::{Expr, RuleSet, Val};
 

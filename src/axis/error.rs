@@ -5,7 +5,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
-use super::classes::{Mismatch, Reason};
+use super::egraph::{Mismatch, Reason};
 use super::unknown::unknown_size;
 use crate::model::{Graph, NodeId, Size, ValueId};
 use crate::rule::Rule;

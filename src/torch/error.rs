@@ -114,14 +114,14 @@ pub enum TorchError {
 #[error("the small model differs from the masked original: {what}")]
 #[diagnostic(code(paring::torch::differs), help("{help}"))]
 pub struct Differs {
-    what: String,
-    help: String,
+    pub(super) what: String,
+    pub(super) help: String,
     /// The Python line of the first node that differs.
     #[source_code]
-    line: Option<NamedSource<String>>,
+    pub(super) line: Option<NamedSource<String>>,
     #[label("{label}")]
-    span: Option<SourceSpan>,
-    label: String,
+    pub(super) span: Option<SourceSpan>,
+    pub(super) label: String,
 }
 
 impl TorchError {

@@ -1,7 +1,7 @@
 //! Dimensions as runs of digits of other dimensions.
 
-use crate::axis::bound::{DimExpr, Given};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, Given};
 use crate::model::{Size, ValueId};
 
 /// A digit of a dimension: its value counts steps of `div` positions. A dimension as a whole is the digit of its own size

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 pub use digits::Digit;
 
 use super::alias::Aliases;
-use super::bound::LetterId;
-use super::sketch::Sketch;
+use super::node::LetterId;
+use super::node::Sketch;
 use crate::model::{Graph, NodeId, ValueId};
 
 /// Operators that work as one.

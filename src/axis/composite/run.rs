@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::digits::{Digit, letters, result, whole};
 use super::{Composite, Search};
-use crate::axis::bound::{DimExpr, LetterId};
 use crate::axis::layout::can_list;
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, LetterId};
 use crate::model::{NodeId, Size};
 
 impl Search<'_> {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::digits::{Digit, letters, result, whole};
 use super::{Composite, Search, Split};
-use crate::axis::bound::{DimExpr, LetterId};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, LetterId};
 use crate::model::{NodeId, Size, ValueId};
 
 /// A node that takes single positions of one dimension: which dimension, and for each result which position.

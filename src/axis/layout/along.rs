@@ -2,8 +2,8 @@
 //! to by an index.
 
 use super::args::{Args, letters};
-use crate::axis::bound::{DimExpr, LetterId};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, LetterId};
 use crate::model::Size;
 
 /// As the operand, with some dimensions made anew.

@@ -1,7 +1,7 @@
 //! What layout functions are given.
 
-use crate::axis::bound::DimExpr;
-use crate::axis::sketch::{Call, Sketch, dim};
+use crate::axis::node::DimExpr;
+use crate::axis::node::{Call, Sketch, dim};
 use crate::model::{Size, ValueId};
 use crate::rule::{Expr, Val};
 

@@ -1,8 +1,8 @@
 //! Tensors joined: cat, stack, meshgrid.
 
 use super::args::{Args, letters};
-use crate::axis::bound::DimExpr;
-use crate::axis::sketch::{Sketch, dim};
+use crate::axis::node::DimExpr;
+use crate::axis::node::{Sketch, dim};
 use crate::model::Size;
 
 pub(super) fn cat(args: &Args) -> Result<Sketch, String> {

@@ -13,7 +13,7 @@ mod spread;
 
 pub use part::{evenly, sections};
 
-use super::sketch::{Call, Sketch};
+use super::node::{Call, Sketch};
 use crate::rule::LayoutCall;
 use args::Args;
 pub(super) use args::can_list;

@@ -1,8 +1,8 @@
 //! Parts of a tensor: split, chunk, slice, select, unbind.
 
 use super::args::{Args, LONGEST, letters};
-use crate::axis::bound::{DimExpr, Edit, LetterId, Parts, Want};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, Edit, LetterId, Parts, Want};
 use crate::model::Size;
 
 /// The plain number of positions of a dimension that is cut.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::args::{Args, letters};
-use crate::axis::bound::{DimExpr, Edit, LetterId, Want};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, Edit, LetterId, Want};
 use crate::model::{Arg, DType, Size, ValueId};
 
 /// The positions that a constant index lists, where they are some of a dimension's, in some order. Longer lists are look-ups. A
@@ -169,9 +169,9 @@ fn picked_by(args: &Args, list_name: &str, items: &[Arg]) -> Result<(Sketch, Vec
     }
     sketch.operands.insert(
         0,
-        crate::axis::bound::BoundOperand {
+        crate::axis::node::BoundOperand {
             arg: name.into(),
-            given: crate::axis::bound::Given::Tensor(value),
+            given: crate::axis::node::Given::Tensor(value),
             read: true,
             dims: dims.clone(),
             at: smallvec![],

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::args::{Args, letters};
-use crate::axis::bound::{DimExpr, LetterId};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, LetterId};
 use crate::model::Size;
 use crate::rule::Val;
 

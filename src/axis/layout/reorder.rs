@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::args::{Args, can_list, letters};
-use crate::axis::bound::{DimExpr, LetterId, Want};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, LetterId, Want};
 
 fn ordered(args: &Args, order: impl FnOnce(usize) -> Result<Vec<usize>, String>) -> Result<Sketch, String> {
     let (name, value, shape) = args.operand()?;

@@ -1,9 +1,9 @@
 //! The same elements in other dimensions: reshape, flatten, unflatten, squeeze, unsqueeze.
 
 use super::args::Args;
-use crate::axis::bound::{DimExpr, LetterId, Want};
-use crate::axis::laws::common_factors;
-use crate::axis::sketch::{Sketch, dim};
+use crate::axis::egraph::common_factors;
+use crate::axis::node::{DimExpr, LetterId, Want};
+use crate::axis::node::{Sketch, dim};
 use crate::model::Size;
 
 pub(super) fn reshape(args: &Args) -> Result<Sketch, String> {

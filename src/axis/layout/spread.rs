@@ -1,8 +1,8 @@
 //! Tensors made larger: expand, repeat, repeat_interleave, pad.
 
 use super::args::{Args, letters};
-use crate::axis::bound::{DimExpr, Want};
-use crate::axis::sketch::Sketch;
+use crate::axis::node::Sketch;
+use crate::axis::node::{DimExpr, Want};
 use crate::model::Size;
 
 pub(super) fn expand(args: &Args) -> Result<Sketch, String> {

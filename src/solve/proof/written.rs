@@ -80,7 +80,8 @@ fn through_view(view: &Clauses, facts: &ValueFacts, output: usize, base_dim: &Di
     let out = &bound.outputs[output];
     let mut mirror = bound.clone();
     let given = bound.operands.first().map_or(Given::Number(0.0), |o| o.given);
-    mirror.operands = vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
+    mirror.sketch.operands =
+        vec![BoundOperand { arg: String::new(), given, read: true, dims: out.dims.clone(), at: out.at.clone() }];
     let mut clauses = Clauses::new(&mirror, view.call, view.frame, view.kept, vec![Some(facts)]);
     clauses.whole = view.whole;
     if clauses.giving(&apart).is_empty() {

@@ -12,6 +12,7 @@ mod number;
 mod program;
 mod prove;
 mod random;
+mod values;
 pub mod workers;
 mod written;
 

@@ -1,14 +1,13 @@
-//! A rule applied to one node: its letters with their axes, and where they stand in each operand and result.
+//! Letters: the axes that a rule names at one node, and where they stand in each operand and result.
 
 use std::sync::Arc;
 
-use egg::Id;
 use smallvec::SmallVec;
 
-use crate::model::{NodeId, Size, ValueId};
-use crate::rule::{Expr, Rule};
+use crate::model::{Size, ValueId};
+use crate::rule::Expr;
 
-/// Index into [`Bound::letters`].
+/// Index into the letters of a rule at a node.
 pub type LetterId = u32;
 
 /// One dimension in terms of letters.
@@ -131,35 +130,6 @@ pub struct Edit {
     pub from_end: bool,
 }
 
-/// A rule applied to a node.
-#[derive(Clone, Debug)]
-pub struct Bound {
-    /// The node.
-    pub node: NodeId,
-    /// The rule.
-    pub rule: Arc<Rule>,
-    /// The axes that the rule names here.
-    pub letters: Vec<BoundLetter>,
-    /// Their terms in the e-graph, parallel to `letters`.
-    pub ids: Vec<Id>,
-    /// The operands that are there.
-    pub operands: Vec<BoundOperand>,
-    /// The results.
-    pub outputs: Vec<BoundOutput>,
-    /// Results are copies of the operands' elements: letters that no result has are cut off, not summed.
-    pub copies: bool,
-    /// The number in elements that no operand gives (padding).
-    pub fill: f64,
-    /// Arguments that depend on sizes.
-    pub edits: Vec<Edit>,
-    /// Letters that may lose no position.
-    pub locked: Vec<LetterId>,
-    /// Letters of which one position alone would mean something else (a dimension that would be squeezed out).
-    pub at_least_two: Vec<LetterId>,
-    /// Letters whose number of positions matters for the values.
-    pub over: Vec<LetterId>,
-}
-
 impl DimExpr {
     /// Letters in this dimension.
     pub fn letters(&self) -> SmallVec<[LetterId; 4]> {
@@ -232,43 +202,6 @@ impl DimExpr {
                 }
             }
         }
-    }
-}
-
-impl Bound {
-    /// The letter's size.
-    pub fn size(&self, letter: LetterId) -> Size {
-        self.letters[letter as usize].size.clone()
-    }
-
-    /// Letters that some result has.
-    pub fn in_outputs(&self) -> Vec<bool> {
-        let mut found = vec![false; self.letters.len()];
-        for out in &self.outputs {
-            out.dims.iter().flat_map(DimExpr::letters).chain(out.at.iter().copied()).for_each(|l| found[l as usize] = true);
-        }
-        found
-    }
-
-    /// Letters that are summed over: read, in no result, and not merely cut off.
-    pub fn summed(&self) -> Vec<LetterId> {
-        if self.copies {
-            return Vec::new();
-        }
-        let kept = self.in_outputs();
-        let mut read = vec![false; self.letters.len()];
-        for operand in self.operands.iter().filter(|o| o.read) {
-            operand.dims.iter().flat_map(DimExpr::letters).for_each(|l| read[l as usize] = true);
-        }
-        (0..self.letters.len() as LetterId).filter(|l| read[*l as usize] && !kept[*l as usize]).collect()
-    }
-
-    /// The operands that are tensors whose values are read.
-    pub fn tensors(&self) -> impl Iterator<Item = (&BoundOperand, ValueId)> {
-        self.operands.iter().filter(|o| o.read).filter_map(|o| match o.given {
-            Given::Tensor(v) => Some((o, v)),
-            Given::Number(_) => None,
-        })
     }
 }
 

@@ -81,7 +81,7 @@ pub struct Axes {
     pub mismatches: Vec<Mismatch>,
     pub(super) depth: FxHashMap<Id, u32>,
     /// Digits that stand in no tensor by themselves: groups of a norm, and the channels in each.
-    pub(super) loose: FxHashSet<Id>,
+    pub(in crate::axis) loose: FxHashSet<Id>,
 }
 
 impl Default for Axes {

@@ -290,7 +290,7 @@ fn advance(left: &Size, right: &Size) -> Option<bool> {
 
 /// The finest common factorisation of two lists of digits with equal products, outermost first: `[6, 4]` and `[3, 8]`
 /// give `[3, 2, 4]`. `None` where the partial products do not divide each other in turn: `[6, 4]` and `[4, 6]`.
-pub(super) fn common_factors(xs: &[i64], ys: &[i64]) -> Option<Vec<i64>> {
+pub fn common_factors(xs: &[i64], ys: &[i64]) -> Option<Vec<i64>> {
     let mut points = BTreeSet::new();
     for list in [xs, ys] {
         let mut product = 1i64;
