@@ -1,41 +1,82 @@
 //! Paring cuts pruned channels out of a traced PyTorch model.
 //!
-//! The pipeline reads like a sentence: [load](load) a program, [propagate](axis) its axes by the [rules](rule),
-//! [solve](solve::solve) for what stays, [plan](plan::plan) the edits, [apply](plan::apply) them. A [`Session`] has these steps as
-//! methods, in that order; [`speedup`] is all of it. [live](live) is the same for a module in memory, which the Python package holds;
-//! [cli](cli) the command line.
+//! A [`Session`] is a model whose axes are known; its steps are methods, in order: [`Session::solve`] decides by [masks](Masks) what
+//! stays, [`Session::plan`] what has to change, [`Session::apply`] changes the program in memory, [`Cut::write`] writes it.
+//! [`speedup`] is all of it, from file to file:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//! use paring::{MaskFile, Outputs, RuleSet, Settings};
+//!
+//! let model = Path::new("model.pt2");
+//! let file = MaskFile::open(Path::new("masks.safetensors"))?;
+//! let outputs = Outputs { model: Some("small.pt2".into()), ..Outputs::default() };
+//! let summary = paring::speedup(model, &file.masks(model)?, RuleSet::builtin(), &Settings::default(), &outputs, &mut |_| {})?;
+//! println!("{} of {} parameters are left", summary.parameters.after, summary.parameters.before);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is listed here is the library's interface. The other modules are its rooms, for the command line, the Python package and
+//! the tests of this workspace; they change without notice. They read like a sentence: `load` a program, propagate its `axis`es by the
+//! `rule`s, `solve` for what stays, `plan` the edits and apply them; `live` is the same for a module in memory.
 
 // The command line names the library as others do.
 extern crate self as paring;
 
+#[doc(hidden)]
 pub mod axis;
+#[doc(hidden)]
 pub mod cli;
 mod error;
+#[doc(hidden)]
 pub mod format;
+#[doc(hidden)]
 pub mod live;
+#[doc(hidden)]
 pub mod load;
+#[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
 pub mod plan;
+#[doc(hidden)]
 pub mod prune;
+#[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
 pub mod rule;
+#[doc(hidden)]
 pub mod rulebook;
 mod session;
 mod settings;
+#[doc(hidden)]
 pub mod shown;
+#[doc(hidden)]
 pub mod solve;
 #[cfg(feature = "torch")]
+#[doc(hidden)]
 pub mod torch;
 
 use std::path::Path;
 
+#[doc(inline)]
+pub use cli::MaskFile;
 pub use error::Error;
+#[doc(inline)]
+pub use format::torchscript::Input;
+#[doc(inline)]
+pub use load::Model;
+#[doc(inline)]
+pub use plan::{Choices, Statistics};
+#[doc(inline)]
+pub use report::{Summary, table};
+#[doc(inline)]
+pub use rule::{RuleErrors, RuleSet};
 pub use session::{Cut, Session};
 pub use settings::{OnUnknown, OutputError, Outputs, Progress, Settings};
-
-use report::Summary;
-use rule::RuleSet;
-use solve::Masks;
+#[doc(inline)]
+pub use solve::{Mask, Masks, Options, Policy};
 
 /// Shrinks a model. `progress` is told what happens.
 ///

@@ -16,7 +16,7 @@ use crate::model::{Graph, Node, NodeId, Size, ValueId};
 pub enum Step {
     /// A rule describes it.
     Bound(Bound),
-    /// It is part of a composite: index into [`Propagation::joint`], and the rule's own view of this node.
+    /// It is part of a composite: index into `Propagation::joint`, and the rule's own view of this node.
     Part(usize, Bound),
     /// No rule describes it, or none fits: all axes that it touches are locked.
     Unknown(String),

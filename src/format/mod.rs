@@ -1,7 +1,7 @@
 //! Files: archives of `torch.export.save` and of `torch.jit.save`, pickles, and masks.
 //!
 //! [`Archive`] opens a program's file without reading its weights and gives the [`Graph`](crate::model::Graph) in it;
-//! [`write`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files;
+//! [`write()`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files;
 //! [`checkpoint`] reads and writes state dicts.
 
 mod archive;

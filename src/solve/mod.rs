@@ -1,6 +1,6 @@
 //! From masks to what stays: votes, dead inputs, proof.
 //!
-//! [positions] are what can stay or go, [votes] say what should, the [proof] shows what may, and the [outcome] tells what was
+//! `positions` are what can stay or go, `votes` say what should, the `proof` shows what may, and the `outcome` tells what was
 //! decided. `settle` runs votes and proof in turn.
 
 mod computed;

@@ -1,6 +1,6 @@
 //! Pickles as `torch.save` and `torch.jit.save` write them, read without executing anything.
 //!
-//! [`read`] runs the pickle's stack machine over plain data. The few callables that rebuild tensors and plain containers are
+//! [`read()`] runs the pickle's stack machine over plain data. The few callables that rebuild tensors and plain containers are
 //! known by name; a call of anything else becomes an [`Object`] that says what would have been called.
 
 mod bytes;

@@ -34,7 +34,7 @@ pub fn write<'s>(
 /// An archive in memory.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn to_bytes<'s>(
     script: &Script<'_>,
     payloads: &[Payload<'_>],

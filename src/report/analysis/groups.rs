@@ -52,7 +52,7 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Parameters that lie along the axis: those that would go if all positions could.
     pub parameters: u64,
-    /// The operators in which several tensors meet on the axis, and so must agree; at most [`MOST_PLACES`].
+    /// The operators in which several tensors meet on the axis, and so must agree; at most `MOST_PLACES`.
     pub coupled_by: Vec<Place>,
     /// How many such operators there are.
     pub couplings: usize,

@@ -11,7 +11,7 @@ use super::shorten::shorten;
 /// Layers whose masks disagree.
 #[derive(Clone, Debug, Serialize)]
 pub struct Quarrel {
-    /// The disagreement, with at most [`MOST_VOTES`] votes.
+    /// The disagreement, with at most `MOST_VOTES` votes.
     #[serde(flatten)]
     pub disagreement: Disagreement,
     /// How many other votes there are.

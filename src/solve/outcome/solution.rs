@@ -54,7 +54,7 @@ pub struct Solution<'a> {
     pub folds: Vec<Folding>,
     /// Operands that are zero everywhere when a node reads them.
     pub absent: Vec<(NodeId, ValueId)>,
-    /// Of the axis that [`Options::explain`] names.
+    /// Of the axis that `Options::explain` names.
     pub verdicts: Option<Vec<Verdict>>,
     /// By tensor and dimension: its mask, or that it has none, decides over the axis.
     pub makes: Vec<Vec<bool>>,
@@ -104,7 +104,7 @@ impl Solution<'_> {
         self.kept(p, id)
     }
 
-    /// Why one of the [`Units`] stays; `None` if it goes.
+    /// Why one of the units stays; `None` if it goes.
     pub fn why(&self, unit: u32) -> Option<&Why> {
         self.whys.get(unit as usize).and_then(Option::as_ref)
     }

@@ -144,7 +144,7 @@ impl<'a> Holding<'a> {
     }
 }
 
-/// All of them, by tensor and dimension. `asked` are masks as they were given that are taken as other tensors' ([`super::norm`]).
+/// All of them, by tensor and dimension. `asked` are masks as they were given that are taken as other tensors' (`votes::norm`).
 pub fn stays(
     graph: &Graph,
     p: &Propagation,
