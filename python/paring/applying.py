@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,10 @@ from .cuts import TensorCut, norms
 from .errors import Error
 
 if TYPE_CHECKING:
-    from .live import Shrinking
+    from .work import Work
 
 
-def commit(run: Shrinking, also: Sequence[nn.Module], optimizer: Optional[torch.optim.Optimizer]) -> None:
+def commit(run: Work, also: Sequence[nn.Module], optimizer: torch.optim.Optimizer | None) -> None:
     """Cuts the weights, those of further copies of the module, and an optimizer's state."""
     for name, found in run.classes.items():
         for leaf, factor in found["scale"].items():
@@ -27,7 +27,7 @@ def commit(run: Shrinking, also: Sequence[nn.Module], optimizer: Optional[torch.
         data(run, copy, None)
 
 
-def data(run: Shrinking, model: nn.Module, optimizer: Optional[torch.optim.Optimizer]) -> None:
+def data(run: Work, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
     """Cuts the tensors of a module."""
     modules = dict(model.named_modules(remove_duplicate=False))
     done: set[int] = set()
@@ -51,7 +51,7 @@ def data(run: Shrinking, model: nn.Module, optimizer: Optional[torch.optim.Optim
             run.undo.set_tensor(owner, leaf, cut.cut(t))  # type: ignore[arg-type]
 
 
-def taken_up(run: Shrinking, modules: dict[str, nn.Module]) -> dict[str, Callable[[Tensor], Tensor]]:
+def taken_up(run: Work, modules: dict[str, nn.Module]) -> dict[str, Callable[[Tensor], Tensor]]:
     """By parameter what becomes of it after the cut, where a weight is divided by the norm of what is left of it."""
     out: dict[str, Callable[[Tensor], Tensor]] = {}
     for name, cut in run.tensors.items():
@@ -69,11 +69,11 @@ def taken_up(run: Shrinking, modules: dict[str, nn.Module]) -> dict[str, Callabl
 
 
 def one(
-    run: Shrinking,
+    run: Work,
     t: Tensor,
     cut: TensorCut,
-    optimizer: Optional[torch.optim.Optimizer],
-    finish: Optional[Callable[[Tensor], Tensor]] = None,
+    optimizer: torch.optim.Optimizer | None,
+    finish: Callable[[Tensor], Tensor] | None = None,
 ) -> None:
     """Cuts a parameter or buffer, its gradient, and what an optimizer keeps for it."""
     grad = t.grad
@@ -102,7 +102,7 @@ def one(
                 state[key] = cut.state(key, value)
 
 
-def repeat(run: Shrinking, copy: nn.Module) -> None:
+def repeat(run: Work, copy: nn.Module) -> None:
     """Gives a copy of the module the same attributes, classes and forwards."""
     modules = dict(copy.named_modules(remove_duplicate=False))
     if modules.keys() != run.modules.keys():

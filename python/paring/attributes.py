@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -12,10 +12,10 @@ from . import nn as layers
 from .errors import Error, translated
 
 if TYPE_CHECKING:
-    from .live import Shrinking
+    from .work import Work
 
 
-def known(run: Shrinking, covered: Sequence[str]) -> list[str]:
+def known(run: Work, covered: Sequence[str]) -> list[str]:
     """Sets what the classes of modules call their sizes, and gives the modules whose statistics no entry can repair."""
     rewritten: dict[str, dict[str, Any]] = {}
     for r in run.changes["rewritten"]:
@@ -55,7 +55,7 @@ def known(run: Shrinking, covered: Sequence[str]) -> list[str]:
     return left
 
 
-def haunted(run: Shrinking) -> set[str]:
+def haunted(run: Work) -> set[str]:
     """Modules with a repair that reads values of others, and all modules around these."""
     out = set()
     for r in run.changes["rewritten"]:
@@ -68,9 +68,7 @@ def haunted(run: Shrinking) -> set[str]:
     return out
 
 
-def _state(
-    run: Shrinking, name: str, module: nn.Module, args: dict[str, Any], rewritten: dict[str, Any] | None
-) -> dict[str, Any]:
+def _state(run: Work, name: str, module: nn.Module, args: dict[str, Any], rewritten: dict[str, Any] | None) -> dict[str, Any]:
     """A module for the entries about its class."""
     mro = [c for c in type(module).__mro__ if issubclass(c, nn.Module) and c is not nn.Module]
     forward = next((k for k, c in enumerate(mro) if "forward" in vars(c)), 0)
@@ -103,7 +101,7 @@ def _state(
     }
 
 
-def _small_weight(run: Shrinking, name: str, module: nn.Module, key: str) -> Optional[list[int]]:
+def _small_weight(run: Work, name: str, module: nn.Module, key: str) -> list[int] | None:
     """Sizes after the cut of a weight that is computed from others, one of which has its sizes before."""
     old = getattr(module, key, None)
     prefix = f"{name}." if name else ""
@@ -118,7 +116,7 @@ def _small_weight(run: Shrinking, name: str, module: nn.Module, key: str) -> Opt
     return None
 
 
-def _take(run: Shrinking, name: str, module: nn.Module, found: dict[str, Any]) -> None:
+def _take(run: Work, name: str, module: nn.Module, found: dict[str, Any]) -> None:
     """Gives a module what the entries about its class say."""
     if found["class"]:
         run.undo.set_class(module, layers_class(found["class"]))

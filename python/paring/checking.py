@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from .cuts import scaled
 from .errors import Error
 
 if TYPE_CHECKING:
-    from .live import Shrinking
+    from .work import Work
 
 
 LIMITS = {torch.float64: 1e-6, torch.float32: 2e-3}
@@ -24,7 +24,7 @@ LARGEST_COPY = 1 << 28
 """Up to so many bytes of parameters, the module is also compared with the masked original, for which these are copied."""
 
 
-def masked(run: Shrinking) -> Optional[list[Tensor]]:
+def masked(run: Work) -> list[Tensor] | None:
     """What the original gives for the example with its parameters multiplied by the unified masks (the given ones, where these alone count);
     None where that is too much to copy, or only nearly what the smaller module gives."""
     parameters = list(run.model.parameters())
@@ -47,7 +47,7 @@ def masked(run: Shrinking) -> Optional[list[Tensor]]:
             return None
 
 
-def check(run: Shrinking, original: Optional[list[Tensor]]) -> None:
+def check(run: Work, original: list[Tensor] | None) -> None:
     """Runs the module and the small program on the example; they must agree, and with the masked ``original``, where that is known."""
     tensors = [*run.model.parameters(), *run.model.buffers()]
     if any(t.is_meta for t in tensors) or run.changes["nothing"]:
@@ -98,7 +98,7 @@ def _same_start(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def unscaled(run: Shrinking, name: str, t: Tensor) -> Tensor:
+def unscaled(run: Work, name: str, t: Tensor) -> Tensor:
     """A parameter without the factors that were put into it."""
     out = t.detach().clone()
     for factor in run.tensors[name].scale:

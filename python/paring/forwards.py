@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from . import attributes, exported
-from .exported import log
 from .errors import Error
+from .exported import log
 from .graphs import CONSTANTS, Graph
 
 ALL = "*"
 """In the place of a module's name: all of the program."""
 
 if TYPE_CHECKING:
-    from .live import Shrinking
+    from .work import Work
 
 
-def of(run: "Shrinking", names: Sequence[str]) -> dict[str, Graph]:
+def of(run: Work, names: Sequence[str]) -> dict[str, Graph]:
     """The graphs of these modules in the small program.
 
     Raises:
@@ -77,7 +77,7 @@ def called_by(
 
 
 def in_training(
-    run: "Shrinking", program: torch.export.ExportedProgram, names: Sequence[str], preserve: Sequence[str]
+    run: Work, program: torch.export.ExportedProgram, names: Sequence[str], preserve: Sequence[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Arguments that have other values while the module trains: module → node → argument → value. Empty where an export cannot tell."""
     try:

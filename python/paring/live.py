@@ -9,18 +9,17 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from . import _paring, attributes, exported, forwards, graphs, training, wrappers
-from .cuts import TensorCut, UnifiedMasks
+from .cuts import UnifiedMasks
 from .errors import Error, translated
 from .proposals import Proposal, proposals, wanted
 from .report import Report
-from .undo import Undo
-from .wrappers import MaskBytes
+from .work import Work
 
 log = logging.getLogger("paring")
 
@@ -28,31 +27,14 @@ ROUNDS = 40
 """How often a module is exported at most while attributes are tried."""
 
 
-class Shrinking:
+class Shrinking(Work):
     """One run on one module; its steps in the order in which they are called."""
-
-    def __init__(
-        self, model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], options: dict[str, Any], undo: Undo
-    ) -> None:
-        self.model, self.args, self.kwargs, self.options, self.undo = model, tuple(args), kwargs, options, undo
-        self.modules = dict(model.named_modules(remove_duplicate=False))
-        self.names: dict[int, str] = {}
-        for name, module in self.modules.items():
-            self.names.setdefault(id(module), name)
-        self.whys: dict[str, str] = {}
-        self.classes: dict[str, dict[str, Any]] = {}
-        self.exact: list[str] = []
-        self.absorbed: list[tuple[str, str]] = []
-        self.forced: list[str] = []
-        self.chosen: dict[str, Proposal] = {}
-        self.made: dict[str, Any] = {}
-        self.in_one = False  # one graph in the place of all
 
     # ---- what to cut
 
     def solve(self, masks: Any, active: Mapping[str, Tensor]) -> None:
         """Exports the module and decides what stays."""
-        self.notes: list[str] = []
+        self.notes = []
         # What a bias takes up, and what a mask file ranks, are numbers of the weights themselves.
         self.whole = wrappers.needs_weights(masks) or bool(self.options["lossless"])
         self.original = self.export()
@@ -64,27 +46,6 @@ class Shrinking:
         self.cut = self.decide(self.program)
         self.read()
         training.only(self)
-
-    def decide(self, program: _paring.Program, masks: Optional[list[MaskBytes]] = None, **other: Any) -> _paring.Cut:
-        """What stays under the masks, and with the options, that were given, or under others."""
-        options = {k: v for k, v in {**self.options, **other}.items() if isinstance(v, (bool, str))}
-        with translated():
-            return program.cut(self.masks if masks is None else masks, json.dumps(options))
-
-    def read(self) -> None:
-        """Takes what was decided apart."""
-        self.changes = json.loads(self.cut.changes())
-        self.tensors: dict[str, TensorCut] = {}
-        for name, t in self.changes["tensors"].items():
-            self.tensors[name] = TensorCut(t["shape"], t["dims"], add=t["add"], norm_of=t["norm_of"], masked=t["masked"])
-        for name in self.cut.zeroed():
-            self.tensors[name].zeros = self.cut.zeros(name)
-
-    def export(self, preserve: Sequence[str] = ()) -> torch.export.ExportedProgram:
-        """The module as it is now."""
-        return exported.export(
-            self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"], preserve
-        )
 
     # ---- what the code needs
 
@@ -116,16 +77,6 @@ class Shrinking:
                 self.whys[name] = f"`{self.names[id(module)]}` in it is called otherwise when it is not traced"
                 return True
         return False
-
-    def every_module(self) -> list[str]:
-        """The modules whose forward is code of their own: those that call others."""
-        return [
-            n
-            for n, m in self.modules.items()
-            if self.names[id(m)] == n
-            and any(True for _ in m.children())
-            and not isinstance(m, (nn.ModuleList, nn.ModuleDict, nn.ParameterList))
-        ]
 
     def cannot_follow(self, names: Sequence[str]) -> Error:
         """The error for code that states numbers."""
@@ -200,12 +151,6 @@ class Shrinking:
         self.made = made
         return []
 
-    def owner(self, name: str) -> str:
-        """The module of a name in a program, which calls a shared module by one of its names."""
-        while name and (name not in self.modules or type(self.modules[name]).forward is nn.Module.forward):
-            name = name.rpartition(".")[0]
-        return self.names[id(self.modules[name])]
-
     def blame(self, failure: exported.ExportFailed, ways: Any, at: dict[str, int], want: Any, covered: list[str]) -> list[str]:
         """Takes the next proposal of the module whose code failed, and of those like it; without one, gives that module."""
         running = exported.failing_module(failure, self.names)
@@ -238,11 +183,6 @@ class Shrinking:
             self.whys[o] = self.whys[m]
         return [m, *alike]
 
-    def is_layer(self, name: str) -> bool:
-        """Whether a module is a layer whose caller gave it a wrong size: one of torch.nn's without children."""
-        m = self.modules[name]
-        return type(m).__module__.startswith("torch.nn.") and not any(True for _ in m.children())
-
     def stub(self) -> None:
         """Puts stubs of the small sizes in the places of tensors; small buffers are cut."""
         made: dict[int, Tensor] = {}
@@ -268,31 +208,11 @@ class Shrinking:
         self.undo.back(mark)
         self.undo._steps.extend(later)
 
-    def place(self, name: str) -> Optional[tuple[nn.Module, str]]:
-        """The module that holds a tensor, and its name there."""
-        path, _, leaf = name.rpartition(".")
-        owner = self.modules.get(path)
-        return (owner, leaf) if owner is not None and isinstance(getattr(owner, leaf, None), Tensor) else None
-
     def propose(self, chosen: dict[str, Proposal]) -> None:
         """Sets attributes of the user's modules."""
         for proposal in chosen.values():
             for place, value in proposal:
                 self.undo.set(place.owner, place.name, value)
-
-    def record(self) -> dict[str, Any]:
-        """What was done to modules, as data."""
-        out: dict[str, dict[str, Any]] = {}
-        for name, found in self.classes.items():
-            out[name] = {"set": found["set"], "class": found["class"]}
-        for proposal in self.chosen.values():
-            for place, value in proposal:
-                out.setdefault(place.module, {}).setdefault("set", {})[place.path] = (
-                    list(value) if isinstance(value, (tuple, list)) else value
-                )
-        for name, data in self.made.items():
-            out.setdefault(name, {})["forward"] = data
-        return out
 
     def report(self) -> Report:
         """What was done."""

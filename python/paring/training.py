@@ -11,10 +11,10 @@ from . import _paring, exported
 from .errors import translated
 
 if TYPE_CHECKING:
-    from .live import Shrinking
+    from .work import Work
 
 
-def only(run: Shrinking) -> None:
+def only(run: Work) -> None:
     """Parts that only training uses, such as further heads, lose what the rest loses."""
     used = {n.name for n in run.original.graph.nodes if n.op == "placeholder" and n.users}
     signature = run.original.graph_signature
@@ -62,7 +62,7 @@ def only(run: Shrinking) -> None:
     run.notes.append(f"{names}: only training uses it; it lost what the rest lost")
 
 
-def _whole(run: Shrinking, names: set[str]) -> None:
+def _whole(run: Work, names: set[str]) -> None:
     for name in names:
         cut = run.tensors[name]
         cut.dims, cut.zeros = [None] * len(cut.shape), None
