@@ -65,7 +65,8 @@ impl Model {
         Some(self.floats(t)?.into_iter().map(|x| x as i64).collect())
     }
 
-    /// Masks of the zeros that are in the parameters already: of those in which a whole slice of some dimension is zero.
+    /// Masks of the zeros that are in the parameters already: of those in which a whole slice of some dimension is zero. A vector that
+    /// is zero everywhere is a bias or a gain as it was made, and says nothing.
     ///
     /// # Errors
     /// Weights that cannot be read.
@@ -84,7 +85,8 @@ impl Model {
             };
             let keep: Vec<u8> = (0..t.numel()).map(|n| u8::from(nonzero(place(t, n)))).collect();
             let mask = Mask { shape: t.shape.clone(), keep: keep.into() };
-            if mask.drops_a_slice() {
+            let as_made = t.shape.len() == 1 && !mask.keep.contains(&1);
+            if mask.drops_a_slice() && !as_made {
                 masks.insert(t.name.clone(), mask);
             }
         }

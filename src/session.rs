@@ -88,9 +88,9 @@ impl Session {
         match solve(&settings.options) {
             Err(SolveError::Conflict { .. }) => {
                 let with = |policy| solve(&Options { policy, ..settings.options.clone() });
-                let (keep, prune) = (with(Policy::Keep)?, with(Policy::Prune)?);
+                let (keep, restore, prune) = (with(Policy::Keep)?, with(Policy::Restore)?, with(Policy::Prune)?);
                 let outlook = |policy, solution| Outlook::new(policy, self.graph(), &self.axes, solution);
-                let outlooks = vec![outlook("keep", &keep), outlook("prune", &prune)];
+                let outlooks = vec![outlook("keep", &keep), outlook("restore", &restore), outlook("prune", &prune)];
                 let conflicts = Conflicts::new(self.graph(), &self.axes, &keep, &settings.masks, outlooks);
                 Err(ReportError::from(Box::new(conflicts)).into())
             }

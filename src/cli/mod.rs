@@ -110,7 +110,8 @@ fn complain(error: &Shown, form: Form) {
     let mut json = String::new();
     let text = match form {
         Form::Json if JSONReportHandler::new().render_report(&mut json, error).is_ok() => json,
-        _ => format!("{error:?}"),
+        // What belongs to an error gets its severity as a heading of its own, which says nothing.
+        _ => format!("{error:?}").lines().filter(|l| *l != "Advice: ").map(|l| format!("{l}\n")).collect(),
     };
-    let _ = writeln!(std::io::stderr(), "{text}"); // the exit status says it too
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end_matches('\n')); // the exit status says it too
 }

@@ -140,7 +140,7 @@ fn votes(graph: &Graph, solution: &Solution, masks: &Path, d: &Disagreement) -> 
     let what = if positions == 1 { "a position".to_owned() } else { format!("{positions} positions") };
     Finding {
         message: format!("these masks disagree on {what}"),
-        source: Some(NamedSource::new(masks.display().to_string(), text)),
+        source: Some(NamedSource::new(format!("what {} says", masks.display()), text)),
         labels,
         help: None,
     }

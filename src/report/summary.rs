@@ -15,7 +15,7 @@ use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
-use crate::solve::{Given, Hindrance, Holds, Policy, Solution, Stay, Why};
+use crate::solve::{Given, Hindrance, Holds, Policy, Renamed, Solution, Stay, Why};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -160,6 +160,18 @@ impl Summary {
             s.notes.push(note(graph, *id, text));
         }
         s.notes.extend(training(graph, rules, p));
+        if let Some(Renamed { strip, add }) = &solution.renamed {
+            let subject =
+                if strip.is_empty() { "the masks' names".to_owned() } else { format!("all masks begin with `{strip}`") };
+            let text = match (strip.as_str(), add.as_str()) {
+                ("module.", "") => "as DataParallel adds; it is left out".to_owned(),
+                ("_orig_mod.", "") => "as torch.compile adds; it is left out".to_owned(),
+                (_, "") => "it is left out".to_owned(),
+                ("", add) => format!("the model's begin with `{add}`, which is put before them"),
+                (_, add) => format!("the model's parameters with `{add}`, which is put in its place"),
+            };
+            s.notes.push(Note { subject, text, line: None });
+        }
         for name in &solution.ignored {
             let text = "this weight is computed from other parameters (parametrizations), and no masks of these are the same as its own, which is ignored: use their names";
             s.notes.push(Note { subject: name.clone(), text: text.into(), line: None });

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::positions::{Contexts, Frame};
 use super::proof::{Clauses, FINITE, NONNEG, NONZERO, ValueFacts, ZERO};
-use super::votes::{Given, Mask, Roles, behind};
+use super::votes::{Computed, Given, Mask, Roles, behind};
 use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given as Operand, LetterId, Propagation};
 use crate::model::{Graph, Role, ValueId};
 use crate::rule::{Pick, RuleSet};
@@ -27,15 +27,15 @@ pub fn reach<'a>(
     rules: &RuleSet,
     p: &Propagation,
     roles: &Roles,
-    masks: Vec<(&'a str, &'a Mask<'a>)>,
+    masks: Computed<'a>,
     given: &mut [Option<Given<'a>>],
 ) -> Vec<String> {
     let tensor_of = graph.tensors.iter().enumerate().map(|(k, t)| (t.value, k)).collect();
     let walk = Walk { graph, rules, p, roles, tensor_of };
     let mut ignored = Vec::new();
     for (name, mask) in masks {
-        let Some(found) = walk.parameters(name, mask) else {
-            ignored.push(name.to_owned());
+        let Some(found) = walk.parameters(&name, mask) else {
+            ignored.push(name.into_owned());
             continue;
         };
         for (k, part) in found {

@@ -26,13 +26,13 @@ pub use proof::{
 };
 pub use trial::{Trial, trial};
 pub(crate) use votes::closest_names;
-pub use votes::{Conflict, DimUnits, Given, Mask, Masks, Roles, SolveError, UnitGroup, Units, closest, rows};
+pub use votes::{Conflict, DimUnits, Given, Mask, Masks, Renamed, Roles, SolveError, UnitGroup, Units, closest, rows};
 
 use outcome::{stays, verdicts};
 use positions::{Contexts, Positions, State};
 use proof::{Exact, Sources};
 use settle::{Settled, cost, settle};
-use votes::{Votes, dead, given, move_rows, unmasked};
+use votes::{Found, Votes, dead, given, move_rows, unmasked};
 
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
@@ -50,7 +50,7 @@ pub fn solve<'a>(
     options: &Options,
     data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
-    let (mut given, computed) = given(graph, masks)?;
+    let Found { mut given, computed, renamed } = given(graph, masks)?;
     let unmasked = unmasked(graph, p);
     let positions = Positions::new(&p.axes, Contexts::find(graph, p));
     let roles = Roles::new(graph, p);
@@ -112,6 +112,7 @@ pub fn solve<'a>(
         makes: roles.makes,
         unmasked,
         ignored,
+        renamed,
         conflicts,
         obstacles,
         last,

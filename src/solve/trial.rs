@@ -66,6 +66,7 @@ pub fn trial(
         makes: roles.makes,
         unmasked: vec![false; graph.tensors.len()],
         ignored: Vec::new(),
+        renamed: None,
         conflicts: Vec::new(),
         obstacles,
         last,

@@ -19,6 +19,20 @@ pub enum SolveError {
         /// The most similar names of parameters.
         closest: Vec<String>,
     },
+    /// No name of a mask is one of the model's.
+    #[error("none of the names of the {count} masks is one of the model's: is this another model?")]
+    #[diagnostic(
+        code(paring::masks::other_model),
+        help("the masks have names such as `{mask}`, the model's parameters such as `{parameter}`")
+    )]
+    NoneKnown {
+        /// How many masks there are.
+        count: usize,
+        /// The name of one.
+        mask: String,
+        /// A parameter of the model.
+        parameter: String,
+    },
     /// A shape that is neither the parameter's nor one number a channel.
     #[error("the mask for `{name}` has the shape {mask:?}, the parameter {parameter:?}")]
     #[diagnostic(code(paring::masks::shape), help("a mask has its parameter's shape, or one number for each output channel"))]
@@ -80,6 +94,18 @@ impl SolveError {
             conflicts.push(format!("and {} groups more", all.len() - MOST));
         }
         SolveError::Conflict { positions: all.iter().map(|c| c.positions).sum(), conflicts }
+    }
+
+    /// Masks of which the model knows none. A single one may be a slip of the pen, and gets the closest names.
+    pub(super) fn none_known<'n>(graph: &Graph, mut names: impl Iterator<Item = &'n str>) -> SolveError {
+        let first = names.next().unwrap_or("");
+        let count = 1 + names.count();
+        let parameters = || graph.tensors.iter().filter(|t| t.role == Role::Parameter);
+        let parameter = parameters().find(|t| t.shape.len() > 1).or(parameters().next()).map(|t| t.name.clone());
+        match (count, parameter) {
+            (2.., Some(parameter)) => SolveError::NoneKnown { count, mask: first.to_owned(), parameter },
+            _ => SolveError::unknown_parameter(graph, first),
+        }
     }
 
     /// A mask for a parameter that the model lacks, with the closest names.

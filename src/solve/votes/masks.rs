@@ -40,28 +40,39 @@ pub struct Given<'a> {
     pub per_channel: bool,
 }
 
+/// The masks by tensor.
+pub struct Found<'a> {
+    /// What is given for each tensor.
+    pub given: Vec<Option<Given<'a>>>,
+    /// Those of weights that are computed from other parameters.
+    pub computed: Computed<'a>,
+    /// How the masks' names became the model's, where they differ.
+    pub renamed: Option<Renamed>,
+}
+
 /// Finds the tensor of every mask and checks its shape. Masks of parameters that the program does not contain are an
-/// error; so are shapes that fit neither the parameter nor its channels. Names of weights that are computed from other
-/// parameters are returned beside, with their masks.
-pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Given<'a>>>, Computed<'a>), SolveError> {
-    let mut computed = Vec::new();
+/// error, unless all names differ by a prefix alone; so are shapes that fit neither the parameter nor its channels.
+pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Found<'a>, SolveError> {
+    let mut computed: Computed = Vec::new();
+    let renamed = Renamed::of(graph, masks)?;
     let mut out: Vec<Option<Given>> = vec![None; graph.tensors.len()];
     let parameters = graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter);
     let by_name: HashMap<&str, usize> = parameters.map(|(k, t)| (t.name.as_str(), k)).collect();
-    for (name, mask) in masks {
-        let Some(k) = by_name.get(name.as_str()).copied() else {
-            if behind(graph, name).next().is_some() {
-                computed.push((name.as_str(), mask));
+    for (own, mask) in masks {
+        let name: Cow<str> = renamed.as_ref().map_or(Cow::Borrowed(own), |r| r.name(own).unwrap_or_default().into());
+        let Some(k) = by_name.get(name.as_ref()).copied() else {
+            if behind(graph, &name).next().is_some() {
+                computed.push((name, mask));
                 continue;
             }
-            return Err(SolveError::unknown_parameter(graph, name));
+            return Err(SolveError::unknown_parameter(graph, own));
         };
         let shape = &graph.tensors[k].shape;
         let whole = mask.shape == *shape;
         let along = along(&mask.shape, shape).filter(|_| !whole);
         let per_channel = !whole && mask.shape.len() == 1 && shape.len() > 1 && shape.contains(&mask.shape[0]);
         if !whole && !per_channel && along.is_none() {
-            return Err(SolveError::MaskShape { name: name.clone(), mask: mask.shape.clone(), parameter: shape.clone() });
+            return Err(SolveError::MaskShape { name: own.clone(), mask: mask.shape.clone(), parameter: shape.clone() });
         }
         let mask = Mask { shape: mask.shape.clone(), keep: Cow::Borrowed(&mask.keep) };
         let mut given = match whole {
@@ -82,7 +93,51 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<(Vec<Option<Give
             out[to] = out[from].clone();
         }
     }
-    Ok((out, computed))
+    Ok(Found { given: out, computed, renamed })
+}
+
+/// A prefix that all masks' names have and the model's lack, or the other way round: `module.` of data parallel wrappers,
+/// `_orig_mod.` of `torch.compile`, a module around the exported one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// What all masks begin with.
+    pub strip: String,
+    /// What is put in its place.
+    pub add: String,
+}
+
+impl Renamed {
+    /// The prefixes by which all masks find a tensor; `None` where names are the model's own as they are.
+    fn of(graph: &Graph, masks: &Masks) -> Result<Option<Renamed>, SolveError> {
+        let known: Vec<&str> = graph.tensors.iter().filter(|t| t.role == Role::Parameter).map(|t| t.name.as_str()).collect();
+        let has = |name: &str| known.contains(&name) || behind(graph, name).next().is_some();
+        if masks.is_empty() || masks.keys().any(|name| has(name)) {
+            return Ok(None);
+        }
+        let own = prefixes(masks.keys().map(String::as_str));
+        let theirs = prefixes(known.iter().copied());
+        for strip in &own {
+            for add in &theirs {
+                let renamed = Renamed { strip: (*strip).to_owned(), add: (*add).to_owned() };
+                if masks.keys().all(|name| renamed.name(name).is_some_and(|name| has(&name))) {
+                    return Ok(Some(renamed));
+                }
+            }
+        }
+        Err(SolveError::none_known(graph, masks.keys().map(String::as_str)))
+    }
+
+    fn name(&self, name: &str) -> Option<String> {
+        Some(format!("{}{}", self.add, name.strip_prefix(&self.strip)?))
+    }
+}
+
+/// The dotted prefixes that all names have, the shortest first; the empty one is among them.
+fn prefixes<'n>(mut names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+    let first = names.next().unwrap_or("");
+    let mut found: Vec<&str> = std::iter::once("").chain(first.match_indices('.').map(|(at, _)| &first[..=at])).collect();
+    names.for_each(|name| found.retain(|prefix| name.starts_with(prefix)));
+    found
 }
 
 /// The one dimension that a mask speaks of which is 1 in all others, as it broadcasts over the parameter.
@@ -95,7 +150,7 @@ fn along(mask: &[usize], shape: &[usize]) -> Option<usize> {
 }
 
 /// Masks of weights that are computed from parameters, by name.
-pub type Computed<'a> = Vec<(&'a str, &'a Mask<'a>)>;
+pub type Computed<'a> = Vec<(Cow<'a, str>, &'a Mask<'a>)>;
 
 /// The parameters of which PyTorch computes a weight of this name (`torch.nn.utils.parametrize`, or the older weight and spectral
 /// norms): it is an attribute of the module, but none that a mask could be multiplied into.

@@ -17,7 +17,7 @@ pub use dead::dead;
 pub(crate) use error::closest_names;
 pub use error::{SolveError, closest};
 pub use even::even_out;
-pub use masks::{Given, Mask, Masks, behind, given};
+pub use masks::{Computed, Found, Given, Mask, Masks, Renamed, behind, given};
 pub use norm::{move_rows, rows, unmasked};
 pub use roles::Roles;
 pub use units::{DimUnits, UnitGroup, Units};
