@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::change::{Change, Elements, Plan};
-use super::gather::{
-    Norms, Places, Strided, add_to, cut, dense, floats, in_order, mask_element, order, places_of, reordered, slices, whole,
-};
+use super::gather::{Norms, Places, Strided, add_to, cut, floats, in_order, mask_element, order, places_of, reordered, slices};
 use super::unified::Unified;
 use crate::format::{Archive, FormatError, Payload};
 use crate::model::{Graph, Role, Tensor};
@@ -130,11 +128,8 @@ struct Rescaled<'a> {
 impl Rescaled<'_> {
     fn norms(&self, masks: &Unified) -> Norms {
         let (t, width) = (self.tensor, self.tensor.dtype.bytes());
-        let mut whole = Vec::with_capacity(t.numel() * width);
         let all: Vec<Places> = t.shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
-        let dense =
-            Strided { bytes: &self.bytes, strides: &t.strides, width, places: &all, whole: &vec![true; t.shape.len() + 1] };
-        dense.gather(&mut Vec::new(), t.offset, &mut whole);
+        let mut whole = Strided::new(&self.bytes, &t.strides, width, &t.shape, &all).gather(t.offset);
         let mut values = floats(&mut whole, t.dtype);
         if let Some(mask) = masks.given_mask(self.of) {
             values.iter_mut().zip(mask.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);
@@ -146,14 +141,7 @@ impl Rescaled<'_> {
 impl Job<'_> {
     fn run(&self) -> Vec<u8> {
         let (t, width) = (self.tensor, self.tensor.dtype.bytes());
-        let elements = self.places.iter().map(Places::len).product::<usize>();
-        let mut out = Vec::with_capacity(elements * width);
-        let whole = whole(&t.shape, &self.places);
-        Strided { bytes: &self.bytes, strides: &t.strides, width, places: &self.places, whole: &whole }.gather(
-            &mut Vec::new(),
-            t.offset,
-            &mut out,
-        );
+        let mut out = Strided::new(&self.bytes, &t.strides, width, &t.shape, &self.places).gather(t.offset);
         if t.role == Role::Parameter
             && let Some(mask) = self.masks.given_mask(self.index)
         {
@@ -168,12 +156,7 @@ impl Job<'_> {
         }
         if let Some(add) = self.add {
             let bytes: Vec<u8> = add.iter().flat_map(|x| x.to_le_bytes()).collect();
-            let mut cut = Vec::with_capacity(elements * 8);
-            Strided { bytes: &bytes, strides: &dense(&t.shape), width: 8, places: &self.places, whole: &whole }.gather(
-                &mut Vec::new(),
-                0,
-                &mut cut,
-            );
+            let cut = cut(&bytes, &t.shape, 8, &self.places);
             for (element, x) in out.chunks_exact_mut(width).zip(cut.as_chunks::<8>().0) {
                 add_to(element, t.dtype, f64::from_le_bytes(*x));
             }

@@ -28,10 +28,7 @@ pub fn in_order(shape: &[usize], order: &[usize]) -> Vec<usize> {
 pub fn reordered(bytes: &[u8], shape: &[usize], order: &[usize], width: usize) -> Vec<u8> {
     let (sizes, old): (Vec<usize>, Vec<usize>) = order.iter().map(|d| (shape[*d], dense(shape)[*d])).unzip();
     let places: Vec<Places> = sizes.iter().map(|n| Places::Same((0..*n).collect())).collect();
-    let mut out = Vec::with_capacity(bytes.len());
-    let whole = vec![true; sizes.len() + 1];
-    Strided { bytes, strides: &old, width, places: &places, whole: &whole }.gather(&mut Vec::new(), 0, &mut out);
-    out
+    Strided::new(bytes, &old, width, &sizes, &places).gather(0)
 }
 
 #[cfg(test)]

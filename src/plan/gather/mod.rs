@@ -10,4 +10,4 @@ pub use element::{add_to, floats, mask_element};
 pub use memory::{in_order, order, reordered};
 pub use norms::Norms;
 pub use places::{Places, places_of, slices};
-pub use strided::{Strided, cut, dense, whole};
+pub use strided::{Strided, cut, dense};

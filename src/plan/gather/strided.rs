@@ -13,81 +13,78 @@ pub fn dense(shape: &[usize]) -> Vec<usize> {
 
 /// The elements of a dense tensor at the kept places.
 pub fn cut(bytes: &[u8], shape: &[usize], width: usize, places: &[Places]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(places.iter().map(Places::len).product::<usize>() * width);
-    let whole = whole(shape, places);
-    Strided { bytes, strides: &dense(shape), width, places, whole: &whole }.gather(&mut Vec::new(), 0, &mut out);
-    out
-}
-
-/// For each dimension whether everything from there on stays.
-pub fn whole(shape: &[usize], places: &[Places]) -> Vec<bool> {
-    let mut whole = vec![true; shape.len() + 1];
-    for d in (0..shape.len()).rev() {
-        whole[d] = whole[d + 1] && matches!(&places[d], Places::Same(list) if list.len() == shape[d]);
-    }
-    whole
+    Strided::new(bytes, &dense(shape), width, shape, places).gather(0)
 }
 
 /// A tensor in memory, of which some places are kept.
 pub struct Strided<'a> {
     /// The storage.
-    pub bytes: &'a [u8],
+    bytes: &'a [u8],
     /// By dimension, in elements.
-    pub strides: &'a [usize],
+    strides: &'a [usize],
     /// Bytes of an element.
-    pub width: usize,
+    width: usize,
     /// By dimension.
-    pub places: &'a [Places],
-    /// For each dimension whether everything from there on stays ([`whole`]).
-    pub whole: &'a [bool],
+    places: &'a [Places],
+    /// By dimension: elements of one position, where all dimensions after it stay whole and lie without gaps, so that neighbours
+    /// are one run of bytes.
+    runs: Vec<Option<usize>>,
 }
 
-impl Strided<'_> {
-    /// Appends the elements at the kept places of the dimensions that `path` does not fix. Bounds were checked when the
+impl<'a> Strided<'a> {
+    /// Of a tensor of this shape, in a storage of elements of `width` bytes.
+    pub fn new(bytes: &'a [u8], strides: &'a [usize], width: usize, shape: &[usize], places: &'a [Places]) -> Strided<'a> {
+        let mut runs = vec![None; shape.len()];
+        let mut inner = 1;
+        for d in (0..shape.len()).rev() {
+            if shape[d] != 1 && strides[d] != inner {
+                break;
+            }
+            runs[d] = Some(inner);
+            if !matches!(&places[d], Places::Same(list) if list.len() == shape[d]) {
+                break;
+            }
+            inner *= shape[d];
+        }
+        Strided { bytes, strides, width, places, runs }
+    }
+
+    /// The elements at the kept places; `offset` is that of the tensor's first element in the storage. Bounds were checked when the
     /// archive was opened; what lies outside all the same is left out, which the writer notices by the length.
-    pub fn gather(&self, path: &mut Vec<usize>, at: usize, out: &mut Vec<u8>) {
+    pub fn gather(&self, offset: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.places.iter().map(Places::len).product::<usize>() * self.width);
+        self.inside(&mut Vec::with_capacity(self.places.len()), offset, &mut out);
+        out
+    }
+
+    /// Appends what the dimensions have that `path` does not fix.
+    fn inside(&self, path: &mut Vec<usize>, at: usize, out: &mut Vec<u8>) {
         let d = path.len();
         if d == self.places.len() {
-            out.extend_from_slice(self.slice(at, 1));
-            return;
-        }
-        if self.whole[d] && self.is_dense(d) {
-            out.extend_from_slice(self.slice(at, self.places[d..].iter().map(Places::len).product()));
-            return;
+            return out.extend_from_slice(self.slice(at, 1));
         }
         let places = self.places[d].at(path);
-        if d + 1 == self.places.len() && self.strides[d] == 1 {
-            return self.last(places, at, out);
+        if let Some(inner) = self.runs[d] {
+            return self.neighbours(places, inner, at, out);
         }
         for p in places {
             path.push(*p);
-            self.gather(path, at + p * self.strides[d], out);
+            self.inside(path, at + p * self.strides[d], out);
             path.pop();
         }
     }
 
-    /// Kept places of a dense last dimension, neighbours together.
-    fn last(&self, places: &[usize], at: usize, out: &mut Vec<u8>) {
+    /// Kept places of `inner` elements each, neighbours together.
+    fn neighbours(&self, places: &[usize], inner: usize, at: usize, out: &mut Vec<u8>) {
         let mut k = 0;
         while k < places.len() {
             let mut n = 1;
             while k + n < places.len() && places[k + n] == places[k] + n {
                 n += 1;
             }
-            out.extend_from_slice(self.slice(at + places[k], n));
+            out.extend_from_slice(self.slice(at + places[k] * inner, n * inner));
             k += n;
         }
-    }
-
-    fn is_dense(&self, d: usize) -> bool {
-        let mut expected = 1;
-        for k in (d..self.places.len()).rev() {
-            if self.places[k].len() != 1 && self.strides[k] != expected {
-                return false;
-            }
-            expected *= self.places[k].len();
-        }
-        true
     }
 
     fn slice(&self, at: usize, n: usize) -> &[u8] {
@@ -102,10 +99,7 @@ mod tests {
 
     fn gathered(shape: &[usize], strides: &[usize], width: usize, places: Vec<Places>) -> Vec<u8> {
         let bytes: Vec<u8> = (0..24).collect();
-        let mut out = Vec::new();
-        let whole = whole(shape, &places);
-        Strided { bytes: &bytes, strides, width, places: &places, whole: &whole }.gather(&mut Vec::new(), 0, &mut out);
-        out
+        Strided::new(&bytes, strides, width, shape, &places).gather(0)
     }
 
     #[test]
@@ -114,6 +108,20 @@ mod tests {
         // [3, 4] transposed from [4, 3]
         assert_eq!(gathered(&[3, 4], &[1, 3], 2, places()), [6, 7, 12, 13, 10, 11, 16, 17]);
         assert_eq!(gathered(&[3, 4], &[4, 1], 2, places()), [2, 3, 4, 5, 18, 19, 20, 21]);
+    }
+
+    #[test]
+    fn what_stays_whole_inside_is_one_run() {
+        let all = |n: usize| Places::Same((0..n).collect());
+        let some = |list: &[usize]| Places::Same(list.to_vec());
+        // [2, 3, 4]: kernels of 4 whole, of 3 the last two.
+        let kept = gathered(&[2, 3, 4], &[12, 4, 1], 1, vec![all(2), some(&[1, 2]), all(4)]);
+        assert_eq!(kept, (4..12).chain(16..24).collect::<Vec<u8>>());
+        assert_eq!(gathered(&[2, 3, 4], &[12, 4, 1], 1, vec![all(2), all(3), all(4)]), (0..24).collect::<Vec<u8>>());
+        // A dimension of one may have any stride; a gap ends the run.
+        assert_eq!(gathered(&[4, 1], &[3, 99], 1, vec![some(&[0, 3]), all(1)]), [0, 9]);
+        assert_eq!(gathered(&[2, 1, 3], &[3, 50, 1], 1, vec![some(&[1]), all(1), all(3)]), [3, 4, 5]);
+        assert_eq!(gathered(&[], &[], 4, vec![]), [0, 1, 2, 3]);
     }
 
     #[test]

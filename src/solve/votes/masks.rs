@@ -220,29 +220,24 @@ impl<'a> Given<'a> {
     }
 }
 
-/// For each dimension and position whether any element of the slice is not zero.
+/// For each dimension and position whether any element of the slice is not zero. One dimension after the other is added up by bitwise
+/// or, many elements at a time; what is left has a dimension less.
 fn slices(keep: &[u8], shape: &[usize]) -> Vec<Option<Vec<bool>>> {
-    let mut out = Vec::new();
+    let mut rest = Cow::Borrowed(keep);
+    let mut out = Vec::with_capacity(shape.len());
     for (d, n) in shape.iter().enumerate() {
         let inner: usize = shape[d + 1..].iter().product();
-        let mut any = vec![false; *n];
-        if inner >= 16 {
-            for block in keep.chunks_exact((n * inner).max(1)) {
-                for (alive, run) in any.iter_mut().zip(block.chunks_exact(inner)) {
-                    *alive = *alive || run.iter().any(|k| *k != 0);
-                }
-            }
-        } else {
-            // Short runs: collect them by bitwise or, which the compiler does many at a time.
-            let mut sums = vec![0u8; n * inner];
-            for block in keep.chunks_exact((n * inner).max(1)) {
-                sums.iter_mut().zip(block).for_each(|(s, k)| *s |= *k);
-            }
-            for (alive, run) in any.iter_mut().zip(sums.chunks_exact(inner.max(1))) {
-                *alive = run.iter().any(|k| *k != 0);
+        let mut sum = vec![0u8; inner];
+        let (mut any, mut full) = (vec![false; *n], inner == 0);
+        for (any, row) in any.iter_mut().zip(rest.chunks_exact(inner.max(1))) {
+            *any = row.chunks(256).any(|part| part.iter().fold(0, |all, k| all | k) != 0);
+            if *any && !full {
+                sum.iter_mut().zip(row).for_each(|(s, k)| *s |= *k);
+                full = !sum.contains(&0);
             }
         }
         out.push(Some(any));
+        rest = Cow::Owned(sum);
     }
     out
 }
@@ -261,5 +256,9 @@ mod tests {
         let wide = slices(&[&[0u8; 40][..], &[1u8; 40][..]].concat(), &[2, 40]);
         assert_eq!(wide[0], Some(vec![false, true]));
         assert!(wide[1].as_ref().unwrap().iter().all(|k| *k));
+        // Rows that keep some of a dimension each.
+        let some = slices(&[1, 0, 0, 0, 0, 2], &[2, 3]);
+        assert_eq!(some, [vec![true, true], vec![true, false, true]].map(Some).to_vec());
+        assert_eq!(slices(&[], &[2, 0]), [vec![false, false], vec![]].map(Some).to_vec());
     }
 }
