@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::ast::{Case, Claim};
-use super::load::Reader;
+use super::reader::Reader;
 use super::tree::{Content, Node};
 
 /// The keys of a test.

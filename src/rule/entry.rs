@@ -9,7 +9,7 @@ use miette::NamedSource;
 use super::ast::Rule;
 use super::builtin::{self, Part};
 use super::define::Definitions;
-use super::load::load_part;
+use super::file::load_part;
 use super::text::overloads;
 
 /// An entry of a rule file.
@@ -36,7 +36,7 @@ impl Entry {
 
     /// The built-in ones.
     pub fn builtin() -> Vec<Entry> {
-        let about_operators = |part: &&Part| part.text().starts_with("- op:");
+        let about_operators = |part: &&Part| operators(part.text()).is_some();
         builtin::parts().iter().filter(about_operators).map(Entry::from).collect()
     }
 }
@@ -55,12 +55,18 @@ impl From<Rule> for Entry {
     }
 }
 
-/// The operators of an entry, whose first key is `op:`: a name or a list of names in brackets.
+/// What follows `op:`, the first key of an entry: `- op: …`, or on one line `- { op: …, … }`.
+fn operators(entry: &str) -> Option<&str> {
+    let keys = entry.strip_prefix("- ")?;
+    keys.strip_prefix("{ ").unwrap_or(keys).strip_prefix("op:").map(str::trim_start)
+}
+
+/// The operators of an entry: a name, or a list of names in brackets.
 fn ops(entry: &str) -> impl Iterator<Item = &str> {
-    let value = entry.strip_prefix("- op:").unwrap_or("").trim_start();
+    let value = operators(entry).unwrap_or("");
     let list = match value.strip_prefix('[') {
         Some(list) => list.split(']').next(),
-        None => value.lines().next(),
+        None => value.lines().next().and_then(|line| line.split(',').next()),
     };
     list.unwrap_or("")
         .lines()

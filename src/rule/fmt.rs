@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-use super::ast::Rule;
+use super::ast::{Pattern, Rule};
 use super::define::{self, Definitions};
 use super::error::{RuleError, RuleErrors};
-use super::load::load;
+use super::file::load;
 use super::place::Offsets;
 use super::tree::{self, Content, Node};
 
@@ -72,7 +72,7 @@ fn collect(entry: &Node, text: &str, edits: &mut Vec<(usize, usize, String)>) {
     for (key, value) in pairs {
         match key.text() {
             Some("rule") => {
-                each(value, text, edits, &|t| t.parse::<super::Pattern>().map_or_else(|_| spaced(t), |p| p.to_string()))
+                each(value, text, edits, &|t| t.parse::<Pattern>().map_or_else(|_| spaced(t), |p| p.to_string()))
             }
             Some("define") => {
                 let Content::Map(definitions) = &value.content else { continue };

@@ -8,7 +8,7 @@ use miette::NamedSource;
 use super::ast::Expr;
 use super::builtin;
 use super::error::RuleError;
-use super::load::Reader;
+use super::reader::Reader;
 use super::tree::{self, Content, Node};
 
 /// The keys of an entry.

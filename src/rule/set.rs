@@ -12,7 +12,7 @@ use super::check::check_set;
 use super::define::Definitions;
 use super::entry::Entry;
 use super::error::{RuleError, RuleErrors};
-use super::load::load;
+use super::file::load;
 use super::modules::{self, ModuleSizes};
 use super::schema::{Schema, Schemas};
 

@@ -2,7 +2,7 @@
 
 use super::super::ast::{Expr, LayoutCall};
 use super::super::error::closest;
-use super::Check;
+use super::shared::Check;
 
 /// The layout functions, with the least and the largest number of arguments, an example, and what the result is.
 const LAYOUTS: [(&str, usize, usize, &str, &str); 38] = [

@@ -3,6 +3,7 @@
 mod layout;
 mod names;
 mod pattern;
+mod shared;
 mod statement;
 
 pub use layout::layout_meaning;
@@ -11,10 +12,11 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::ast::{Binary, Body, Dim, Letter, Pick, Rule};
-use super::error::{RuleError, closest};
-use super::load::{Loaded, Sites};
+use self::shared::{Check, Known, letters_of};
+use super::ast::{Body, Rule};
+use super::error::RuleError;
 use super::schema::{Schema, Schemas};
+use super::sites::Sites;
 use super::syntax::is_word;
 
 /// The mistakes of one rule.
@@ -34,82 +36,7 @@ pub(super) fn check(rule: &Rule, sites: &Sites, schemas: &Schemas) -> Vec<RuleEr
     c.errors
 }
 
-struct Check<'a> {
-    rule: &'a Rule,
-    sites: &'a Sites,
-    schemas: &'a Schemas,
-    /// The schemas that each of the rule's `op` stands for; empty where the table lacks it.
-    meant: Vec<Vec<&'a Schema>>,
-    known: Known<'a>,
-    errors: Vec<RuleError>,
-}
-
-/// The names that a rule may use.
-struct Known<'a> {
-    letters: Vec<&'a Letter>,
-    operands: Vec<&'a str>,
-    /// Arguments of any of the operators; `None` if the table lacks one of them.
-    args: Option<Vec<&'a str>>,
-}
-
-impl<'a> Known<'a> {
-    fn of(rule: &'a Rule, meant: &[Vec<&'a Schema>]) -> Known<'a> {
-        let mut known = Known { letters: Vec::new(), operands: Vec::new(), args: None };
-        if meant.iter().all(|schemas| !schemas.is_empty()) {
-            known.args = Some(meant.iter().flatten().flat_map(|s| &s.args).map(|a| a.name.as_str()).collect());
-        }
-        match &rule.body {
-            Body::Patterns(patterns) => {
-                for pattern in patterns {
-                    known.operands.extend(pattern.operands.iter().map(|o| o.name.as_str()));
-                    let all = pattern.operands.iter().map(|o| &o.dims).chain(&pattern.outputs);
-                    known.letters.extend(all.flat_map(|dims| letters_of(dims)));
-                }
-            }
-            Body::Layout(_) => {
-                let args = meant.iter().flatten().flat_map(|s| &s.args).filter(|a| a.is_tensor());
-                known.operands.extend(args.map(|a| a.name.as_str()));
-            }
-        }
-        known
-    }
-
-    fn has_letter(&self, name: &str) -> bool {
-        self.letters.iter().any(|l| l.name == name)
-    }
-
-    /// True if it is an argument, or may be one for all that is known.
-    fn may_be_arg(&self, name: &str) -> bool {
-        self.args.as_ref().is_none_or(|args| args.contains(&name)) || self.operands.contains(&name)
-    }
-}
-
-/// All letters in some dimensions.
-fn letters_of(dims: &[Dim]) -> Vec<&Letter> {
-    let mut out = Vec::new();
-    for dim in dims {
-        match dim {
-            Dim::Letter(letter) => out.push(letter),
-            Dim::Product(inner) | Dim::Sum(inner) => out.extend(letters_of(inner)),
-            Dim::Number(_) => {}
-        }
-    }
-    out
-}
-
-impl<'a> Check<'a> {
-    fn error(
-        &mut self,
-        kind: &'static str,
-        at: Range<usize>,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: Option<String>,
-    ) {
-        let source_file = Some(self.rule.place.source.clone());
-        self.errors.push(RuleError { kind, message: message.into(), labels: vec![(at, label.into())], help, source_file });
-    }
-
+impl Check<'_> {
     /// Names of operators have one or two dots.
     fn ops(&mut self) {
         for (i, op) in self.rule.ops.iter().enumerate() {
@@ -159,40 +86,6 @@ impl<'a> Check<'a> {
         patterns.iter().flat_map(|p| &p.operands).any(|o| letters_of(&o.dims).iter().any(|l| l.name == letter))
     }
 
-    fn picks(&mut self, path: &str, picks: &'a [Pick]) {
-        for (i, pick) in picks.iter().enumerate() {
-            let at = self.sites.span(&format!("{path}.{i}"));
-            match pick {
-                Pick::All => {}
-                Pick::Letter(letter) => {
-                    self.letter(letter, at);
-                }
-                Pick::Dims(argument) if self.known.may_be_arg(argument) => {}
-                Pick::Dims(argument) => self.unknown_argument(argument, at),
-            }
-        }
-    }
-
-    /// Reports a letter that no pattern has.
-    pub(super) fn letter(&mut self, name: &str, at: Range<usize>) -> bool {
-        let found = self.known.has_letter(name);
-        if !found {
-            let near = closest(name, self.known.letters.iter().map(|l| l.name.as_str()));
-            let help = match (near, &self.rule.body) {
-                (_, Body::Layout(_)) => {
-                    Some("a layout has no letters; name dimensions by an argument, `'@dim'`, or `all`".into())
-                }
-                (Some(near), _) => Some(format!("did you mean `{near}`?")),
-                (None, _) if self.known.may_be_arg(name) && self.known.args.is_some() => {
-                    Some(format!("for the dimensions that the argument names write `'@{name}'`"))
-                }
-                _ => None,
-            };
-            self.error("letter", at, format!("`{name}` is no letter of the pattern"), "not in `rule:`", help);
-        }
-        found
-    }
-
     /// Arguments and operands named beside the pattern.
     fn arguments(&mut self) {
         let keyed = [("args", &self.rule.args), ("default", &self.rule.default)];
@@ -213,35 +106,13 @@ impl<'a> Check<'a> {
             }
         }
     }
-
-    fn unknown_argument(&mut self, name: &str, at: Range<usize>) {
-        let args = self.known.args.clone().unwrap_or_default();
-        let help = match closest(name, args.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its arguments are {}", listed(args)),
-        };
-        let message = format!("`{name}` is no argument of {}", self.op_names());
-        self.error("argument", at, message, "not in the schema", Some(help));
-    }
-
-    fn op_names(&self) -> String {
-        match self.rule.ops.as_slice() {
-            [one] => format!("`{one}`"),
-            [first, ..] => format!("`{first}` and the others"),
-            [] => "the operator".to_owned(),
-        }
-    }
 }
 
-/// Names once each, separated by commas.
-fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let mut seen: Vec<&str> = Vec::new();
-    for name in names {
-        if !seen.contains(&name) {
-            seen.push(name);
-        }
-    }
-    seen.join(", ")
+/// A rule that was read.
+pub(super) struct Loaded {
+    pub rule: Rule,
+    /// Where each of its `ops` stands (if it was checked).
+    pub op_places: Vec<Range<usize>>,
 }
 
 /// Mistakes between rules: entries that can never be reached.

@@ -1,9 +1,9 @@
 //! Checks of the names in formulas and clauses of facts.
 
-use super::super::ast::{Body, Dim, Expr, Pattern, Unary};
+use super::super::ast::{Binary, Body, Dim, Expr, Pattern, Unary};
 use super::super::error::closest;
 use super::super::eval::FUNCTIONS;
-use super::{Binary, Check};
+use super::shared::{Check, listed};
 
 /// Names with a meaning of their own in clauses of facts.
 const CLAUSES: [&str; 5] = ["never", "always", "any", "all", "assumed"];
@@ -166,7 +166,7 @@ impl Check<'_> {
         let known = || letters.clone().chain(args.clone()).chain(extra.iter().copied());
         let help = match closest(name, known().filter(long)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the names are {}", super::listed(known())),
+            None => format!("the names are {}", listed(known())),
         };
         let at = self.sites.word(path, name);
         let message = format!("`{name}` is neither a letter nor an argument of {}", self.op_names());
@@ -274,7 +274,7 @@ impl Check<'_> {
         }
         let help = match closest(name, operands.iter().chain(&CLAUSES).copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the operands are {}", super::listed(operands.iter().copied())),
+            None => format!("the operands are {}", listed(operands.iter().copied())),
         };
         let message = match self.known.has_letter(name) {
             true => format!("`{name}` is a letter; facts are about operands"),

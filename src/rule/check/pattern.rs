@@ -3,7 +3,7 @@
 use super::super::ast::{Dim, Letter, Operand, Pattern, Pick};
 use super::super::error::closest;
 use super::super::schema::SchemaArg;
-use super::{Check, letters_of, listed};
+use super::shared::{Check, letters_of, listed};
 
 impl<'a> Check<'a> {
     pub(super) fn patterns(&mut self, patterns: &'a [Pattern]) {

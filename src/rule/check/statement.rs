@@ -2,7 +2,7 @@
 
 use super::super::ast::Statement;
 use super::super::error::closest;
-use super::{Check, listed};
+use super::shared::{Check, listed};
 
 impl<'a> Check<'a> {
     pub(super) fn statements(&mut self) {

@@ -12,7 +12,8 @@ use super::super::print::is_operand;
 use super::super::text::{parts, unquoted};
 use super::super::tree::{Content, Node};
 use super::call::{Call, calls, reference};
-use super::{Definition, Definitions, Used};
+use super::definition::{Definition, Definitions, Used};
+use super::merge::{Pairs, clash, join};
 
 /// Definitions that may use each other in a row.
 const DEEPEST: usize = 32;
@@ -23,16 +24,13 @@ const LONGEST: usize = 1 << 17;
 /// The parameters of a definition and what stands for them.
 type Bound = Vec<(String, String)>;
 
-/// Keys and their values.
-type Pairs = Vec<(Node, Node)>;
-
 /// Puts definitions into one entry, or into one definition to try it.
 pub(super) struct Expander<'a> {
     definitions: &'a Definitions,
     source: &'a Arc<NamedSource<String>>,
     errors: &'a mut Vec<RuleError>,
-    /// The definitions inside of which the work is.
-    inside: Vec<String>,
+    /// The definitions inside of which the work is: their places in memory, for names may stand for others elsewhere.
+    inside: Vec<(String, *const Definition)>,
     /// How many of them are there from the start: what is wrong further inside is reported when that definition is tried.
     outermost: usize,
     /// Characters so far.
@@ -92,7 +90,7 @@ impl<'a> Expander<'a> {
 
     /// Puts into a definition what it uses; its parameters stand for themselves.
     pub fn trial(&mut self, name: &str, definition: &Definition) -> Option<()> {
-        self.inside.push(name.to_owned());
+        self.inside.push((name.to_owned(), definition));
         self.outermost = 1;
         let bound = definition.parameters.iter().map(|p| (p.name.clone(), p.name.clone())).collect();
         let around = Around { scope: self.definitions, bound: &bound, call: None };
@@ -133,7 +131,13 @@ impl<'a> Expander<'a> {
             && let [(key, value)] = pairs.as_slice()
             && key.text() == Some("use")
         {
-            for (_, new) in self.used_by(value, around)? {
+            let new = self.used_by(value, around)?;
+            if new.iter().all(|(_, new)| matches!(new.content, Content::Map(_))) {
+                let content = Content::Map(self.merged(new, Pairs::new())?);
+                out.push(Node { content, offsets: Offsets::Whole(around.at(item)) });
+                return Some(());
+            }
+            for (_, new) in new {
                 match new.content {
                     Content::List(items) => out.extend(items),
                     content => out.push(Node { content, ..new }),
@@ -164,6 +168,11 @@ impl<'a> Expander<'a> {
                 _ => own.push((self.node(key, around)?, self.node(value, around)?)),
             }
         }
+        self.merged(calls, own)
+    }
+
+    /// The keys of some definitions in one map, and those that it has itself.
+    fn merged(&mut self, calls: Vec<(String, Node)>, own: Pairs) -> Option<Pairs> {
         let mut used: Vec<(String, Node, Node)> = Vec::new();
         for (name, node) in calls {
             let Content::Map(new) = node.content else {
@@ -293,11 +302,12 @@ impl<'a> Expander<'a> {
             return None;
         };
         let bound = self.bind(call, definition, around, at)?;
-        if let Some(from) = self.inside.iter().position(|inside| inside == name) {
+        if let Some(from) = self.inside.iter().position(|(_, inside)| std::ptr::eq(*inside, definition)) {
             let circle = &self.inside[from..];
             // Each definition of it comes here; the first in the alphabet says so.
-            if from == 0 && self.outermost == 1 && circle.iter().all(|other| *name <= **other) {
-                let message = format!("`{name}` is defined by itself: {} → {name}", circle.join(" → "));
+            if from == 0 && self.outermost == 1 && circle.iter().all(|(other, _)| *name <= **other) {
+                let names: Vec<&str> = circle.iter().map(|(other, _)| other.as_str()).collect();
+                let message = format!("`{name}` is defined by itself: {} → {name}", names.join(" → "));
                 let at = definition.at.clone();
                 self.errors.push(RuleError::at(self.source, "circle", at, message, "needs itself"));
             }
@@ -317,7 +327,7 @@ impl<'a> Expander<'a> {
             self.used.push(Used { at: at.clone(), name: name.to_owned(), place: definition.place() });
         }
         self.spend(name.len() + 8, at)?;
-        self.inside.push(name.to_owned());
+        self.inside.push((name.to_owned(), definition));
         Some((definition, scope, bound))
     }
 
@@ -369,49 +379,4 @@ impl<'a> Expander<'a> {
 /// True for a formula that has to be in brackets to be a part of another.
 fn is_loose(text: &str) -> bool {
     parse_formula(text, &Offsets::default()).is_ok_and(|e| !is_operand(&e))
-}
-
-/// Adds keys to a map. Maps are joined key by key; of other values the new one wins.
-fn join(there: &mut Pairs, new: Pairs) {
-    for (key, value) in new {
-        match there.iter_mut().find(|(k, _)| k.text() == key.text()) {
-            None => there.push((key, value)),
-            Some((k, old)) => match (&mut old.content, value.content) {
-                (Content::Map(old), Content::Map(more)) => join(old, more),
-                (_, content) => (*k, *old) = (key, Node { content, offsets: value.offsets }),
-            },
-        }
-    }
-}
-
-/// The path of a key that two values give differently and the entry does not have.
-fn clash(a: &Node, b: &Node, key: &Node, own: Option<&Node>) -> Option<String> {
-    let name = key.text().unwrap_or("");
-    match (&a.content, &b.content, own.map(|own| &own.content)) {
-        (Content::Map(a), Content::Map(b), own @ (None | Some(Content::Map(_)))) => {
-            let inner = |key: &Node| match own {
-                Some(Content::Map(own)) => own.iter().find(|(k, _)| k.text() == key.text()).map(|(_, v)| v),
-                _ => None,
-            };
-            let both = |(key, value): &(Node, Node)| {
-                let (_, other) = a.iter().find(|(k, _)| k.text() == key.text())?;
-                clash(other, value, key, inner(key))
-            };
-            b.iter().find_map(both).map(|rest| format!("{name}: {rest}"))
-        }
-        (_, _, None) if !same(a, b) => Some(format!("{name}:")),
-        _ => None,
-    }
-}
-
-fn same(a: &Node, b: &Node) -> bool {
-    match (&a.content, &b.content) {
-        (Content::Null, Content::Null) => true,
-        (Content::Text(a), Content::Text(b)) => a == b,
-        (Content::List(a), Content::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Content::Map(a), Content::Map(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((k, v), (l, w))| same(k, l) && same(v, w))
-        }
-        _ => false,
-    }
 }

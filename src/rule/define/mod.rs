@@ -2,199 +2,21 @@
 //! it where it is wanted. [`Definitions`] holds those of some files; what they stand for is put in before an entry is read.
 
 mod call;
+mod collect;
+mod definition;
 mod expand;
+mod merge;
 
-use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+pub(super) use collect::is_definition;
+pub(super) use definition::{Definitions, Used};
 
-use indexmap::IndexMap;
-use miette::NamedSource;
-
-use self::call::Parameter;
-use self::expand::Expander;
-use super::builtin;
 use super::error::RuleError;
-use super::tree::{self, Content, Node};
-
-/// A named part of rules.
-#[derive(Debug)]
-struct Definition {
-    parameters: Vec<Parameter>,
-    /// Keys (a map), a list or a text, in which `$x` is a parameter.
-    body: Node,
-    source: Arc<NamedSource<String>>,
-    /// Where its head stands.
-    at: Range<usize>,
-    /// It has a mistake, which is reported: what uses it is not read.
-    broken: bool,
-}
-
-/// The definitions of some files, by name, and those that hold where these lack a name.
-#[derive(Debug, Default)]
-pub(super) struct Definitions {
-    own: IndexMap<String, Definition>,
-    outer: Option<&'static Definitions>,
-}
-
-/// A definition that an entry uses.
-#[derive(Clone, Debug)]
-pub(super) struct Used {
-    /// Where the entry names it.
-    pub at: Range<usize>,
-    /// Its name, and the file and line of it.
-    name: String,
-    place: String,
-}
-
-/// True for an entry of a rule file that is about names and not about an operator.
-pub(super) fn is_definition(node: &Node) -> bool {
-    matches!(&node.content, Content::Map(pairs) if pairs.iter().any(|(key, _)| key.text() == Some("define")))
-}
-
-impl Definitions {
-    /// Those that are built into the program.
-    pub fn builtin() -> &'static Definitions {
-        static READ: OnceLock<Definitions> = OnceLock::new();
-        READ.get_or_init(|| {
-            let mut out = Definitions::default();
-            for part in builtin::parts().iter().filter(|part| part.text().starts_with("- define:")) {
-                out.read(&part.source, part.at.clone(), &mut Vec::new());
-            }
-            out
-        })
-    }
-
-    /// Those of these files, before the built-in ones.
-    pub fn of(files: &[Arc<NamedSource<String>>], errors: &mut Vec<RuleError>) -> Definitions {
-        Definitions::within(files, Some(Definitions::builtin()), errors)
-    }
-
-    /// Those of these files, before others.
-    pub fn within(
-        files: &[Arc<NamedSource<String>>],
-        outer: Option<&'static Definitions>,
-        errors: &mut Vec<RuleError>,
-    ) -> Definitions {
-        let mut out = Definitions { own: IndexMap::new(), outer };
-        for source in files.iter().filter(|source| source.inner().contains("define")) {
-            out.read(source, 0..source.inner().len(), errors);
-        }
-        out.check(errors);
-        out
-    }
-
-    /// Adds what a part of a file defines. A file that cannot be read is reported when its entries are.
-    fn read(&mut self, source: &Arc<NamedSource<String>>, part: Range<usize>, errors: &mut Vec<RuleError>) {
-        let entries = tree::entries(source.inner(), part).unwrap_or_default();
-        let mut error = |at: Range<usize>, message: &str, label: &str, help: Option<&str>| {
-            errors.push(RuleError::at(source, "define", at, message.to_owned(), label).help(help));
-        };
-        for entry in entries.into_iter().filter(|e| is_definition(&e.node)) {
-            let Content::Map(pairs) = entry.node.content else { continue };
-            for (key, value) in pairs {
-                if key.text() != Some("define") {
-                    error(key.span(), "an entry that defines names has no other keys", "does not belong here", Some(EXAMPLE));
-                    continue;
-                }
-                let Content::Map(heads) = value.content else {
-                    error(value.span(), "definitions are a map of names to what they stand for", "no map", Some(EXAMPLE));
-                    continue;
-                };
-                for (head, body) in heads {
-                    let Some((name, parameters)) = head.text().and_then(call::head) else {
-                        error(head.span(), "no name of a definition", "expected `name` or `name(x, y = 1)`", Some(EXAMPLE));
-                        continue;
-                    };
-                    let at = head.span();
-                    if let Some(first) = self.own.get(name) {
-                        let first = format!("the first is at {}", first.place());
-                        error(at, &format!("`{name}` is defined twice"), "the second", Some(&first));
-                        continue;
-                    }
-                    let new = Definition { parameters, body, source: source.clone(), at, broken: false };
-                    self.own.insert(name.to_owned(), new);
-                }
-            }
-        }
-    }
-
-    /// Puts into each definition what it uses, once, to find its mistakes.
-    fn check(&mut self, errors: &mut Vec<RuleError>) {
-        let mut broken = Vec::new();
-        for (name, definition) in &self.own {
-            let mut expander = Expander::new(self, &definition.source, errors);
-            if expander.trial(name, definition).is_none() {
-                broken.push(name.clone());
-            }
-        }
-        for name in broken {
-            self.own.entry(name).and_modify(|d| d.broken = true);
-        }
-    }
-
-    /// An entry with what it uses put in, and the definitions that it names; `None` where something is wrong, which is reported.
-    pub fn expand(
-        &self,
-        entry: Node,
-        source: &Arc<NamedSource<String>>,
-        errors: &mut Vec<RuleError>,
-    ) -> Option<(Node, Vec<Used>)> {
-        if !expand::uses(&entry) {
-            return Some((entry, Vec::new()));
-        }
-        let mut expander = Expander::new(self, source, errors);
-        let node = expander.entry(&entry)?;
-        Some((node, expander.used))
-    }
-
-    /// The definition of a name, and those among which its own names are looked up.
-    fn find(&self, name: &str) -> Option<(&Definition, &Definitions)> {
-        match self.own.get(name) {
-            Some(definition) => Some((definition, self)),
-            None => self.outer?.find(name),
-        }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let outer: Box<dyn Iterator<Item = &str>> = match self.outer {
-            Some(outer) => Box::new(outer.names()),
-            None => Box::new(std::iter::empty()),
-        };
-        self.own.keys().map(String::as_str).chain(outer)
-    }
-}
-
-/// How definitions look, for messages.
-const EXAMPLE: &str = "as in `- define: { copies(x): { zero: $x, nonneg: $x } }`";
-
-impl Definition {
-    /// The number of a parameter.
-    fn position(&self, parameter: &str) -> Option<usize> {
-        self.parameters.iter().position(|p| p.name == parameter)
-    }
-
-    /// Its parameters, for messages.
-    fn listed(&self) -> String {
-        let names: Vec<String> = self.parameters.iter().map(|p| format!("`{}`", p.name)).collect();
-        match names.as_slice() {
-            [] => "no parameters".to_owned(),
-            [one] => format!("one parameter, {one}"),
-            many => format!("{} parameters, {}", many.len(), many.join(", ")),
-        }
-    }
-
-    /// File and line.
-    fn place(&self) -> String {
-        let before = self.source.inner().get(..self.at.start).unwrap_or("");
-        format!("{}:{}", self.source.name(), before.matches('\n').count() + 1)
-    }
-}
 
 /// Adds to mistakes in what a definition stands for where that is.
 pub(super) fn explain(used: &[Used], errors: &mut [RuleError]) {
     for error in errors {
         let at = error.labels.first().map(|(at, _)| at.clone());
-        let Some(used) = used.iter().find(|used| Some(&used.at) == at.as_ref()) else { continue };
+        let Some(used) = used.iter().rfind(|used| Some(&used.at) == at.as_ref()) else { continue };
         let note = format!("`{}` is defined at {}", used.name, used.place);
         error.help = Some(match error.help.take() {
             Some(help) => format!("{help}; {note}"),

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use crate::model::Size;
 
 use super::super::ast::Binary;
+use super::error::EvalError;
 use super::number::{MAX_LIST, arithmetic, float, order};
-use super::{EvalError, Val};
+use super::value::Val;
 
 /// Calls a function by its name.
 pub(super) fn call(name: &str, args: Vec<Val>) -> Result<Val, EvalError> {

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use crate::model::Size;
 
 use super::super::ast::{Binary, Comparison};
-use super::{EvalError, Val};
+use super::error::EvalError;
+use super::value::Val;
 
 /// Longest list that `[0] * n` makes.
 pub(super) const MAX_LIST: usize = 1 << 16;
