@@ -209,10 +209,10 @@ fn fmt_spaces_notation_and_nothing_else() {
 #[test]
 fn definitions_hold_in_a_folder_and_rules_are_shown_with_them() {
     let bench = Bench::new(&[
-        ("mine/a.yaml", "- op: shop.gate\n  use: gated(x, gate), scaled\n"),
+        ("mine/a.yaml", "- op: shop.gate\n  use: by_gate(x, gate), plainly\n"),
         (
             "mine/shared.yaml",
-            "- define:\n    gated(x, by): { use: \"pairs($x, $by)\", zero: $x | $by }\n    scaled: { finite: all }\n",
+            "- define:\n    by_gate(x, by): { use: \"pairs($x, $by)\", zero: $x | $by }\n    plainly: { finite: all }\n",
         ),
     ]);
     let shown = bench.succeeds(&["rules", "show", "shop.gate", "--rules", "mine"]);
@@ -221,7 +221,7 @@ fn definitions_hold_in_a_folder_and_rules_are_shown_with_them() {
     }
     assert_eq!(bench.succeeds(&["rules", "check", "mine"]), "1 entry in 1 file, 0 tests: no mistakes\n");
     let text = bench.fails(&["rules", "check", "mine/a.yaml"]);
-    assert!(text.contains("paring::rule::undefined") && text.contains("nothing is defined as `gated`"), "{text}");
+    assert!(text.contains("paring::rule::undefined") && text.contains("nothing is defined as `by_gate`"), "{text}");
 }
 
 #[test]

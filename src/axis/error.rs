@@ -116,6 +116,7 @@ pub(super) fn list(sizes: &[Size]) -> String {
 impl PropagateError {
     pub(super) fn derived(graph: &Graph, id: NodeId, rule: &Rule, value: ValueId, derived: &[Size], recorded: &[Size]) -> Self {
         let node = graph.node(id);
+        let (source_code, span) = rule.shown();
         PropagateError::Derived(Box::new(Derived {
             op: node.target.clone(),
             node: node.name.clone(),
@@ -123,8 +124,8 @@ impl PropagateError {
             derived: list(derived),
             recorded: list(recorded),
             line: node.source.frame().map(|f| format!(", {}:{}", f.file, f.line)).unwrap_or_default(),
-            source_code: rule.place.source.clone(),
-            span: rule.place.span.clone().into(),
+            source_code,
+            span: span.into(),
         }))
     }
 

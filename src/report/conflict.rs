@@ -82,11 +82,12 @@ impl Conflicts {
 
 /// The rule that makes two axes one.
 fn rule(graph: &Graph, meeting: &Meeting, bound: &Bound) -> Finding {
-    let (a, b, node, rule) = (&meeting.a.name, &meeting.b.name, graph.node(bound.node), &bound.rule.place);
+    let (a, b, node) = (&meeting.a.name, &meeting.b.name, graph.node(bound.node));
+    let (source, span) = bound.rule.shown();
     Finding {
         message: format!("{a} and {b} are one axis: they meet at {} ({})", node.name, node.target),
-        source: Some(NamedSource::new(rule.source.name(), rule.source.inner().clone())),
-        labels: vec![LabeledSpan::at(rule.span.clone(), "the same letter is the same axis")],
+        source: Some(NamedSource::new(source.name(), source.inner().clone())),
+        labels: vec![LabeledSpan::at(span, "the same letter is the same axis")],
         help: Some(format!("`paring explain MODEL {a} {b}` shows the whole chain")),
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn load_part(
         let before = errors.len();
         let Some((node, used)) = definitions.expand(entry.node, source, errors) else { continue };
         let mut reader = Reader { keep: schemas.is_some(), ..Reader::new(source, errors) };
-        let Some(rule) = reader.entry(node, line) else { continue };
+        let Some(mut rule) = reader.entry(node, line) else { continue };
+        rule.place.defined = used.iter().any(|u| u.at == rule.place.span);
         let sites = reader.sites;
         if let Some(schemas) = schemas.filter(|_| errors.len() == before) {
             errors.extend(check(&rule, &sites, schemas));

@@ -71,9 +71,7 @@ fn collect(entry: &Node, text: &str, edits: &mut Vec<(usize, usize, String)>) {
     let Content::Map(pairs) = &entry.content else { return };
     for (key, value) in pairs {
         match key.text() {
-            Some("rule") => {
-                each(value, text, edits, &|t| t.parse::<Pattern>().map_or_else(|_| spaced(t), |p| p.to_string()))
-            }
+            Some("rule") => each(value, text, edits, &|t| t.parse::<Pattern>().map_or_else(|_| spaced(t), |p| p.to_string())),
             Some("define") => {
                 let Content::Map(definitions) = &value.content else { continue };
                 for (_, body) in definitions {

@@ -57,7 +57,7 @@ impl Reader<'_> {
             return None;
         };
         let head = pairs.first().map_or(span.clone(), |(key, _)| key.span());
-        let place = Place { source: self.source.clone(), span, line };
+        let place = Place { source: self.source.clone(), span, line, defined: false };
         let mut rule = Rule {
             ops: Vec::new(),
             when: None,

@@ -1,8 +1,10 @@
 //! Rules: what operators do to the axes of their tensors.
 //!
-//! The way of a rule: a YAML file is read with places (`tree`, `place`), its texts are parsed (`notation`, `formula`)
-//! into the data of `ast`, checked (`check`) against the operators' schemas (`schema`), and collected in a [`RuleSet`].
-//! Whoever uses a rule evaluates its formulas with [`eval()`]. `docs/writing-rules.md` describes the text.
+//! The way of a rule: a YAML file is read with places (`tree`, `place`), the definitions that an entry uses are put in (`define`),
+//! its keys are read (`reader`, `load`, `mapped`, `case`) and their texts parsed (`notation`, `formula`) into the data of `ast`. `file`
+//! does that for all entries of a file and checks them (`check`) against the operators' schemas (`schema`); `entry` reads those that are
+//! built in (`builtin`) when they are needed; a [`RuleSet`] holds them by operator. Whoever uses a rule evaluates its formulas with
+//! [`eval()`]. `docs/writing-rules.md` describes the text.
 
 mod ast;
 mod builtin;

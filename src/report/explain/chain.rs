@@ -196,8 +196,8 @@ impl<'a> Explainer<'a> {
 
 /// The rule's text, and marks under each place of a letter.
 fn marked(rule: &Rule, letter: &str) -> [String; 2] {
-    let source = rule.place.source.inner();
-    let text = source.get(rule.place.span.clone()).unwrap_or_default();
+    let (source, span) = rule.shown();
+    let text = source.inner().get(span).unwrap_or_default();
     let text = text.lines().map(str::trim).find(|line| line.contains(letter)).or(text.lines().next()).unwrap_or_default();
     let text = text.trim_start_matches("- ").trim_matches(['"', '\'']).to_owned();
     let letter = if letter.starts_with("...") { "..." } else { letter };

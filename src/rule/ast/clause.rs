@@ -13,7 +13,7 @@ pub enum Pick {
     All,
 }
 
-/// Clauses on values at removed positions, each an expression over operands (see the guide).
+/// **Clauses** on values at removed positions, each an expression over operands (see the guide).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// The output is zero there.

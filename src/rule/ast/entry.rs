@@ -11,7 +11,8 @@ use super::clause::{Facts, FoldInto, Normed, Pick, Statistic, Through};
 use super::formula::{Binary, Expr, LayoutCall, Statement, Unary};
 use super::pattern::Pattern;
 
-/// One entry of a rule file.
+/// A **rule**: what an operator does to the axes of its tensors, and to values where positions go. It is what an **entry** of a rule
+/// file says, an item of its list that begins with `op:`, with all that the entry uses of **definitions** put in.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The operators it is for: `aten.conv2d` (all overloads) or `aten.conv2d.default`.
@@ -63,6 +64,20 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// A text and the place in it that show the patterns or the layout: the rule's file, or, where a definition gives them, what that
+    /// comes to.
+    pub fn shown(&self) -> (Arc<NamedSource<String>>, Range<usize>) {
+        if !self.place.defined {
+            return (self.place.source.clone(), self.place.span.clone());
+        }
+        let text = match &self.body {
+            Body::Patterns(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Body::Layout(call) => call.to_string(),
+        };
+        let span = 0..text.len();
+        (Arc::new(NamedSource::new(format!("{}, with its definitions", self.place), text)), span)
+    }
+
     /// Whether the number one stands for this operand where it is missing.
     pub fn is_one(&self, operand: &str) -> bool {
         let Body::Patterns(patterns) = &self.body else { return false };
@@ -129,6 +144,8 @@ pub struct Place {
     pub span: Range<usize>,
     /// Line number, from 1.
     pub line: usize,
+    /// Whether a definition gives the pattern or layout: `span` is then where the entry uses it.
+    pub defined: bool,
 }
 
 eq_without_span! {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// `input[n, (g i)], weight[(g o), i] -> [n, (g o)]`. Equality of patterns and their parts leaves out where they stand.
+/// A **pattern**: `input[n, (g i)], weight[(g o), i] -> [n, (g o)]`. A letter in two places is one axis. Equality of patterns and their parts leaves out where they stand.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     /// Left of the arrow.
@@ -13,7 +13,7 @@ pub struct Pattern {
     pub span: Range<usize>,
 }
 
-/// One tensor argument of a pattern.
+/// An **operand**: a tensor that the operator reads, by its argument's name and its dimensions.
 #[derive(Clone, Debug)]
 pub struct Operand {
     /// The argument's name in the operator's schema.

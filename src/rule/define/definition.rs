@@ -9,7 +9,7 @@ use miette::NamedSource;
 use super::super::tree::Node;
 use super::call::Parameter;
 
-/// A named part of rules.
+/// A **definition**: a named part of rules.
 #[derive(Debug)]
 pub(super) struct Definition {
     pub parameters: Vec<Parameter>,
