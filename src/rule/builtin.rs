@@ -9,6 +9,9 @@ use miette::NamedSource;
 /// The folder `rules/`.
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
+/// The file of the definitions that all files may use.
+pub(super) const SHARED: &str = "rules/definitions.yaml";
+
 /// A part of a rule file that a `-` begins.
 #[derive(Debug)]
 pub(super) struct Part {

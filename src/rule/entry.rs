@@ -27,7 +27,7 @@ impl Entry {
     /// The rule; `None` if the entry has a mistake, which the tests of the built-in rules would show.
     pub fn rule(&self) -> Option<&Arc<Rule>> {
         let read = || {
-            let definitions = Definitions::builtin();
+            let definitions = Definitions::built_in(&self.source);
             let loaded = load_part(&self.source, self.part.clone(), self.line, definitions, None, &mut Vec::new()).pop();
             loaded.map(|l| Arc::new(l.rule))
         };

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ast::Rule;
 use super::builtin;
-use super::check::check_set;
+use super::check::{Loaded, check_set};
 use super::define::Definitions;
 use super::entry::Entry;
 use super::error::{RuleError, RuleErrors};
@@ -69,9 +69,13 @@ impl RuleSet {
 
     /// The built-in rules, read to the end and checked: for tests and `rules check`.
     pub fn checked_builtin() -> Result<RuleSet, RuleErrors> {
-        let mut errors = Vec::new();
-        let definitions = Definitions::within(builtin::files(), None, &mut errors);
-        load_all(builtin::files(), &definitions, errors).map(RuleSet::of)
+        let (mut rules, mut errors) = (Vec::new(), Vec::new());
+        for file in builtin::files() {
+            let outer = (file.name() != builtin::SHARED).then(Definitions::shared);
+            let definitions = Definitions::within(std::slice::from_ref(file), outer, &mut errors);
+            rules.extend(load(file, &definitions, Some(Schemas::builtin()), &mut errors));
+        }
+        checked(rules, errors).map(RuleSet::of)
     }
 
     fn of(entries: Vec<Entry>) -> RuleSet {
@@ -187,6 +191,11 @@ fn load_all(
     for source in files {
         rules.extend(load(source, definitions, Some(Schemas::builtin()), &mut errors));
     }
+    checked(rules, errors)
+}
+
+/// The entries of rules that were read, where there is no mistake in or between them.
+fn checked(rules: Vec<Loaded>, mut errors: Vec<RuleError>) -> Result<Vec<Entry>, RuleErrors> {
     errors.extend(check_set(&rules));
     if errors.is_empty() { Ok(rules.into_iter().map(|l| Entry::from(l.rule)).collect()) } else { Err(RuleErrors { errors }) }
 }

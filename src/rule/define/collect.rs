@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use indexmap::IndexMap;
 use miette::NamedSource;
 
-use super::super::builtin;
+use super::super::builtin::{self, Part};
 use super::super::error::RuleError;
 use super::super::tree::{self, Content, Node};
 use super::call;
@@ -19,21 +19,36 @@ pub(in crate::rule) fn is_definition(node: &Node) -> bool {
 }
 
 impl Definitions {
-    /// Those that are built into the program.
-    pub fn builtin() -> &'static Definitions {
+    /// Those that all files may use, of `rules/definitions.yaml`.
+    pub fn shared() -> &'static Definitions {
         static READ: OnceLock<Definitions> = OnceLock::new();
         READ.get_or_init(|| {
             let mut out = Definitions::default();
-            for part in builtin::parts().iter().filter(|part| part.text().starts_with("- define:")) {
-                out.read(&part.source, part.at.clone(), &mut Vec::new());
-            }
+            let parts = builtin::parts().iter().filter(|part| part.source.name() == builtin::SHARED);
+            parts.for_each(|part| out.read(&part.source, part.at.clone(), &mut Vec::new()));
             out
         })
     }
 
-    /// Those of these files, before the built-in ones.
+    /// Those of a built-in file, before the shared ones.
+    pub fn built_in(file: &NamedSource<String>) -> &'static Definitions {
+        static READ: OnceLock<IndexMap<String, Definitions>> = OnceLock::new();
+        let read = || {
+            let mut out: IndexMap<String, Definitions> = IndexMap::new();
+            let defines = |part: &&Part| part.text().starts_with("- define:") && part.source.name() != builtin::SHARED;
+            for part in builtin::parts().iter().filter(defines) {
+                let new = || Definitions { own: IndexMap::new(), outer: Some(Definitions::shared()) };
+                let own = out.entry(part.source.name().to_owned()).or_insert_with(new);
+                own.read(&part.source, part.at.clone(), &mut Vec::new());
+            }
+            out
+        };
+        READ.get_or_init(read).get(file.name()).unwrap_or_else(Definitions::shared)
+    }
+
+    /// Those of these files, before the shared ones.
     pub fn of(files: &[Arc<NamedSource<String>>], errors: &mut Vec<RuleError>) -> Definitions {
-        Definitions::within(files, Some(Definitions::builtin()), errors)
+        Definitions::within(files, Some(Definitions::shared()), errors)
     }
 
     /// Those of these files, before others.
