@@ -60,7 +60,7 @@ pub(super) fn sketch(
             return Err(PropagateError::derived(graph, id, &rule, *v, &derived, recorded));
         }
         // The file's own form of a size is as good, and what a rule cannot work out symbolically it has.
-        let exact = |(d, r): (&Size, &Size)| if d.as_int().is_some() { d.clone() } else { r.clone() };
+        let exact = |(d, r): (&Size, &Size)| if d.as_int().is_some() || r.hint().is_none() { d.clone() } else { r.clone() };
         shapes[v.index()] = Some(match recorded {
             Some(r) => derived.iter().zip(r).map(exact).collect(),
             None => derived,
@@ -69,9 +69,18 @@ pub(super) fn sketch(
     Ok(Fitted::Rule(rule, sketch))
 }
 
+/// The rule for a call whose operands have these sizes.
+pub(super) fn refit(call: &Call, rules: &RuleSet) -> Fitted {
+    match first_fit(rules, call) {
+        (Some((rule, sketch)), _) => Fitted::Rule(rule, sketch),
+        (None, why) => Fitted::Unknown(why),
+    }
+}
+
 fn agree(derived: &[Size], recorded: &[Size]) -> bool {
     let same = |(d, r): (&Size, &Size)| {
-        d == r || ((d.as_int().is_none() || r.as_int().is_none()) && (d.hint() == r.hint() || d.hint().is_none()))
+        let example = || d.hint() == r.hint() || d.hint().is_none() || r.hint().is_none();
+        d == r || ((d.as_int().is_none() || r.as_int().is_none()) && example())
     };
     derived.len() == recorded.len() && derived.iter().zip(recorded).all(same)
 }

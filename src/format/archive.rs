@@ -1,13 +1,13 @@
 //! A program's file, whatever its format.
 
 use std::borrow::Cow;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::torchscript::{Input, read};
 use super::zip::Members;
-use super::{FormatError, Output, Payload, Pending, pt2, torchscript};
+use super::{FormatError, Output, Payload, Pending, onnx, pt2, torchscript};
 use crate::model::Graph;
 
 /// An open file that holds a program and its weights.
@@ -17,6 +17,8 @@ pub enum Archive {
     Exported(pt2::Archive),
     /// Of `torch.jit.save`.
     Scripted(read::Archive),
+    /// An ONNX model.
+    Onnx(onnx::Archive),
 }
 
 impl Archive {
@@ -25,6 +27,11 @@ impl Archive {
     /// # Errors
     /// A file that is of none of the formats, or damaged.
     pub fn open(path: &Path) -> Result<Archive, FormatError> {
+        let mut start = [0; 2];
+        let begun = std::fs::File::open(path).map_err(FormatError::reading(path))?.read(&mut start);
+        if onnx::Archive::is_one(path, &start[..begun.unwrap_or(0)]) {
+            return onnx::Archive::open(path).map(Archive::Onnx);
+        }
         Archive::read(Members::open(path)?)
     }
 
@@ -33,6 +40,9 @@ impl Archive {
     /// # Errors
     /// As [`Archive::open`].
     pub fn of_bytes(path: &Path, bytes: Arc<[u8]>) -> Result<Archive, FormatError> {
+        if onnx::Archive::is_one(path, &bytes) {
+            return onnx::Archive::of_bytes(path, bytes).map(Archive::Onnx);
+        }
         Archive::read(Members::of_bytes(path, bytes)?)
     }
 
@@ -48,6 +58,7 @@ impl Archive {
         match self {
             Archive::Exported(a) => a.path(),
             Archive::Scripted(a) => a.path(),
+            Archive::Onnx(a) => a.path(),
         }
     }
 
@@ -58,11 +69,12 @@ impl Archive {
     pub fn graph(&self, inputs: &[Input]) -> Result<Graph, FormatError> {
         match self {
             Archive::Exported(a) if inputs.is_empty() => a.graph(),
-            Archive::Exported(a) => Err(FormatError::InputSizes {
-                path: a.path().to_path_buf(),
+            Archive::Scripted(a) => a.graph(inputs),
+            Archive::Onnx(a) if inputs.is_empty() => Ok(a.graph()),
+            Archive::Exported(_) | Archive::Onnx(_) => Err(FormatError::InputSizes {
+                path: self.path().to_path_buf(),
                 reason: "the sizes of its inputs are recorded in it".to_owned(),
             }),
-            Archive::Scripted(a) => a.graph(inputs),
         }
     }
 
@@ -74,6 +86,7 @@ impl Archive {
         match self {
             Archive::Exported(_) => Ok(true),
             Archive::Scripted(a) => a.check_sizes(graph).map(|()| false),
+            Archive::Onnx(_) => Ok(false),
         }
     }
 
@@ -82,6 +95,7 @@ impl Archive {
         match self {
             Archive::Exported(a) => a.storages(),
             Archive::Scripted(a) => a.storages(),
+            Archive::Onnx(a) => a.storages(),
         }
     }
 
@@ -94,6 +108,7 @@ impl Archive {
         match self {
             Archive::Exported(a) => a.storage(storage),
             Archive::Scripted(a) => a.storage(storage),
+            Archive::Onnx(a) => a.storage(storage),
         }
     }
 
@@ -101,7 +116,7 @@ impl Archive {
     pub fn is_bare(&self) -> bool {
         match self {
             Archive::Exported(a) => a.is_bare(),
-            Archive::Scripted(_) => false,
+            Archive::Scripted(_) | Archive::Onnx(_) => false,
         }
     }
 
@@ -118,6 +133,7 @@ impl Archive {
         match self {
             Archive::Exported(a) => a.release(storage),
             Archive::Scripted(a) => a.release(storage),
+            Archive::Onnx(_) => {}
         }
     }
 }
@@ -135,7 +151,11 @@ pub fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Pending, FormatError> {
     let script = is_script(to);
+    let other = || Err(FormatError::OtherFormat { from: archive.path().to_path_buf(), to: to.to_path_buf() });
     match archive {
+        Archive::Onnx(a) if onnx::is_onnx(to) => onnx::write(a, original, small, payloads, to, progress),
+        Archive::Onnx(_) => other(),
+        _ if onnx::is_onnx(to) => other(),
         Archive::Exported(a) if !script => pt2::write(a, original, small, payloads, to, progress),
         Archive::Exported(_) => {
             torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress)
@@ -146,7 +166,7 @@ pub fn write(
             let script = torchscript::Script { classes, interface, ..torchscript::Script::new(small) };
             torchscript::write(&script, payloads, &|n| archive.storage(n), to, progress)
         }
-        Archive::Scripted(a) => Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: to.to_path_buf() }),
+        Archive::Scripted(_) => other(),
     }
 }
 
@@ -159,7 +179,9 @@ pub fn write_bytes(archive: &Archive, original: &Graph, small: &Graph, payloads:
         Archive::Exported(a) => {
             Ok(pt2::write_to(a, original, small, payloads, Cursor::new(Vec::new()), &mut |_| {})?.into_inner())
         }
-        Archive::Scripted(a) => Err(FormatError::OtherFormat { from: a.path().to_path_buf(), to: "memory".into() }),
+        Archive::Scripted(_) | Archive::Onnx(_) => {
+            Err(FormatError::OtherFormat { from: archive.path().to_path_buf(), to: "memory".into() })
+        }
     }
 }
 

@@ -78,6 +78,10 @@ pub enum FormatError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Script(Box<super::torchscript::ScriptError>),
+    /// An ONNX model that cannot be read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Onnx(Box<super::onnx::OnnxError>),
     /// The sizes of a TorchScript program's inputs.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(

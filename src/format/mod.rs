@@ -8,6 +8,7 @@ mod archive;
 pub mod checkpoint;
 mod error;
 pub mod masks;
+pub mod onnx;
 mod output;
 mod payload;
 pub mod pickle;

@@ -80,7 +80,7 @@ impl Output {
         flushed.map_err(|e| self.fault(e))?;
         let Output { file, target } = self;
         let file = file.into_inner().map_err(|e| FormatError::writing(&target)(e.into_error()))?;
-        Ok(Pending { file: file.into_temp_path(), target })
+        Ok(Pending { file: file.into_temp_path(), target, parts: Vec::new() })
     }
 }
 
@@ -90,9 +90,24 @@ impl Output {
 pub struct Pending {
     file: TempPath,
     target: PathBuf,
+    /// Files that it cannot do without: they get their names first.
+    parts: Vec<Pending>,
 }
 
 impl Pending {
+    /// Together with another file that belongs to it.
+    pub(crate) fn with(mut self, part: Pending) -> Pending {
+        self.parts.push(part);
+        self
+    }
+
+    /// It and its parts, which come first.
+    fn apart(mut self) -> Vec<Pending> {
+        let mut all: Vec<Pending> = std::mem::take(&mut self.parts).into_iter().flat_map(Pending::apart).collect();
+        all.push(self);
+        all
+    }
+
     /// Where it is until it gets its name.
     pub fn path(&self) -> &Path {
         &self.file
@@ -100,7 +115,8 @@ impl Pending {
 
     /// Gives the file its name; an older file of that name is replaced.
     pub fn persist(self) -> Result<(), FormatError> {
-        let Pending { file, target } = self;
+        let Pending { file, target, parts } = self;
+        parts.into_iter().try_for_each(Pending::persist)?;
         file.persist(&target).map_err(|e| FormatError::writing(&target)(e.error))
     }
 }
@@ -108,6 +124,7 @@ impl Pending {
 /// Gives several files their names. If one cannot have its name, all is as it was: older files are set aside until the last
 /// new one has its name.
 pub fn persist_all(files: Vec<Pending>) -> Result<(), FormatError> {
+    let files: Vec<Pending> = files.into_iter().flat_map(Pending::apart).collect();
     let mut done: Vec<Replaced> = Vec::with_capacity(files.len());
     // The last needs no way back.
     let last = files.len().saturating_sub(1);

@@ -51,8 +51,44 @@ pub struct Graph {
     pub updates: Vec<(usize, ValueId)>,
     /// Values that are short lists of integers or truth values which nothing writes, as far as they are known.
     pub lists: FxHashMap<ValueId, Arc<[i64]>>,
+    /// What small tensors hold, where the program's sizes and constants tell it and nothing writes them.
+    pub contents: FxHashMap<ValueId, Content>,
+    /// The version of each set of operators, where operators have versions.
+    pub versions: Vec<(String, i64)>,
     /// A part of it runs under autocast, where operators choose other element types than those of their operands.
     pub autocast: bool,
+}
+
+/// The elements of a small tensor, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Integers and truth values, which may be computed from sizes.
+    Sizes(Arc<[Size]>),
+    /// Numbers with a fraction.
+    Numbers(Arc<[f64]>),
+}
+
+impl Content {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Content::Sizes(list) => list.len(),
+            Content::Numbers(list) => list.len(),
+        }
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The integers, if all are plain ones.
+    pub fn integers(&self) -> Option<Vec<i64>> {
+        match self {
+            Content::Sizes(list) => list.iter().map(Size::as_int).collect(),
+            Content::Numbers(_) => None,
+        }
+    }
 }
 
 /// A tensor or a symbolic scalar.

@@ -31,7 +31,8 @@ impl Part {
 pub(super) fn files() -> &'static [Arc<NamedSource<String>>] {
     static FILES: OnceLock<Vec<Arc<NamedSource<String>>>> = OnceLock::new();
     FILES.get_or_init(|| {
-        let yaml = FOLDER.files().filter(|f| f.path().extension().is_some_and(|e| e == "yaml"));
+        let all = FOLDER.files().chain(FOLDER.dirs().flat_map(|d| d.files()));
+        let yaml = all.filter(|f| f.path().extension().is_some_and(|e| e == "yaml"));
         let named = yaml.filter_map(|f| Some((format!("rules/{}", f.path().display()), f.contents_utf8()?)));
         let mut files: Vec<_> = named.collect();
         files.sort();
@@ -61,7 +62,8 @@ fn parts_of(source: &Arc<NamedSource<String>>) -> Vec<Part> {
     parts
 }
 
-/// PyTorch's schemas, a line each.
-pub(super) fn schemas() -> &'static str {
-    FOLDER.get_file("aten.schemas").and_then(|f| f.contents_utf8()).unwrap_or("")
+/// The tables of schemas, a line each.
+pub(super) fn schemas() -> Vec<&'static str> {
+    let tables = FOLDER.files().filter(|f| f.path().extension().is_some_and(|e| e == "schemas"));
+    tables.filter_map(|f| f.contents_utf8()).collect()
 }

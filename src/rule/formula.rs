@@ -5,6 +5,7 @@ use nom::{Parser, number};
 
 use super::ast::{Binary, Comparison, Expr, LayoutCall, Statement, Unary};
 use super::place::Offsets;
+use super::schema::Schemas;
 use super::syntax::{
     Fail, Input, MAX_LENGTH, Read, SyntaxError, after, blank, comma_list, digits, directly, expected, is_word, missing, nested,
     place, read_all, special, word,
@@ -106,6 +107,7 @@ fn operator(i: Input<'_>) -> Read<'_, String> {
     }
     match op.matches('.').count() {
         2 => Ok((i, op)),
+        1 if Schemas::builtin().is_versioned(&op) => Ok((i, op)),
         n => {
             let message = format!("`{op}` does not name an operator and its overload");
             let help = if n == 1 { "add the overload, as in `aten.relu.default`" } else { "as in `aten.mul.Scalar`" };

@@ -209,12 +209,17 @@ impl Schemas {
     /// The table that is built into the program.
     pub fn builtin() -> &'static Schemas {
         static TABLE: OnceLock<Schemas> = OnceLock::new();
-        TABLE.get_or_init(|| Schemas::index(super::builtin::schemas()))
+        TABLE.get_or_init(|| super::builtin::schemas().into_iter().fold(Schemas::index(""), Schemas::and))
     }
 
     /// The schemas of a table, a line each; `#` begins a comment.
     pub fn index(text: &'static str) -> Schemas {
-        let mut table = Schemas { lines: Vec::new(), by_name: FxHashMap::default(), by_base: FxHashMap::default() };
+        Schemas { lines: Vec::new(), by_name: FxHashMap::default(), by_base: FxHashMap::default() }.and(text)
+    }
+
+    /// These and those of another table.
+    fn and(self, text: &'static str) -> Schemas {
+        let mut table = self;
         for text in text.lines() {
             let Some((name, _)) = text.split_once('(').filter(|_| !text.starts_with('#')) else { continue };
             let number = table.lines.len() as u32;
@@ -246,6 +251,25 @@ impl Schemas {
     pub fn overloads(&self, base: &str) -> Vec<&Schema> {
         let numbers = base.split_once('.').and_then(|(ns, name)| self.by_base.get(format!("{ns}::{name}").as_str()));
         numbers.into_iter().flatten().filter_map(|n| self.line(*n)).collect()
+    }
+
+    /// The schema of `onnx.Conv` that a version of its set of operators means: the last one that came with it or before.
+    pub fn in_force(&self, base: &str, version: i64) -> Option<&Schema> {
+        let since = |s: &&Schema| s.name.rsplit_once('.').and_then(|(_, v)| v.parse::<i64>().ok()).filter(|v| *v <= version);
+        self.overloads(base).into_iter().filter(|s| since(s).is_some()).max_by_key(since)
+    }
+
+    /// The name of the operator that a statement means: of `onnx.Mul` the version that is in force.
+    pub fn resolved(&self, op: &str, versions: &[(String, i64)]) -> String {
+        let of = |(set, _): &&(String, i64)| op.split('.').next() == Some(set);
+        let version = versions.iter().find(of).filter(|_| op.matches('.').count() == 1);
+        version.and_then(|(_, v)| self.in_force(op, *v)).map_or_else(|| op.to_owned(), |s| s.name.clone())
+    }
+
+    /// Whether the overloads of an operator are versions of it.
+    pub fn is_versioned(&self, base: &str) -> bool {
+        let all = self.overloads(base);
+        !all.is_empty() && all.iter().all(|s| s.name.rsplit_once('.').is_some_and(|(_, v)| v.parse::<i64>().is_ok()))
     }
 
     /// The schemas that a rule's `op` stands for: one overload, or all of an operator.

@@ -21,7 +21,7 @@ pub(super) fn given(operand: &Operand, item: Option<usize>, call: &Call) -> Resu
         _ => None,
     };
     match arg {
-        Some(Arg::Tensor(v)) => Ok(Some(Given::Tensor(*v))),
+        Some(Arg::Tensor(v)) => Ok(Some(call.number(*v).map_or(Given::Tensor(*v), Given::Number))),
         Some(Arg::Int(n)) => Ok(Some(Given::Number(*n as f64))),
         Some(Arg::Float(x)) => Ok(Some(Given::Number(*x))),
         Some(Arg::Bool(b)) => Ok(Some(Given::Number(f64::from(u8::from(*b))))),

@@ -23,9 +23,11 @@ impl Args<'_> {
         }
     }
 
-    /// As [`Args::name`], but only if the node writes the argument out as a tensor-free value that can be edited.
+    /// As [`Args::name`], but only if the node writes the argument out as a value that can be edited: no tensor, or one whose elements
+    /// are known.
     pub fn editable(&self, at: usize) -> Option<&str> {
-        self.name(at).filter(|n| self.call.node.arg(n).is_some_and(|a| a.tensors().is_empty()))
+        let known = |v: &ValueId| self.call.graph.contents.contains_key(v);
+        self.name(at).filter(|n| self.call.node.arg(n).is_some_and(|a| a.tensors().iter().all(known)))
     }
 
     pub fn operand(&self) -> Result<(&str, ValueId, Vec<Size>), String> {
@@ -56,6 +58,9 @@ impl Args<'_> {
     pub fn int(&self, at: usize) -> Result<Option<i64>, String> {
         match self.val(at)? {
             None => Ok(None),
+            Some(Val::List(list)) if list.len() == 1 => {
+                list[0].as_int().map(Some).ok_or_else(|| format!("argument {} is no plain integer", at + 1))
+            }
             Some(val) => val.as_int().map(Some).ok_or_else(|| format!("argument {} is no plain integer", at + 1)),
         }
     }

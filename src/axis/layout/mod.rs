@@ -9,6 +9,7 @@ mod pick;
 mod reduce;
 mod reorder;
 mod reshape;
+mod several;
 mod spread;
 
 pub use part::{evenly, sections};
@@ -31,6 +32,8 @@ pub fn layout(function: &LayoutCall, call: &Call) -> Result<Sketch, String> {
         "chunk" => part::chunk(&args),
         "tensor_split" => part::tensor_split(&args),
         "slice" => part::slice(&args),
+        "slices" => several::slices(&args),
+        "pads" => several::pads(&args),
         "narrow" => part::narrow(&args),
         "select" => part::select(&args),
         "unbind" => part::unbind(&args),

@@ -7,13 +7,14 @@ use smallvec::smallvec;
 use super::args::{Args, letters};
 use crate::axis::node::Sketch;
 use crate::axis::node::{DimExpr, Edit, LetterId, Want};
-use crate::model::{Arg, DType, Size, ValueId};
+use crate::model::{Arg, Content, DType, Size, ValueId};
 
 /// The positions that a constant index lists, where they are some of a dimension's, in some order. Longer lists are look-ups. A
 /// mask lists the places of its ones.
 fn listed(args: &Args, index: ValueId, size: &Size) -> Option<Arc<[u32]>> {
     let graph = args.call.graph;
-    let list = graph.lists.get(&index)?;
+    let held = || graph.contents.get(&index).and_then(Content::integers).map(Arc::<[i64]>::from);
+    let list = &graph.lists.get(&index).cloned().or_else(held)?;
     let mask = graph.value(index).dtype == DType::Bool;
     let total = size.as_int().filter(|n| list.len() as i64 <= *n && (!mask || list.len() as i64 == *n))?;
     let place = |n: &i64| u32::try_from(if *n < 0 { n + total } else { *n }).ok().filter(|n| i64::from(*n) < total);

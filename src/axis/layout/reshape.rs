@@ -2,13 +2,19 @@
 
 use super::args::Args;
 use crate::axis::egraph::common_factors;
+use crate::axis::node::Sketch;
 use crate::axis::node::{DimExpr, LetterId, Want};
-use crate::axis::node::{Sketch, dim};
 use crate::model::Size;
 
 pub(super) fn reshape(args: &Args) -> Result<Sketch, String> {
     let (_, _, shape) = args.operand()?;
-    let sizes = args.sizes(1)?.ok_or("no sizes are given")?;
+    let mut sizes = args.sizes(1)?.ok_or("no sizes are given")?;
+    let copies = args.truth(2)?;
+    if copies {
+        // A 0 copies the size that is in its place.
+        let zeros = sizes.iter_mut().zip(&shape).filter(|(size, _)| size.is(0));
+        zeros.for_each(|(size, old)| *size = old.clone());
+    }
     let sizes = resolve(&shape, sizes, args.call.recorded(0))?;
     let sketch = regroup(args, &sizes)?;
     Ok(with_sizes(args, sketch, 1, 0..sizes.len()))
@@ -74,7 +80,11 @@ pub(super) fn squeeze(args: &Args) -> Result<Sketch, String> {
 
 pub(super) fn unsqueeze(args: &Args) -> Result<Sketch, String> {
     let (_, _, mut shape) = args.operand()?;
-    shape.insert(dim(args.required(1)?, shape.len() + 1)?, Size::int(1));
+    let listed = args.sizes(1)?.ok_or("no dimension is given")?;
+    let rank = shape.len() + listed.len();
+    let mut new = args.dims(1, rank)?.unwrap_or_default();
+    new.sort_unstable();
+    new.into_iter().for_each(|at| shape.insert(at.min(shape.len()), Size::int(1)));
     regroup(args, &shape)
 }
 

@@ -7,7 +7,12 @@ use crate::model::Size;
 
 pub(super) fn expand(args: &Args) -> Result<Sketch, String> {
     let (name, value, shape) = args.operand()?;
-    let sizes = args.sizes(1)?.ok_or("no sizes are given")?;
+    let mut sizes = args.sizes(1)?.ok_or("no sizes are given")?;
+    let listed = sizes.len();
+    if sizes.len() < shape.len() && args.truth(2)? {
+        let missing = shape.len() - sizes.len();
+        sizes.splice(0..0, vec![Size::int(1); missing]);
+    }
     let new = sizes.len().checked_sub(shape.len()).ok_or("fewer sizes than dimensions")?;
     let mut sketch = Sketch::default();
     let mut dims = letters(&mut sketch, &shape);
@@ -27,7 +32,7 @@ pub(super) fn expand(args: &Args) -> Result<Sketch, String> {
     }
     sketch.operand(name, value, dims);
     sketch.output(args.call.node.outputs.first().copied(), out.clone());
-    sketch.edit(args.editable(1), Want::Sizes(out));
+    sketch.edit(args.editable(1), Want::Sizes(out.split_off(out.len() - listed.min(out.len()))));
     Ok(sketch)
 }
 

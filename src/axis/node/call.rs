@@ -1,6 +1,6 @@
 //! A node with what is known of its operands, as formulas of rules see it.
 
-use crate::model::{Arg, Graph, Node, Size, ValueId};
+use crate::model::{Arg, Content, Graph, Node, Size, ValueId};
 use crate::rule::{EvalError, Expr, Schema, Scope, Val, eval};
 
 /// A node with what is known of its operands.
@@ -39,9 +39,28 @@ impl Call<'_> {
             Arg::Bool(b) => Val::Bool(*b),
             Arg::Str(s) => Val::Str(s.clone()),
             Arg::Scalar(v) => self.graph.value(*v).scalar.clone().map_or(Val::None, Val::Size),
-            // A tensor is true, and where a formula asks for a list, it is that of its sizes.
+            // What a tensor is known to hold stands for it. Else it is true, and where a formula asks for a list, it is that of its sizes.
+            Arg::Tensor(v) if self.graph.contents.contains_key(v) => self.content(*v).unwrap_or(Val::None),
+            Arg::Tensor(_) if !self.graph.versions.is_empty() => Val::Str("a tensor".to_owned()),
             Arg::Tensor(v) => self.shape(*v).map_or(Val::Bool(true), |s| Val::List(s.iter().cloned().map(Val::Size).collect())),
             Arg::List(items) => Val::List(items.iter().map(|a| self.arg_val(a)).collect()),
+        }
+    }
+
+    /// What a tensor holds, if it is known: a number, or a list of numbers.
+    fn content(&self, v: ValueId) -> Option<Val> {
+        let mut items: Vec<Val> = match self.graph.contents.get(&v)? {
+            Content::Sizes(list) => list.iter().cloned().map(Val::Size).collect(),
+            Content::Numbers(list) => list.iter().copied().map(Val::Float).collect(),
+        };
+        if self.shapes[v.index()].as_ref().is_some_and(Vec::is_empty) { items.pop() } else { Some(Val::List(items)) }
+    }
+
+    /// The number that a tensor without dimensions is known to hold.
+    pub fn number(&self, v: ValueId) -> Option<f64> {
+        match self.content(v)? {
+            Val::List(_) => None,
+            one => Some(one.as_f64().unwrap_or(f64::NAN)),
         }
     }
 

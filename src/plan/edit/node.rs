@@ -122,7 +122,8 @@ impl Planner<'_> {
         let list = Val::List(parts.iter().map(|n| Val::Size(Size::int(*n))).collect());
         let builder = Builder { bound, call, new, extra: HashMap::from([("parts".to_owned(), list)]), results: HashMap::new() };
         let args = self.arguments(&builder, statement)?;
-        let change = Change::Become { node: bound.node, target: statement.op.clone(), args };
+        let target = self.rules.schemas().resolved(&statement.op, &self.graph.versions);
+        let change = Change::Become { node: bound.node, target, args };
         self.push(change, format!("the parts have unequal sizes now: {parts:?}"));
         Ok(())
     }

@@ -3,17 +3,20 @@
 
 use std::collections::HashSet;
 
-use crate::axis::{Propagation, numbers};
-use crate::model::{Arg, Graph, NodeId, Size, ValueId};
+use crate::axis::{Propagation, held, numbers};
+use crate::model::{Arg, Content, Graph, NodeId, Size, ValueId};
 use crate::plan::change::{Change, Edit, Plan};
 use crate::rule::RuleSet;
 use crate::solve::Solution;
+use rustc_hash::FxHashMap;
 
 /// What becomes of computed numbers.
 #[derive(Default)]
 pub struct Numbers {
     /// Before and after, by value, of those that change.
     changed: Vec<Option<(Size, Size)>>,
+    /// What small tensors hold after the cut, of those that hold something else then.
+    held: FxHashMap<ValueId, Content>,
     /// Arguments whose every item was compared with what it must become.
     settled: HashSet<(NodeId, String)>,
 }
@@ -21,7 +24,7 @@ pub struct Numbers {
 impl Numbers {
     /// Computes the numbers of a program before and after the cut.
     pub fn new(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution) -> Numbers {
-        if graph.nodes.iter().all(|n| n.outputs.iter().all(|v| graph.value(*v).scalar.is_none())) {
+        if graph.contents.is_empty() && graph.nodes.iter().all(|n| n.outputs.iter().all(|v| graph.value(*v).scalar.is_none())) {
             return Numbers::default();
         }
         let mut shapes = p.shapes.clone();
@@ -35,7 +38,7 @@ impl Numbers {
         }
         let (before, after) = (numbers(graph, rules, &p.shapes), numbers(graph, rules, &shapes));
         let pairs = before.into_iter().zip(after).map(|(b, a)| b.zip(a).filter(|(b, a)| a != b));
-        Numbers { changed: pairs.collect(), settled: HashSet::new() }
+        Numbers { changed: pairs.collect(), held: held(graph, rules, &shapes), settled: HashSet::new() }
     }
 
     /// The number that a value has after the cut, if it is another one.
@@ -43,9 +46,14 @@ impl Numbers {
         self.changed.get(v.index())?.as_ref().map(|(_, after)| after)
     }
 
+    /// What a tensor holds after the cut, if it is something else.
+    pub fn held(&self, v: ValueId) -> Option<&Content> {
+        self.held.get(&v)
+    }
+
     /// An argument was compared with what it must become, and changed where it must.
     pub fn settle(&mut self, node: NodeId, arg: &str) {
-        if self.changed.iter().any(Option::is_some) {
+        if self.changed.iter().any(Option::is_some) || !self.held.is_empty() {
             self.settled.insert((node, arg.to_owned()));
         }
     }
@@ -58,27 +66,28 @@ impl Numbers {
 
     /// Writes the old number wherever one that changes is no size that changes along.
     pub fn freeze(&self, graph: &Graph, rules: &RuleSet, plan: &mut Plan) {
-        if self.changed.iter().all(Option::is_none) {
+        if self.changed.iter().all(Option::is_none) && self.held.is_empty() {
             return;
         }
         for edit in &mut plan.edits {
             match &mut edit.change {
-                Change::Set { node, arg, to } if !self.settled.contains(&(*node, arg.clone())) => self.old(to),
-                Change::Become { args, .. } => args.iter_mut().for_each(|(_, a)| self.old(a)),
-                Change::Insert { nodes, .. } => nodes.iter_mut().flat_map(|n| &mut n.args).for_each(|(_, a)| self.old(a)),
+                Change::Set { node, arg, to } if !self.settled.contains(&(*node, arg.clone())) => self.old(graph, to),
+                Change::Become { args, .. } => args.iter_mut().for_each(|(_, a)| self.old(graph, a)),
+                Change::Insert { nodes, .. } => nodes.iter_mut().flat_map(|n| &mut n.args).for_each(|(_, a)| self.old(graph, a)),
                 _ => {}
             }
         }
         let stated: HashSet<(NodeId, String)> = plan.edits.iter().filter_map(stated).collect();
         for id in graph.node_ids() {
             let node = graph.node(id);
-            if rules.for_target(&node.target).iter().any(|r| r.number.is_some()) {
+            let anew = node.outputs.iter().any(|v| self.held.contains_key(v));
+            if anew || rules.for_target(&node.target).iter().any(|r| r.number.is_some()) {
                 continue; // it is computed anew
             }
             for (arg, given) in &node.args {
                 let key = (id, arg.clone());
                 let mut to = given.clone();
-                self.old(&mut to);
+                self.old(graph, &mut to);
                 if to != *given && !self.settled.contains(&key) && !stated.contains(&key) {
                     let change = Change::Set { node: id, arg: arg.clone(), to };
                     let reason = "it was computed from a size that changed, and must stay what it was".to_owned();
@@ -89,7 +98,7 @@ impl Numbers {
     }
 
     /// Puts old numbers in the place of those that change.
-    fn old(&self, arg: &mut Arg) {
+    fn old(&self, graph: &Graph, arg: &mut Arg) {
         match arg {
             Arg::Scalar(v) => {
                 if let Some(Some((before, _))) = self.changed.get(v.index())
@@ -98,7 +107,12 @@ impl Numbers {
                     *arg = Arg::Int(n);
                 }
             }
-            Arg::List(items) => items.iter_mut().for_each(|a| self.old(a)),
+            Arg::Tensor(v) if self.held.contains_key(v) => {
+                if let Some(was) = graph.contents.get(v).and_then(|c| literal(c, graph.shape(*v).is_empty())) {
+                    *arg = was;
+                }
+            }
+            Arg::List(items) => items.iter_mut().for_each(|a| self.old(graph, a)),
             _ => {}
         }
     }
@@ -109,4 +123,13 @@ fn stated(edit: &Edit) -> Option<(NodeId, String)> {
         Change::Set { node, arg, .. } => Some((*node, arg.clone())),
         _ => None,
     }
+}
+
+/// What a tensor holds, written out: a number, or a list of numbers.
+fn literal(content: &Content, alone: bool) -> Option<Arg> {
+    let mut items: Vec<Arg> = match content {
+        Content::Sizes(list) => list.iter().map(|s| s.as_int().map(Arg::Int)).collect::<Option<_>>()?,
+        Content::Numbers(list) => list.iter().copied().map(Arg::Float).collect(),
+    };
+    if alone { items.pop() } else { Some(Arg::List(items)) }
 }

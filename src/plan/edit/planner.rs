@@ -82,7 +82,7 @@ impl<'a> Planner<'a> {
         names: &[(&str, Val)],
         output: ValueId,
     ) -> Result<NewNode, PlanError> {
-        let rule = self.rules.for_target(op).first().cloned();
+        let rule = self.rules.for_target(&format!("{op}.{}", self.set(bound))).first().cloned();
         let statement =
             rule.and_then(|r| r.becomes.clone()).ok_or_else(|| self.wrong(bound, format!("there is no rule for {op}")))?;
         let call = self.call(bound.node);
@@ -90,7 +90,16 @@ impl<'a> Planner<'a> {
         let extra = names.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
         let new = |l: LetterId| bound.size(l);
         let args = self.arguments(&Builder { bound, call: &call, new: &new, extra, results }, &statement)?;
-        Ok(NewNode { target: statement.op.clone(), args, output })
+        Ok(NewNode { target: self.rules.schemas().resolved(&statement.op, &self.graph.versions), args, output })
+    }
+
+    /// The set of operators that a node is of: what stands in for it, or beside it, is of the same.
+    fn set(&self, bound: &Bound) -> &str {
+        let target = &self.graph.node(bound.node).target;
+        match self.graph.versions.first() {
+            Some((set, _)) => set,
+            None => target.split('.').next().unwrap_or(target),
+        }
     }
 
     /// A value of the plan.

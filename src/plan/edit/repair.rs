@@ -56,7 +56,8 @@ impl Builder<'_> {
                 original = Some(id);
             }
             let mut args = Vec::new();
-            let schema = Schemas::builtin().get(&statement.op);
+            let target = Schemas::builtin().resolved(&statement.op, &self.call.graph.versions);
+            let schema = Schemas::builtin().get(&target);
             for (name, e) in &statement.args {
                 let needed = schema.and_then(|s| s.arg(name)).is_some_and(|a| a.default.is_none());
                 match self.arg(e).map_err(|e| format!("{}: `{name}`: {e}", statement.op))? {
@@ -73,7 +74,7 @@ impl Builder<'_> {
                 }
             };
             self.results.insert(statement.name.clone(), output);
-            nodes.push(NewNode { target: statement.op.clone(), args, output });
+            nodes.push(NewNode { target, args, output });
         }
         Ok((original, nodes))
     }

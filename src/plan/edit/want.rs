@@ -2,7 +2,7 @@
 
 use super::numbers::Numbers;
 use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Propagation, Want};
-use crate::model::{Arg, Size};
+use crate::model::{Arg, Content, Size, ValueId};
 use crate::rule::{Expr, Scope, Val, eval};
 use crate::solve::{Solution, parts_value, progression, ranks};
 
@@ -70,6 +70,7 @@ pub fn outcome(
         Want::Sizes(dims) => {
             let items = match given {
                 Some(Arg::List(items)) if items.len() == dims.len() => items.clone(),
+                Some(Arg::Tensor(v)) => return held(*v, arg, bound, call, dims, numbers, new),
                 Some(one) if dims.len() == 1 => vec![one.clone()],
                 _ => return Ok(Outcome::Leave),
             };
@@ -132,6 +133,57 @@ fn d_total_changes(bound: &Bound, new: &dyn Fn(LetterId) -> Size) -> bool {
 /// True for a computed number that becomes what it must by itself.
 fn follows(given: Option<&Arg>, after: &Size, numbers: &Numbers) -> bool {
     matches!(given, Some(Arg::Scalar(v)) if numbers.after(*v) == Some(after))
+}
+
+/// A list that is a tensor, of which the elements are known: it becomes another constant where it does not follow by itself.
+fn held(
+    v: ValueId,
+    arg: &str,
+    bound: &Bound,
+    call: &Call,
+    dims: &[DimExpr],
+    numbers: &Numbers,
+    new: &dyn Fn(LetterId) -> Size,
+) -> Result<Outcome, String> {
+    let Some(Content::Sizes(before)) = call.graph.contents.get(&v) else { return Ok(Outcome::Leave) };
+    let after = match numbers.held(v) {
+        Some(Content::Sizes(after)) => after.clone(),
+        Some(Content::Numbers(_)) => return Ok(Outcome::Symbolic),
+        None => before.clone(),
+    };
+    if before.len() != dims.len() || after.len() != dims.len() {
+        return Ok(Outcome::Leave);
+    }
+    let old = |l: LetterId| bound.size(l);
+    let first = bound.operands.first();
+    let mut items: Vec<Option<Size>> = Vec::with_capacity(dims.len());
+    let mut fine = true;
+    for (k, d) in dims.iter().enumerate() {
+        let (was, wanted) = (d.size(&old), d.size(&new));
+        let opposite = first.and_then(|o| o.dims.get(k)).is_some_and(|o| o.size(&new) == wanted);
+        // What is open, and what copies a size that is right, says the same as ever.
+        let follows = before[k] == after[k] && (after[k].is(-1) || (after[k].is(0) && !was.is(0) && opposite));
+        // A number that means something else than the size, such as the end of everything.
+        let other = was == wanted && before[k] == after[k];
+        fine &= follows || other || after[k] == wanted;
+        items.push(match (follows || other, wanted.as_int()) {
+            (true, _) if after[k].as_int().is_some() => Some(after[k].clone()),
+            (_, Some(n)) => Some(Size::int(n)),
+            (_, None) => None,
+        });
+    }
+    if fine {
+        return Ok(Outcome::Leave);
+    }
+    // One size that is not known until the program runs can be left open.
+    let open: Vec<usize> = (0..items.len()).filter(|k| items[*k].is_none()).collect();
+    match open.as_slice() {
+        [] => {}
+        [k] if !items.iter().flatten().any(|n| n.is(-1)) => items[*k] = Some(Size::int(-1)),
+        _ => return Ok(Outcome::Symbolic),
+    }
+    let items = items.into_iter().flatten().filter_map(|n| n.as_int()).map(Arg::Int).collect();
+    Ok(Outcome::Set(vec![(arg.to_owned(), Arg::List(items))]))
 }
 
 fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)], numbers: &Numbers) -> Result<Outcome, String> {

@@ -5,7 +5,7 @@ use super::super::error::closest;
 use super::shared::Check;
 
 /// The layout functions, with the least and the largest number of arguments, an example, and what the result is.
-const LAYOUTS: [(&str, usize, usize, &str, &str); 38] = [
+const LAYOUTS: [(&str, usize, usize, &str, &str); 40] = [
     ("cat", 2, 2, "cat(tensors, dim)", "the tensors, joined along a dimension"),
     ("stack", 2, 2, "stack(tensors, dim)", "the tensors, joined along a new dimension"),
     ("split", 3, 3, "split(x, sizes, dim)", "cut into parts of these sizes along a dimension (a number: parts of that size)"),
@@ -24,14 +24,28 @@ const LAYOUTS: [(&str, usize, usize, &str, &str); 38] = [
     ("same", 1, 1, "same(x)", "a copy: every axis is the operand's"),
     ("permute", 2, 2, "permute(x, dims)", "the dimensions in another order"),
     ("transpose", 1, 3, "transpose(x, a, b)", "two dimensions exchanged (without arguments: all in reverse)"),
-    ("reshape", 2, 2, "reshape(x, sizes)", "the same elements in other dimensions"),
+    ("reshape", 2, 3, "reshape(x, sizes)", "the same elements in other dimensions"),
     ("flatten", 3, 3, "flatten(x, first, last)", "dimensions in a row as one"),
     ("unflatten", 3, 3, "unflatten(x, dim, sizes)", "one dimension as several"),
     ("squeeze", 1, 2, "squeeze(x, dims)", "without dimensions of size one"),
     ("unsqueeze", 2, 2, "unsqueeze(x, dim)", "with a new dimension of size one"),
-    ("expand", 2, 2, "expand(x, sizes)", "dimensions of size one, repeated"),
+    ("expand", 2, 3, "expand(x, sizes)", "dimensions of size one, repeated"),
     ("repeat", 2, 2, "repeat(x, times)", "copies after another in each dimension"),
     ("repeat_interleave", 3, 4, "repeat_interleave(x, times, dim)", "each position repeated"),
+    (
+        "slices",
+        5,
+        5,
+        "slices(x, starts, ends, dims, steps)",
+        "some positions of several dimensions",
+    ),
+    (
+        "pads",
+        4,
+        5,
+        "pads(x, amounts, value, dims, whole)",
+        "new positions before and after dimensions; with `whole` what is there comes from the tensor",
+    ),
     ("pad", 2, 3, "pad(x, amounts)", "new positions at the ends of dimensions"),
     ("reduce", 3, 3, "reduce(x, dims, keepdim)", "these dimensions (all, if None) are summed over"),
     ("einsum", 2, 2, "einsum(equation, tensors)", "a product of the tensors as in the equation"),

@@ -43,6 +43,9 @@ impl<'a> Check<'a> {
         let op = &statement.op;
         let schemas = self.schemas;
         let Some(schema) = schemas.get(op) else {
+            if schemas.is_versioned(op) {
+                self.versions(path, statement);
+            }
             if op.starts_with("aten.") {
                 let overloads = schemas.overloads(super::super::set::base(op));
                 let names: Vec<String> = schemas.operators().collect();
@@ -76,6 +79,18 @@ impl<'a> Check<'a> {
             let at = self.sites.word(path, op);
             let help = Some(format!("add `{}=…`", arg.name));
             self.error("statement", at, format!("`{op}` needs the argument `{}`", arg.name), "an argument is missing", help);
+        }
+    }
+
+    /// Some version of the operator has the arguments.
+    fn versions(&mut self, path: &str, statement: &Statement) {
+        let all = self.schemas.overloads(&statement.op);
+        let args: Vec<&str> = all.iter().flat_map(|s| &s.args).map(|a| a.name.as_str()).collect();
+        for (name, _) in statement.args.iter().filter(|(name, _)| !args.contains(&name.as_str())) {
+            let at = self.sites.word(path, &format!("{name}="));
+            let at = at.start..at.start + name.len();
+            let help = Some(format!("its arguments are {}", listed(args.iter().copied())));
+            self.error("statement", at, format!("`{}` has no argument `{name}`", statement.op), "in no version", help);
         }
     }
 }
