@@ -83,6 +83,7 @@ impl Planner<'_> {
             let moves = ones(&source) == 1 && ones(&output.dims) == 1;
             let letters =
                 |d: &DimExpr| if moves && *d == DimExpr::One { smallvec::smallvec![LetterId::MAX] } else { d.letters() };
+            let number = |l: LetterId| if l == LetterId::MAX { -1 } else { size(l).as_int().unwrap_or(-1) };
             let mut order: Vec<LetterId> = Vec::new();
             for k in (0..source.len()).rev() {
                 let d = if k == split.dim { &parts[*part] } else { &source[k] };
@@ -91,8 +92,11 @@ impl Planner<'_> {
                     DimExpr::One if moves => {}
                     DimExpr::One => steps.push(("paring.squeeze", vec![("dim", int(k as i64))])),
                     DimExpr::Product(_) => {
-                        let list = letters.iter().map(|l| size(*l).as_int().unwrap_or(-1)).map(int).collect();
-                        steps.push(("paring.unflatten", vec![("dim", int(k as i64)), ("sizes", Val::List(list))]));
+                        let list: Vec<Val> = letters.iter().map(|l| int(number(*l))).collect();
+                        // All sizes, for operators that take no less: what is before stays, which 0 says.
+                        let all = vec![int(0); k].into_iter().chain(list.clone()).chain(order.iter().map(|l| int(number(*l))));
+                        let all = Val::List(all.collect());
+                        steps.push(("paring.unflatten", vec![("dim", int(k as i64)), ("sizes", Val::List(list)), ("all", all)]));
                     }
                     _ => {}
                 }
@@ -104,11 +108,15 @@ impl Planner<'_> {
                 steps.push(("paring.permute", vec![("dims", Val::List(places.into_iter().map(int).collect()))]));
             }
             let mut at = wanted.len() as i64;
+            let mut after: Vec<Val> = Vec::new();
             for d in output.dims.iter().rev() {
                 let n = letters(d).len() as i64;
                 at -= n;
+                let flat = letters(d).iter().map(|l| number(*l)).try_fold(1, |all, n| (n >= 0).then_some(all * n)).unwrap_or(-1);
+                after.splice(0..0, (n > 0).then(|| int(flat)));
                 if n > 1 {
-                    steps.push(("paring.flatten", vec![("start", int(at)), ("end", int(at + n - 1))]));
+                    let all = Val::List(vec![int(0); at as usize].into_iter().chain(after.clone()).collect());
+                    steps.push(("paring.flatten", vec![("start", int(at)), ("end", int(at + n - 1)), ("all", all)]));
                 }
             }
             for k in (0..output.dims.len()).filter(|k| !moves && output.dims[*k] == DimExpr::One) {
