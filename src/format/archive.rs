@@ -154,8 +154,10 @@ pub fn write(
     let other = || Err(FormatError::OtherFormat { from: archive.path().to_path_buf(), to: to.to_path_buf() });
     match archive {
         Archive::Onnx(a) if onnx::is_onnx(to) => onnx::write(a, original, small, payloads, to, progress),
+        _ if onnx::is_onnx(to) || matches!(archive, Archive::Onnx(_)) => {
+            Err(onnx::OnnxError::OtherFormat { from: archive.path().to_path_buf(), to: to.to_path_buf() }.into())
+        }
         Archive::Onnx(_) => other(),
-        _ if onnx::is_onnx(to) => other(),
         Archive::Exported(a) if !script => pt2::write(a, original, small, payloads, to, progress),
         Archive::Exported(_) => {
             torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress)

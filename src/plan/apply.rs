@@ -19,6 +19,12 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
             }
         }
     }
+    for (v, content) in &plan.contents {
+        match content {
+            Some(content) => small.contents.insert(*v, content.clone()),
+            None => small.contents.remove(v),
+        };
+    }
     for (v, size) in &plan.numbers {
         small.values[v.index()].scalar = Some(size.clone());
     }

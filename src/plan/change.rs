@@ -1,6 +1,6 @@
 //! What a plan is: edits of a program and its weights, in order, each with its reason.
 
-use crate::model::{Arg, DType, NodeId, Size, ValueId};
+use crate::model::{Arg, Content, DType, NodeId, Size, ValueId};
 use crate::solve::Link;
 
 /// Ordered edits of a program and its weights.
@@ -16,6 +16,8 @@ pub struct Plan {
     pub approximate: Vec<NodeId>,
     /// Numbers computed from sizes that become others by themselves.
     pub numbers: Vec<(ValueId, Size)>,
+    /// What small tensors hold after the cut, of those that hold something else then; `None` where that is not known.
+    pub contents: Vec<(ValueId, Option<Content>)>,
     /// Nodes to whose results a constant is added, and that.
     pub maps: Vec<(NodeId, ValueId)>,
     /// Branches that went as a whole, since all that they add is zero.

@@ -60,17 +60,10 @@ pub(super) enum Storage {
     Packed(Arc<[u8]>),
 }
 
-/// A file beside the model.
-pub(super) struct Beside {
-    /// As the model names it.
-    pub(super) location: String,
-    pub(super) bytes: Bytes,
-}
-
 /// The files beside a model, each opened once.
 #[derive(Default)]
 pub(super) struct Files {
-    pub(super) list: Vec<Beside>,
+    pub(super) list: Vec<Bytes>,
     known: FxHashMap<String, usize>,
 }
 
@@ -241,12 +234,12 @@ fn external(
             if !real.is_file() {
                 return Err(bad("is no file"));
             }
-            files.list.push(Beside { location: location.to_owned(), bytes: Bytes::open(&real)? });
+            files.list.push(Bytes::open(&real)?);
             files.known.insert(location.to_owned(), files.list.len() - 1);
             files.list.len() - 1
         }
     };
-    let end = offset.checked_add(needed).filter(|end| *end <= files.list[file].bytes.len());
+    let end = offset.checked_add(needed).filter(|end| *end <= files.list[file].len());
     let end = end.ok_or_else(|| bad(&format!("ends before byte {}", offset.saturating_add(needed))))?;
     Ok(Storage::There(file, offset..end))
 }
@@ -256,7 +249,7 @@ impl Storage {
     pub(super) fn bytes<'a>(&'a self, model: &'a [u8], files: &'a Files) -> Cow<'a, [u8]> {
         Cow::Borrowed(match self {
             Storage::Here(at) => model.get(at.clone()).unwrap_or(&[]),
-            Storage::There(file, at) => files.list.get(*file).and_then(|f| f.bytes.get(at.clone())).unwrap_or(&[]),
+            Storage::There(file, at) => files.list.get(*file).and_then(|f| f.get(at.clone())).unwrap_or(&[]),
             Storage::Packed(bytes) => bytes,
         })
     }

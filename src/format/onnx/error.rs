@@ -71,6 +71,18 @@ pub enum OnnxError {
         /// What is wrong.
         reason: String,
     },
+    /// A format that a model cannot be turned into, or from.
+    #[error("{} cannot be written as {}", from.display(), to.display())]
+    #[diagnostic(
+        code(paring::onnx::other_format),
+        help("an ONNX model stays one, and no other program becomes one: give the output a name that ends as the model's does")
+    )]
+    OtherFormat {
+        /// The file that was read.
+        from: PathBuf,
+        /// The file to write.
+        to: PathBuf,
+    },
     /// What is not supported.
     #[error("{} has {what}", path.display())]
     #[diagnostic(code(paring::onnx::unsupported), help("{help}"))]

@@ -16,7 +16,6 @@ use crate::rule::{Schema, SchemaArg, Schemas};
 /// The nodes before and after.
 pub(super) struct Nodes<'a> {
     source: &'a Source,
-    read: &'a Graph,
     small: &'a Graph,
     /// The old nodes by their place in the file.
     old: FxHashMap<usize, &'a Node>,
@@ -38,7 +37,6 @@ impl<'a> Nodes<'a> {
         let taken = small.values.iter().map(|v| v.name.clone()).collect();
         Nodes {
             source,
-            read,
             small,
             old: old.collect(),
             by_name: names(read),
@@ -152,7 +150,7 @@ impl<'a> Nodes<'a> {
         schema: &Schema,
     ) -> Result<String, FormatError> {
         let before = match old.and_then(|o| o.arg(&port.name)) {
-            Some(Arg::Tensor(v)) => Some(self.read.value(*v)),
+            Some(Arg::Tensor(v)) => Some(self.small.value(*v)),
             _ => None,
         };
         let dtype = before.map(|v| v.dtype).unwrap_or_else(|| self.dtype(node, port, literal, schema));

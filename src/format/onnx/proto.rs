@@ -209,11 +209,6 @@ impl<'a> NodeProto<'a> {
         }
         Ok(node)
     }
-
-    /// The value of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&Setting<'a>> {
-        self.attributes.iter().find(|a| a.name == name).map(|a| &a.value)
-    }
 }
 
 impl<'a> Attribute<'a> {

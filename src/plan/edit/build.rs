@@ -33,6 +33,7 @@ pub fn plan(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution
     let Planner { mut plan, numbers, .. } = planner;
     numbers.freeze(graph, rules, &mut plan);
     plan.numbers = numbers.values().collect();
+    plan.contents = numbers.contents().collect();
     orphan::drop(graph, rules, p, solution, &mut plan);
     Ok(plan)
 }

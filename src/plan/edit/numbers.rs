@@ -51,6 +51,11 @@ impl Numbers {
         self.held.get(&v)
     }
 
+    /// What small tensors hold that is left to change; `None` where it is not known any more.
+    pub fn contents(&self) -> impl Iterator<Item = (ValueId, Option<Content>)> {
+        self.held.iter().map(|(v, c)| (*v, (!is_open(c)).then(|| c.clone())))
+    }
+
     /// An argument was compared with what it must become, and changed where it must.
     pub fn settle(&mut self, node: NodeId, arg: &str) {
         if self.changed.iter().any(Option::is_some) || !self.held.is_empty() {
@@ -80,7 +85,8 @@ impl Numbers {
         let stated: HashSet<(NodeId, String)> = plan.edits.iter().filter_map(stated).collect();
         for id in graph.node_ids() {
             let node = graph.node(id);
-            let anew = node.outputs.iter().any(|v| self.held.contains_key(v));
+            let known = |v: &ValueId| graph.contents.contains_key(v) && !self.held.get(v).is_some_and(is_open);
+            let anew = !node.outputs.is_empty() && node.outputs.iter().all(known);
             if anew || rules.for_target(&node.target).iter().any(|r| r.number.is_some()) {
                 continue; // it is computed anew
             }
@@ -132,4 +138,9 @@ fn literal(content: &Content, alone: bool) -> Option<Arg> {
         Content::Numbers(list) => list.iter().copied().map(Arg::Float).collect(),
     };
     if alone { items.pop() } else { Some(Arg::List(items)) }
+}
+
+/// Whether it is not known what a tensor holds after the cut.
+fn is_open(content: &Content) -> bool {
+    matches!(content, Content::Numbers(list) if list.iter().any(|x| x.is_nan()))
 }

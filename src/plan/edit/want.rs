@@ -70,7 +70,10 @@ pub fn outcome(
         Want::Sizes(dims) => {
             let items = match given {
                 Some(Arg::List(items)) if items.len() == dims.len() => items.clone(),
-                Some(Arg::Tensor(v)) => return held(*v, arg, bound, call, dims, numbers, new),
+                Some(Arg::Tensor(v)) => {
+                    let pairs: Vec<(Size, Size)> = dims.iter().map(|d| (d.size(&old), d.size(&new))).collect();
+                    return held(*v, arg, (bound, call), &pairs, numbers, new);
+                }
                 Some(one) if dims.len() == 1 => vec![one.clone()],
                 _ => return Ok(Outcome::Leave),
             };
@@ -87,6 +90,11 @@ pub fn outcome(
                     let sizes = |v: &Val| v.as_size().ok_or("a formula for sizes gives something else");
                     let pairs = b.iter().zip(a).map(|(b, a)| Ok((sizes(b)?, sizes(a)?))).collect::<Result<Vec<_>, &str>>()?;
                     list(arg, true, items.clone(), &pairs, numbers)
+                }
+                (Val::List(b), Val::List(a), Some(Arg::Tensor(v))) if a.len() == b.len() => {
+                    let sizes = |v: &Val| v.as_size().ok_or("a formula for sizes gives something else");
+                    let pairs = b.iter().zip(a).map(|(b, a)| Ok((sizes(b)?, sizes(a)?))).collect::<Result<Vec<_>, &str>>()?;
+                    held(*v, arg, (bound, call), &pairs, numbers, new)
                 }
                 _ => value(&after).map_or(Ok(Outcome::Symbolic), |to| set(arg, to)),
             }
@@ -139,9 +147,8 @@ fn follows(given: Option<&Arg>, after: &Size, numbers: &Numbers) -> bool {
 fn held(
     v: ValueId,
     arg: &str,
-    bound: &Bound,
-    call: &Call,
-    dims: &[DimExpr],
+    (bound, call): (&Bound, &Call),
+    wants: &[(Size, Size)],
     numbers: &Numbers,
     new: &dyn Fn(LetterId) -> Size,
 ) -> Result<Outcome, String> {
@@ -151,21 +158,19 @@ fn held(
         Some(Content::Numbers(_)) => return Ok(Outcome::Symbolic),
         None => before.clone(),
     };
-    if before.len() != dims.len() || after.len() != dims.len() {
+    if before.len() != wants.len() || after.len() != wants.len() {
         return Ok(Outcome::Leave);
     }
-    let old = |l: LetterId| bound.size(l);
     let first = bound.operands.first();
-    let mut items: Vec<Option<Size>> = Vec::with_capacity(dims.len());
+    let mut items: Vec<Option<Size>> = Vec::with_capacity(wants.len());
     let mut fine = true;
-    for (k, d) in dims.iter().enumerate() {
-        let (was, wanted) = (d.size(&old), d.size(&new));
-        let opposite = first.and_then(|o| o.dims.get(k)).is_some_and(|o| o.size(&new) == wanted);
+    for (k, (was, wanted)) in wants.iter().enumerate() {
+        let opposite = first.and_then(|o| o.dims.get(k)).is_some_and(|o| o.size(&new) == *wanted);
         // What is open, and what copies a size that is right, says the same as ever.
         let follows = before[k] == after[k] && (after[k].is(-1) || (after[k].is(0) && !was.is(0) && opposite));
         // A number that means something else than the size, such as the end of everything.
         let other = was == wanted && before[k] == after[k];
-        fine &= follows || other || after[k] == wanted;
+        fine &= follows || other || after[k] == *wanted;
         items.push(match (follows || other, wanted.as_int()) {
             (true, _) if after[k].as_int().is_some() => Some(after[k].clone()),
             (_, Some(n)) => Some(Size::int(n)),
