@@ -99,9 +99,9 @@ fn position(d: &DimExpr, sketch: &Sketch, coords: &[Option<u32>]) -> Option<usiz
             let c = coords[*l as usize]?;
             list.iter().position(|p| *p == c)
         }
-        DimExpr::Product(parts) => parts
-            .iter()
-            .try_fold(0, |at, p| Some(at * p.len(&sketch.letters) + position(p, sketch, coords)?)),
+        DimExpr::Product(parts) => {
+            parts.iter().try_fold(0, |at, p| Some(at * p.len(&sketch.letters) + position(p, sketch, coords)?))
+        }
         DimExpr::Sum(parts) => {
             let mut before = 0;
             for p in parts {

@@ -5,8 +5,8 @@ use super::error::PropagateError;
 use super::fitted::{Fitted, refit, sketch};
 use super::node::Call;
 use crate::model::{Content, Graph, NodeId, Size, ValueId};
-use rustc_hash::FxHashMap;
 use crate::rule::{Expr, RuleSet, Val};
+use rustc_hash::FxHashMap;
 
 /// Writes the sizes of all values, and the numbers that are computed from them, into a graph that lacks them.
 ///

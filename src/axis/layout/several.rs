@@ -15,7 +15,11 @@ pub(super) fn slices(args: &Args) -> Result<Sketch, String> {
     let ends = ints(args.sizes(2)?.ok_or("no ends are given")?)?;
     let axes = args.dims(3, shape.len())?.unwrap_or_else(|| (0..starts.len()).collect());
     let steps = args.sizes(4)?.map(ints).transpose()?.unwrap_or_else(|| vec![1; starts.len()]);
-    if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() || axes.iter().any(|d| *d >= shape.len()) {
+    if ends.len() != starts.len()
+        || axes.len() != starts.len()
+        || steps.len() != starts.len()
+        || axes.iter().any(|d| *d >= shape.len())
+    {
         return Err("starts, ends, axes and steps have different lengths".into());
     }
     let mut sketch = Sketch::default();

@@ -1,7 +1,7 @@
 //! A node with what is known of its operands, as formulas of rules see it.
 
 use crate::model::{Arg, Content, Graph, Node, Size, ValueId};
-use crate::rule::{EvalError, Expr, Schema, Scope, Val, eval};
+use crate::rule::{EvalError, Expr, Schema, Schemas, Scope, Val, base, eval};
 
 /// A node with what is known of its operands.
 pub struct Call<'a> {
@@ -27,8 +27,15 @@ impl Call<'_> {
     pub fn val(&self, name: &str) -> Option<Val> {
         match self.node.arg(name) {
             Some(arg) => Some(self.arg_val(arg)),
-            None => self.schema.and_then(|s| s.default(name)),
+            None => self.schema.and_then(|s| s.default(name)).or_else(|| self.elsewhere(name)),
         }
+    }
+
+    /// An argument that only other versions of the operator have is none.
+    fn elsewhere(&self, name: &str) -> Option<Val> {
+        let schema = self.schema.filter(|s| !self.graph.versions.is_empty() && s.arg(name).is_none())?;
+        let all = Schemas::builtin().overloads(base(&schema.name));
+        all.iter().any(|s| s.arg(name).is_some()).then_some(Val::None)
     }
 
     fn arg_val(&self, arg: &Arg) -> Val {

@@ -148,8 +148,7 @@ pub(super) fn locate(
     (needed, numel): (usize, usize),
     inside: &dyn Fn(&[u8]) -> usize,
 ) -> Result<Storage, FormatError> {
-    let bad =
-        |reason: String| OnnxError::Initializer { path: path.to_path_buf(), tensor: tensor.name.to_owned(), reason }.into();
+    let bad = |reason: String| OnnxError::Initializer { path: path.to_path_buf(), tensor: tensor.name.to_owned(), reason }.into();
     if tensor.segmented {
         return Err(bad("is stored in segments, which no program writes".into()));
     }

@@ -64,7 +64,10 @@ pub enum OnnxError {
     },
     /// A graph that is not in order.
     #[error("{}: {reason}", path.display())]
-    #[diagnostic(code(paring::onnx::graph), help("the nodes of a graph stand in order of execution, and every value is made once"))]
+    #[diagnostic(
+        code(paring::onnx::graph),
+        help("the nodes of a graph stand in order of execution, and every value is made once")
+    )]
     Graph {
         /// The file.
         path: PathBuf,

@@ -76,9 +76,8 @@ impl Archive {
     }
 
     fn read(path: &Path, bytes: Bytes) -> Result<Archive, FormatError> {
-        let not = |reason: &str| -> FormatError {
-            OnnxError::NotOnnx { path: path.to_path_buf(), reason: reason.to_owned() }.into()
-        };
+        let not =
+            |reason: &str| -> FormatError { OnnxError::NotOnnx { path: path.to_path_buf(), reason: reason.to_owned() }.into() };
         if bytes.is_empty() {
             return Err(not("it is empty"));
         }

@@ -173,7 +173,8 @@ impl<'a> Nodes<'a> {
     /// The type that a number must have: that of what has the same type variable, else what the schema or the number says.
     fn dtype(&self, node: &Node, port: &SchemaArg, literal: &Arg, schema: &Schema) -> DType {
         let inner = |ty: &str| ty.split_once('<').and_then(|(_, t)| t.split_once('>')).map(|(t, _)| t.to_owned());
-        let of = |arg: &SchemaArg| node.arg(&arg.name).and_then(|a| a.tensors().first().copied()).map(|v| self.small.value(v).dtype);
+        let of =
+            |arg: &SchemaArg| node.arg(&arg.name).and_then(|a| a.tensors().first().copied()).map(|v| self.small.value(v).dtype);
         let variable = inner(&port.ty);
         let bound = schema.args.iter().filter(|a| inner(&a.ty) == variable).find_map(of);
         let whole = match literal {

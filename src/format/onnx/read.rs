@@ -25,13 +25,16 @@ const LONGEST: usize = 1 << 16;
 const FEW: usize = 64;
 
 /// Inputs that no training changes and no mask names: statistics, scales, zero points.
-const BUFFERS: [(&str, &[usize]); 6] = [
+const BUFFERS: [(&str, &[usize]); 9] = [
     ("BatchNormalization", &[3, 4]),
     ("QuantizeLinear", &[1, 2]),
     ("DequantizeLinear", &[1, 2]),
     ("QLinearConv", &[1, 2, 4, 5, 6, 7]),
     ("QLinearMatMul", &[1, 2, 4, 5, 6, 7]),
     ("MatMulInteger", &[2, 3]),
+    ("LSTM", &[5, 6]),
+    ("GRU", &[5]),
+    ("RNN", &[5]),
 ];
 
 /// Sizes that dynamic dimensions have in the arithmetic with examples: multiples of what strides divide by, and no two the same.
@@ -52,8 +55,7 @@ pub(super) fn program(archive: &Source) -> Result<Program, FormatError> {
         buffers: FxHashSet::default(),
         settled: FxHashSet::default(),
     };
-    reader.program.graph.versions =
-        archive.model.opsets.iter().map(|(domain, version)| (namespace(domain), *version)).collect();
+    reader.program.graph.versions = archive.model.opsets.iter().map(|(domain, version)| (namespace(domain), *version)).collect();
     // The standard's own operators come first: what is added to a program is of them.
     reader.program.graph.versions.sort_by_key(|(set, _)| set != "onnx");
     reader.sizes(&graph)?;
@@ -244,7 +246,11 @@ impl<'a> Reader<'a> {
             });
         }
         self.program.graph.nodes.push(Node {
-            name: if node.name.is_empty() { node.outputs.first().copied().unwrap_or("").to_owned() } else { node.name.to_owned() },
+            name: if node.name.is_empty() {
+                node.outputs.first().copied().unwrap_or("").to_owned()
+            } else {
+                node.name.to_owned()
+            },
             listed: schema.is_some_and(Schema::gives_list),
             target,
             args,
@@ -343,9 +349,7 @@ impl<'a> Reader<'a> {
             Setting::Text(text) => Arg::Str(String::from_utf8_lossy(text).into_owned()),
             Setting::Ints(list) => ints(list),
             Setting::Floats(list) => Arg::List(list.iter().map(|x| Arg::Float(f64::from(*x))).collect()),
-            Setting::Texts(list) => {
-                Arg::List(list.iter().map(|t| Arg::Str(String::from_utf8_lossy(t).into_owned())).collect())
-            }
+            Setting::Texts(list) => Arg::List(list.iter().map(|t| Arg::Str(String::from_utf8_lossy(t).into_owned())).collect()),
             Setting::Tensor(bytes) => self.number(bytes).unwrap_or_else(|| Arg::Opaque("tensor".to_owned())),
             Setting::Graphs(_) => Arg::Opaque("graph".to_owned()),
             Setting::Other => Arg::Opaque("other".to_owned()),

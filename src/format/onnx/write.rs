@@ -228,7 +228,13 @@ impl<'a> Writer<'a> {
         kept && before.shape == now.shape
     }
 
-    fn initializer(&mut self, at: usize, bytes: &'a [u8], old: Piece<'a>, pieces: &mut Vec<Piece<'a>>) -> Result<(), FormatError> {
+    fn initializer(
+        &mut self,
+        at: usize,
+        bytes: &'a [u8],
+        old: Piece<'a>,
+        pieces: &mut Vec<Piece<'a>>,
+    ) -> Result<(), FormatError> {
         let Some(k) = self.initializers.get(&Stored::Initializer(at)).copied() else {
             let name = TensorProto::read(bytes).map_err(|f| self.archive.source.fault(f))?.name;
             if !self.idle(name) {

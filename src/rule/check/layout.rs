@@ -32,13 +32,7 @@ const LAYOUTS: [(&str, usize, usize, &str, &str); 40] = [
     ("expand", 2, 3, "expand(x, sizes)", "dimensions of size one, repeated"),
     ("repeat", 2, 2, "repeat(x, times)", "copies after another in each dimension"),
     ("repeat_interleave", 3, 4, "repeat_interleave(x, times, dim)", "each position repeated"),
-    (
-        "slices",
-        5,
-        5,
-        "slices(x, starts, ends, dims, steps)",
-        "some positions of several dimensions",
-    ),
+    ("slices", 5, 5, "slices(x, starts, ends, dims, steps)", "some positions of several dimensions"),
     (
         "pads",
         4,

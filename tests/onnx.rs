@@ -1,0 +1,155 @@
+//! ONNX models: what stays byte for byte, what is written, and what is said of broken files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use paring::rule::RuleSet;
+use paring::solve::{Mask, Masks};
+use paring::{Outputs, Settings};
+
+/// A field of bytes.
+fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = varint(u64::from(number) << 3 | 2);
+    out.extend(varint(content.len() as u64));
+    out.extend(content);
+    out
+}
+
+/// A field of a number.
+fn number(number: u8, n: u64) -> Vec<u8> {
+    [varint(u64::from(number) << 3), varint(n)].concat()
+}
+
+fn varint(mut n: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+    out
+}
+
+fn tensor(name: &str, dims: &[u64], data: &[u8]) -> Vec<u8> {
+    let dims: Vec<u8> = dims.iter().flat_map(|n| number(1, *n)).collect();
+    [dims, number(2, 1), bytes(8, name.as_bytes()), bytes(9, data)].concat()
+}
+
+fn floats(n: usize) -> Vec<u8> {
+    (0..n).flat_map(|k| (k as f32 + 1.0).to_le_bytes()).collect()
+}
+
+fn value(name: &str, dims: &[u64]) -> Vec<u8> {
+    let dims: Vec<u8> = dims.iter().flat_map(|n| bytes(1, &number(1, *n))).collect();
+    let kind = bytes(1, &[number(1, 1), bytes(2, &dims)].concat());
+    [bytes(1, name.as_bytes()), bytes(2, &kind)].concat()
+}
+
+fn node(op: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|n| bytes(1, n.as_bytes())).collect();
+    // Field 60 is none of ONNX's.
+    [inputs, bytes(2, output.as_bytes()), bytes(4, op.as_bytes()), bytes(60, b"kept")].concat()
+}
+
+/// Two layers: `relu(x @ one) @ two`.
+fn parts() -> Vec<Vec<u8>> {
+    vec![
+        bytes(1, &node("MatMul", &["x", "one"], "a")),
+        bytes(1, &node("Relu", &["a"], "b")),
+        bytes(1, &node("MatMul", &["b", "two"], "y")),
+        bytes(2, b"net"),
+        bytes(5, &tensor("one", &[3, 4], &floats(12))),
+        bytes(5, &tensor("two", &[4, 2], &floats(8))),
+        bytes(11, &value("x", &[5, 3])),
+        bytes(12, &value("y", &[5, 2])),
+    ]
+}
+
+fn model(parts: &[Vec<u8>]) -> Vec<u8> {
+    let opset = number(2, 17);
+    [number(1, 8), bytes(2, b"test"), bytes(7, &parts.concat()), bytes(8, &opset), bytes(60, b"after")].concat()
+}
+
+/// The first layer without some of its columns.
+fn masks(drop: &[usize]) -> Masks<'static> {
+    let keep: Vec<u8> = (0..12).map(|k| u8::from(!drop.contains(&(k % 4)))).collect();
+    let mut masks = Masks::new();
+    if !drop.is_empty() {
+        masks.insert("one".to_owned(), Mask { shape: vec![3, 4], keep: keep.into() });
+    }
+    masks
+}
+
+fn shrink(folder: &Path, model: &[u8], drop: &[usize], to: &str) -> Result<Vec<u8>, String> {
+    let file = folder.join("model.onnx");
+    fs::write(&file, model).unwrap();
+    let outputs = Outputs { model: Some(folder.join(to)), ..Outputs::default() };
+    let settings = Settings::default();
+    let done = paring::speedup(&file, &masks(drop), RuleSet::builtin(), &settings, &outputs, &mut |_| {});
+    done.map_err(|e| format!("{:?}", miette::Report::new(e)).split_whitespace().collect::<Vec<_>>().join(" "))?;
+    Ok(fs::read(folder.join(to)).unwrap())
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    (folder, path)
+}
+
+#[test]
+fn what_is_not_touched_stays_byte_for_byte() {
+    let (_folder, path) = folder();
+    let whole = model(&parts());
+    assert_eq!(shrink(&path, &whole, &[], "small.onnx").unwrap(), whole);
+    let small = shrink(&path, &whole, &[1, 3], "small.onnx").unwrap();
+    let columns = |k: u32| (k as f32 + 1.0).to_le_bytes();
+    let one: Vec<u8> = [0, 2, 4, 6, 8, 10].into_iter().flat_map(columns).collect();
+    let two: Vec<u8> = [0, 1, 4, 5].into_iter().flat_map(columns).collect();
+    let mut expected = parts();
+    expected[4] = bytes(5, &tensor("one", &[3, 2], &one));
+    expected[5] = bytes(5, &tensor("two", &[2, 2], &two));
+    assert_eq!(small, model(&expected));
+}
+
+#[test]
+fn broken_models_are_errors() {
+    let (_folder, path) = folder();
+    let whole = model(&parts());
+    let with = |at: usize, part: Vec<u8>| {
+        let mut parts = parts();
+        parts[at] = part;
+        model(&parts)
+    };
+    let outside = |location: &str| {
+        let entry = [bytes(1, b"location"), bytes(2, location.as_bytes())].concat();
+        let dims = [number(1, 3), number(1, 4)].concat();
+        with(4, bytes(5, &[dims, number(2, 1), bytes(8, b"one"), bytes(13, &entry), number(14, 1)].concat()))
+    };
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (Vec::new(), "it is empty"),
+        (whole[..whole.len() - 30].to_vec(), "is damaged at byte"),
+        (number(1, 8), "it has no graph"),
+        (with(4, bytes(5, &tensor("one", &[3, 5], &floats(12)))), "needs 60 bytes"),
+        (with(4, bytes(5, &tensor("one", &[u64::MAX / 4, 9], &floats(12)))), "too large"),
+        (with(4, bytes(5, &tensor("two", &[3, 4], &floats(12)))), "is made twice"),
+        (with(0, bytes(1, &node("MatMul", &["b", "one"], "a"))), "before it is made"),
+        (with(1, bytes(1, &node("Relu", &["a"], "a"))), "is made twice"),
+        (with(7, bytes(12, &value("z", &[5, 2]))), "nothing makes its output"),
+        (with(7, bytes(12, &value("y", &[5, 7]))), "y"),
+        (outside("../../etc/passwd"), "outside of the model's folder"),
+        (outside("/etc/passwd"), "outside of the model's folder"),
+        (outside("missing.data"), "cannot be read"),
+        (with(3, bytes(15, b"")), "sparse initializers"),
+    ];
+    for (model, said) in cases {
+        let error = shrink(&path, &model, &[1], "small.onnx").unwrap_err();
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}
+
+#[test]
+fn formats_are_not_mixed() {
+    let (_folder, path) = folder();
+    let error = shrink(&path, &model(&parts()), &[1], "small.pt2").unwrap_err();
+    assert!(error.contains("paring::onnx::other_format"), "{error}");
+}
