@@ -140,6 +140,7 @@ fn computed(call: &Call, rule: &Rule, sketch: &Sketch, sizes: &[usize], whole: b
         }
         for operand in sketch.operands.iter().filter(|o| o.read) {
             let val = match operand.given {
+                Given::Number(_) if one(call, &operand.arg).is_some() => one(call, &operand.arg)?,
                 Given::Number(x) if x.fract() == 0.0 && x.abs() < 1e15 && whole => Val::int(x as i64),
                 Given::Number(x) => Val::Float(x),
                 Given::Tensor(v) if operand.dims.iter().all(alike) => {
@@ -152,6 +153,12 @@ fn computed(call: &Call, rule: &Rule, sketch: &Sketch, sizes: &[usize], whole: b
         items.push(eval(value, &Held { call, names }).ok()?);
     }
     collected(items, whole)
+}
+
+/// The number in a tensor without dimensions, which may be a dynamic size.
+fn one(call: &Call, arg: &str) -> Option<Val> {
+    let [v] = call.node.arg(arg)?.tensors()[..] else { return None };
+    element(call.graph.contents.get(&v)?, 0)
 }
 
 fn element(content: &Content, at: usize) -> Option<Val> {

@@ -52,8 +52,10 @@ impl Fit<'_> {
                     Some(Ok(Val::List(list))) => Some(list.len()),
                     _ => None,
                 };
+                // Of numbers alone the result is a number.
+                let none = || (l.name == ANY && self.tensors().is_empty()).then_some(0);
                 let recorded = || self.call.recorded(k).and_then(|s| (s.len() + 1).checked_sub(dims.len()));
-                if let Some(n) = named.or_else(listed).or_else(recorded) {
+                if let Some(n) = named.or_else(listed).or_else(recorded).or_else(none) {
                     self.lengths.insert(l.name.clone(), n);
                 }
             }

@@ -60,6 +60,11 @@ pub fn outcome(
         Want::Size(d) => {
             let (before, after) = (d.size(&old), d.size(&new));
             let changed = before != after || (from_end && d_total_changes(bound, new));
+            if let Some(Arg::Tensor(v)) = given
+                && !(from_end && changed)
+            {
+                return held(*v, arg, (bound, call), &[(before, after)], numbers, new);
+            }
             match after.as_int() {
                 _ if follows(given, &after, numbers) => Ok(Outcome::Leave),
                 _ if !changed && !matches!(given, Some(Arg::Scalar(v)) if numbers.after(*v).is_some()) => Ok(Outcome::Leave),
@@ -187,8 +192,10 @@ fn held(
         [k] if !items.iter().flatten().any(|n| n.is(-1)) => items[*k] = Some(Size::int(-1)),
         _ => return Ok(Outcome::Symbolic),
     }
-    let items = items.into_iter().flatten().filter_map(|n| n.as_int()).map(Arg::Int).collect();
-    Ok(Outcome::Set(vec![(arg.to_owned(), Arg::List(items))]))
+    let mut items: Vec<Arg> = items.into_iter().flatten().filter_map(|n| n.as_int()).map(Arg::Int).collect();
+    let alone = call.shape(v).is_ok_and(<[Size]>::is_empty);
+    let to = items.pop_if(|_| alone).unwrap_or(Arg::List(items));
+    Ok(Outcome::Set(vec![(arg.to_owned(), to)]))
 }
 
 fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)], numbers: &Numbers) -> Result<Outcome, String> {
