@@ -86,7 +86,7 @@ fn shrink(folder: &Path, model: &[u8], drop: &[usize], to: &str) -> Result<Vec<u
     let outputs = Outputs { model: Some(folder.join(to)), ..Outputs::default() };
     let settings = Settings::default();
     let done = paring::speedup(&file, &masks(drop), RuleSet::builtin(), &settings, &outputs, &mut |_| {});
-    done.map_err(|e| format!("{:?}", miette::Report::new(e)).split_whitespace().collect::<Vec<_>>().join(" "))?;
+    done.map_err(|e| format!("{:?}", miette::Report::new(e)).replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" "))?;
     Ok(fs::read(folder.join(to)).unwrap())
 }
 

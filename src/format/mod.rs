@@ -1,4 +1,4 @@
-//! Files: archives of `torch.export.save` and of `torch.jit.save`, pickles, and masks.
+//! Files: archives of `torch.export.save` and of `torch.jit.save`, ONNX models, pickles, and masks.
 //!
 //! [`Archive`] opens a program's file without reading its weights and gives the [`Graph`](crate::model::Graph) in it;
 //! [`write()`] puts an edited graph and its weights into a new archive; [`masks`] reads and writes safetensors files;
