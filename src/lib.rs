@@ -32,6 +32,9 @@ pub mod cli;
 mod error;
 #[doc(hidden)]
 pub mod format;
+mod glob;
+#[doc(hidden)]
+pub mod groups;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]

@@ -27,6 +27,11 @@ const SECTIONS: [(&str, &[(&str, &str)]); 10] = [
             ("A ratio that is none", "prune__prune_ratio"),
             ("Names that nothing has", "prune__prune_exclude"),
             ("A budget that cannot be met", "prune__prune_budget"),
+            ("Two ratios for coupled layers", "prune__prune_conflict"),
+            ("A file of ratios that is none", "prune__prune_ratios"),
+            ("A file of scores that is none", "prune__prune_scores"),
+            ("Scores that do not fit", "prune__prune_score"),
+            ("A model of which nothing can go", "prune__prune_nothing"),
         ],
     ),
     (

@@ -5,13 +5,14 @@ use std::path::Path;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use paring::load::Model;
 use paring::prune::masks_of_yaml;
+use paring::{RuleSet, Session};
 
 #[test]
 fn yaml() {
     let model = Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pocketnet.pt2")).unwrap();
     let tensor = model.graph.tensors.iter().find(|t| t.shape.len() == 4 && t.shape[0] >= 4).unwrap();
     let (layer, n) = (tensor.name.strip_suffix(".weight").unwrap(), tensor.shape[0]);
-    let read = |text: &str| masks_of_yaml(Path::new("masks.yaml"), text, &model);
+    let read = |text: &str| masks_of_yaml(Path::new("masks.yaml"), text, &model, None);
     let dropped = |text: &str| -> Vec<usize> {
         let masks = read(text).unwrap();
         let keep = &masks[&tensor.name].keep;
@@ -39,4 +40,24 @@ fn yaml() {
         "a: [".to_owned(),
     ];
     insta::assert_snapshot!("mask_files", wrong.map(render).join("\n"));
+}
+
+/// A ratio is of groups: what is coupled is ranked as one.
+#[test]
+fn ratios_name_groups() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pocketnet.pt2");
+    let session = Session::open(&path, &[], RuleSet::builtin(), &[]).unwrap();
+    let axes = Some((session.axes(), session.rules()));
+    let read = |text: &str| masks_of_yaml(Path::new("masks.yaml"), text, session.model(), axes);
+    let masks = read("stem.0: {ratio: 0.5}\n\"block1.b.*\": {ratio: 0.5}").unwrap();
+    let gone = |name: &str| -> Vec<usize> {
+        let mask = &masks[name];
+        let inner = mask.keep.len() / mask.shape[0];
+        (0..mask.shape[0]).filter(|c| mask.keep[c * inner..(c + 1) * inner].iter().all(|k| *k == 0)).collect()
+    };
+    assert_eq!(gone("stem.0.weight").len(), 12);
+    assert_eq!(gone("stem.0.weight"), gone("block1.b.0.weight"));
+    assert_eq!(gone("stem.0.weight"), gone("block2.narrow.0.weight"));
+    let error = read("stem.0: {ratio: 0.5}\n\"block1.b.*\": {ratio: 0.25}").unwrap_err().to_string();
+    assert!(error.contains("stem.0.weight[0]") && error.contains("0.5 and 0.25"), "{error}");
 }

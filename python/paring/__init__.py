@@ -2,8 +2,10 @@
 
     import paring
     report = paring.speedup(model, (example,), masks=masks)     # model itself is now smaller
+    report = paring.prune(model, (example,), macs=0.5)          # the same without masks
 
-:func:`speedup` shrinks a live ``nn.Module`` in place, :func:`save` and :func:`load` keep it. Errors are :class:`Error`. The command
+:func:`speedup` shrinks a live ``nn.Module`` in place by masks, :func:`prune` and :class:`Pruner` choose them, :func:`masks` only chooses,
+:func:`groups` are what it all stands on, :func:`sensitivity` says what each of them matters; :func:`save` and :func:`load` keep the result. Errors are :class:`Error`. The command
 ``paring`` (or ``python -m paring``) works on files and needs no PyTorch.
 """
 
@@ -20,9 +22,21 @@ if TYPE_CHECKING:
 
     import torch
 
+    from .grouping import Group, Groups, groups
+    from .pruning import Masks, Pruner, masks, prune
     from .report import Report
+    from .sensing import Sensitivity, sensitivity
 
-__all__ = ["Error", "__version__", "load", "save", "speedup"]
+__all__ = [
+    "Error", "Group", "Groups", "Masks", "Pruner", "Report", "Sensitivity", "__version__", "groups", "load", "masks", "prune", "save",
+    "sensitivity", "speedup",
+]  # fmt: skip
+
+_PLACES = {
+    "Group": "grouping", "Groups": "grouping", "groups": "grouping", "Masks": "pruning", "Pruner": "pruning", "masks": "pruning",
+    "prune": "pruning", "Report": "report", "Sensitivity": "sensing", "sensitivity": "sensing",
+}  # fmt: skip
+"""What needs PyTorch, and is imported when it is asked for."""
 
 
 def speedup(
@@ -135,9 +149,10 @@ def load(path: Union[str, "os.PathLike[str]"], model: "torch.nn.Module") -> "tor
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("nn", "Report"):
+    if name == "nn" or name in _PLACES:
         need_torch()
         import importlib
 
-        return importlib.import_module(".nn", __name__) if name == "nn" else importlib.import_module(".report", __name__).Report
+        module = importlib.import_module(f".{_PLACES.get(name, name)}", __name__)
+        return module if name == "nn" else getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,6 +60,9 @@ struct PyProgram(Program);
 /// Masks: name, sizes, a byte for each element.
 type MaskList<'py> = Vec<(String, Vec<usize>, Bound<'py, PyBytes>)>;
 
+/// Scores: name, sizes, numbers.
+type ScoreList<'py> = Vec<(String, Vec<usize>, Bound<'py, PyBytes>)>;
+
 #[pymethods]
 impl PyProgram {
     #[new]
@@ -87,7 +90,7 @@ impl PyProgram {
         let mut notes = Vec::new();
         let masks = deep(|| {
             let file = MaskFile::open(&path)?;
-            let masks = file.masks_of(&|| Ok(Opened::Of(self.0.model())), &mut |note| notes.push(note))?;
+            let masks = file.masks_of(&|| Ok(Opened::Of(self.0.session())), &mut |note| notes.push(note))?;
             Ok(masks.into_iter().map(|(name, m)| (name, m.shape, m.keep.into_owned())).collect::<Vec<_>>())
         })?;
         Ok((masks.into_iter().map(|(name, shape, keep)| (name, shape, PyBytes::new(py, &keep))).collect(), notes))
@@ -105,6 +108,31 @@ impl PyProgram {
             all.insert(name.clone(), Mask { shape: shape.clone(), keep: keep.into() });
         }
         deep(|| Ok(PyCut(self.0.cut(&all, &settings)?)))
+    }
+
+    /// The groups of coupled axes, as `paring analyze --json` prints them.
+    fn groups(&self) -> PyResult<String> {
+        serde_json::to_string(&self.0.groups()).map_err(wrong)
+    }
+
+    /// Chooses masks: `options` are JSON, see `paring::prune::Options`; scores have a name, sizes, and elements of 64 bits. Gives masks (name, sizes, a
+    /// byte for each element) and what was chosen as JSON.
+    #[allow(clippy::type_complexity)]
+    fn choose<'py>(
+        &self,
+        py: Python<'py>,
+        options: &str,
+        scores: Option<ScoreList<'py>>,
+    ) -> PyResult<(Vec<(String, Vec<usize>, Bound<'py, PyBytes>)>, String)> {
+        let mut options: paring::prune::Options = serde_json::from_str(options).map_err(wrong)?;
+        let number = |b: &[u8; 8]| f64::from_le_bytes(*b);
+        let given = |(name, shape, bytes): (String, Vec<usize>, Bound<'py, PyBytes>)| {
+            (name, (shape, bytes.as_bytes().as_chunks::<8>().0.iter().map(number).collect()))
+        };
+        options.scores = scores.map(|list| paring::prune::Scores { by_name: list.into_iter().map(given).collect() });
+        let found = deep(|| Ok(self.0.choose(&options)?))?;
+        let masks = found.masks.iter().map(|(name, m)| (name.clone(), m.shape.clone(), PyBytes::new(py, &m.keep))).collect();
+        Ok((masks, serde_json::to_string(&found).map_err(wrong)?))
     }
 
     /// How a changed module, exported again, differs from the small program: JSON, a list of module, line, text, arg.

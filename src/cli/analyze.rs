@@ -53,7 +53,7 @@ impl Analyze {
             Outputs { report: Some(path.into()), ..Outputs::default() }.check(&[("the model that is read", &self.model)])?;
             return Ok(write_html(path, &session.page())?.persist()?);
         }
-        let analysis = Analysis::new(session.graph(), session.axes());
+        let analysis = Analysis::new(session.graph(), session.axes(), session.rules());
         if let Some(name) = &self.group {
             let groups = analysis.named(name);
             return match groups.is_empty() {

@@ -8,7 +8,7 @@ use paring::report::{Analysis, axis, fates, group_text, same, stuck};
 use paring::solve::Options;
 use paring::{Session, Settings};
 
-use super::inputs::{MaskFile, Rules};
+use super::inputs::{MaskFile, Opened, Rules};
 
 /// Say why: why two axes are the same, why one cannot shrink, or why its positions stayed.
 ///
@@ -59,14 +59,14 @@ impl Explain {
         }
         if let Some(masks) = &self.masks {
             let file = MaskFile::open(masks)?;
-            let masks = file.masks(&self.model)?;
+            let masks = file.masks_of(&|| Ok(Opened::Of(&session)), &mut |note| super::say::note(&note))?;
             let options = Options { explain: Some(a.id), ..Options::default() };
             let solution = session.solve(&masks, &Settings { options, ..Settings::default() })?;
             if let Some(fates) = fates(graph, p, &solution, &a) {
                 return self.print(&fates);
             }
         }
-        let analysis = Analysis::new(graph, p);
+        let analysis = Analysis::new(graph, p, session.rules());
         let groups = analysis.named(&a.name);
         match self.json {
             true => super::say::print_json(&groups),

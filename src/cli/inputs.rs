@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use miette::Result;
+use paring::Session;
 use paring::format::masks::{self, Stored};
 use paring::format::torchscript::Input;
 use paring::load::Model;
@@ -69,14 +70,25 @@ impl MaskFile {
 
     /// The masks for a model's file, which is only opened where they are in it.
     pub fn masks(&self, model: &Path) -> Result<Masks<'_>> {
-        self.masks_of(&|| Ok(Model::open(model)?.into()), &mut |note| super::say::note(&note))
+        let open = || match self {
+            // What goes by ratio is ranked with all that is coupled to it.
+            MaskFile::Yaml(_, text) if text.contains("ratio") => {
+                Ok(Opened::Ready(Box::new(Session::open(model, &[], RuleSet::builtin(), &[])?)))
+            }
+            _ => Ok(Model::open(model)?.into()),
+        };
+        self.masks_of(&open, &mut |note| super::say::note(&note))
     }
 
     /// The masks for a model that `model` gives, where it is needed; `note` is told what else to know.
     pub fn masks_of<'m>(&self, model: &dyn Fn() -> Result<Opened<'m>>, note: &mut dyn FnMut(String)) -> Result<Masks<'_>> {
         let (files, model) = match self {
             MaskFile::Zeros => return Ok(model()?.zeros()?),
-            MaskFile::Yaml(path, text) => return Ok(masks_of_yaml(path, text, &*model()?).map_err(|e| *e)?),
+            MaskFile::Yaml(path, text) => {
+                let opened = model()?;
+                let axes = opened.session().map(|s| (s.axes(), s.rules()));
+                return Ok(masks_of_yaml(path, text, &opened, axes).map_err(|e| *e)?);
+            }
             MaskFile::Model => return Ok(model()?.active_masks(&RuleSet::builtin())?),
             MaskFile::Stored(Stored::Safetensors(files)) => (files, None),
             MaskFile::Stored(Stored::Saved(saved)) => {
@@ -96,6 +108,11 @@ impl MaskFile {
             // A mask that is larger than its parameter, as it claims, has not its sizes: that is said without looking at more.
             let fits = graph.is_none_or(|g| mask.numel() <= room(g, &name));
             let keep = if fits { mask.keep()? } else { Cow::Borrowed(&[][..]) };
+            if fits && mask.looks_like_scores(&keep) {
+                note(format!(
+                    "the mask `{name}` has no zero and many different numbers: are these scores? `paring prune --scores` takes them"
+                ));
+            }
             all.insert(name, Mask { shape: mask.shape.clone(), keep });
         }
         Ok(all)
@@ -112,8 +129,21 @@ fn room(graph: &Graph, name: &str) -> usize {
 pub enum Opened<'m> {
     /// Opened.
     Own(Box<Model>),
-    /// Somebody's.
-    Of(&'m Model),
+    /// Somebody's, with its axes.
+    Of(&'m Session),
+    /// Opened, with its axes.
+    Ready(Box<Session>),
+}
+
+impl Opened<'_> {
+    /// With its axes, where they are known.
+    fn session(&self) -> Option<&Session> {
+        match self {
+            Opened::Own(_) => None,
+            Opened::Of(session) => Some(session),
+            Opened::Ready(session) => Some(session),
+        }
+    }
 }
 
 impl From<Model> for Opened<'_> {
@@ -128,7 +158,8 @@ impl Deref for Opened<'_> {
     fn deref(&self) -> &Model {
         match self {
             Opened::Own(model) => model,
-            Opened::Of(model) => model,
+            Opened::Of(session) => session.model(),
+            Opened::Ready(session) => session.model(),
         }
     }
 }

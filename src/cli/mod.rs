@@ -15,6 +15,7 @@ mod run;
 mod say;
 mod speedup;
 mod verify;
+mod way;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::Result;
-use paring::plan::{Choices, Statistics};
+use paring::prune::{Rounded, round};
 use paring::report::{Summary, table};
-use paring::solve::{Options, Policy};
-use paring::{OnUnknown, Outputs, Progress, Settings};
+use paring::solve::Masks;
+use paring::{Progress, Session, Settings};
 
-use super::inputs::{MaskFile, Rules};
+use super::inputs::{MaskFile, Opened, Rules};
+use super::way::Way;
 
 /// Shrink a model by its masks.
 ///
@@ -36,44 +37,13 @@ pub struct Speedup {
     /// model exported while torch.nn.utils.prune is active multiplies its weights by
     #[arg(long, value_name = "FILE")]
     masks: PathBuf,
-    /// Where to write the small program. Not needed where one of the files below is asked for, as of a program that was
-    /// exported on the meta device and has no weights
-    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["unified_masks", "plan", "report"])]
-    output: Option<PathBuf>,
-    /// Write the masks that the small model is equal to
-    #[arg(long, value_name = "FILE")]
-    unified_masks: Option<PathBuf>,
-    /// Write the edits and their reasons as JSON
-    #[arg(long, value_name = "FILE")]
-    plan: Option<PathBuf>,
-    /// Write the report as a page for a browser: layers, groups, conflicts and what stands in the way, with a search
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-    /// What decides where masks of coupled layers disagree
-    #[arg(long, value_enum, default_value = "keep")]
-    on_conflict: OnConflict,
-    /// What a layer without a mask says of its channels
-    #[arg(long, value_enum, default_value = "keep")]
-    unmasked: Unmasked,
-    /// Whether means and norms over removed channels are repaired or left over fewer channels
-    #[arg(long, value_enum, default_value = "exact")]
-    statistics: StatisticsArg,
-    /// Add no zeros to the masks: the small model computes what the original does with the masks as they are. A channel
-    /// that some mask drops goes where it adds nothing, or a number that a bias can take up
-    #[arg(long, conflicts_with_all = ["on_conflict", "statistics"])]
-    lossless: bool,
-    /// With --lossless: where a padded convolution reads such a number, add a tensor of the size of its result. The small
-    /// model takes no other image sizes then
-    #[arg(long, requires = "lossless")]
-    bias_maps: bool,
+    #[command(flatten)]
+    way: Way,
+    /// Even the masks out: of each axis a multiple of so many channels stays, or all of it. The most important of those that masks drop are kept
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    round_to: usize,
     #[command(flatten)]
     rules: Rules,
-    /// What to do with operators that no rule describes
-    #[arg(long, value_enum, default_value = "lock")]
-    on_unknown: OnUnknownArg,
-    /// Before any output appears, run both models in PyTorch's own library and compare (a build with --features torch)
-    #[arg(long, requires = "output")]
-    verify: bool,
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
@@ -82,60 +52,22 @@ pub struct Speedup {
     json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum OnConflict {
-    /// A channel goes only if all masks drop it; what stays keeps its masked zeros
-    Keep,
-    /// As keep, and what stays gets its weights back
-    Restore,
-    /// One mask is enough
-    Prune,
-    /// Stop with an error
-    Error,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Unmasked {
-    /// That they stay
-    Keep,
-    /// Nothing: it follows the others
-    Abstain,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum StatisticsArg {
-    /// Repaired: the result is the same to rounding
-    Exact,
-    /// Left as they are
-    Approximate,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum OnUnknownArg {
-    /// Their axes stay
-    Lock,
-    /// Stop with an error
-    Error,
-}
-
 impl Speedup {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        #[cfg(not(feature = "torch"))]
-        if self.verify {
-            return super::libtorch::no_libtorch();
-        }
-        let outputs = Outputs {
-            model: self.output.clone(),
-            unified_masks: self.unified_masks.clone(),
-            plan: self.plan.clone(),
-            report: self.report.clone(),
-        };
+        self.way.check()?;
+        let outputs = self.way.outputs();
         outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
         let rules = self.rules.dirs.set()?;
         let file = MaskFile::open(&self.masks)?;
-        let masks = file.masks(&self.model)?;
+        let settings = self.way.settings(&self.rules, &self.masks);
         let bar = self.bar();
+        bar.set_message("reading the program and propagating axes");
+        let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
+        let mut masks = file.masks_of(&|| Ok(Opened::Of(&session)), &mut |note| bar.suspend(|| super::say::note(&note)))?;
+        if self.round_to > 1 {
+            masks = self.rounded(&session, &masks, &settings)?;
+        }
         let mut show = |progress| match progress {
             Progress::Step(step) => bar.set_message(step),
             Progress::Total(bytes) => {
@@ -144,42 +76,18 @@ impl Speedup {
             }
             Progress::Written(bytes) => bar.inc(bytes),
         };
-        let summary = paring::speedup(&self.model, &masks, rules, &self.settings(), &outputs, &mut show)?;
+        let summary = session.shrink(&masks, &settings, &outputs, &mut show)?;
         bar.finish_and_clear();
         self.print(&summary)
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            options: Options {
-                policy: match self.on_conflict {
-                    OnConflict::Keep => Policy::Keep,
-                    OnConflict::Restore => Policy::Restore,
-                    OnConflict::Prune => Policy::Prune,
-                    OnConflict::Error => Policy::Error,
-                },
-                unmasked_abstain: matches!(self.unmasked, Unmasked::Abstain),
-                lossless: self.lossless,
-                bias_maps: self.bias_maps,
-                explain: None,
-            },
-            choices: Choices {
-                statistics: match self.statistics {
-                    StatisticsArg::Exact => Statistics::Exact,
-                    StatisticsArg::Approximate => Statistics::Approximate,
-                },
-                keep_branches: false,
-            },
-            freeze: self.rules.freeze.clone(),
-            inputs: self.rules.inputs.clone(),
-            masks: self.masks.clone(),
-            on_unknown: match self.on_unknown {
-                OnUnknownArg::Lock => OnUnknown::Lock,
-                OnUnknownArg::Error => OnUnknown::Error,
-            },
-            #[cfg(feature = "torch")]
-            verify: self.verify.then(Default::default),
+    fn rounded<'m>(&self, session: &Session, masks: &Masks<'m>, settings: &Settings) -> Result<Masks<'m>> {
+        let parts = (session.axes(), session.rules());
+        let (masks, found) = round(session.model(), parts.0, parts.1, masks, (self.round_to, &settings.options))?;
+        for Rounded { group, before, after } in found {
+            super::say::note(&format!("{group}: {after} positions stay instead of {before}"));
         }
+        Ok(masks)
     }
 
     fn bar(&self) -> ProgressBar {

@@ -62,6 +62,7 @@ impl Verify {
 
         let (original, small) = (Model::open(&self.original)?, Model::open(&self.small)?);
         let masks = self.unified_masks.as_ref().or(self.masks.as_ref()).cloned().unwrap_or_default();
+        let rules = self.rules.set()?;
         let file = super::inputs::MaskFile::open(&masks)?;
         let masks = file.masks(&self.original)?;
         let mut setup = self.libtorch.setup()?;
@@ -71,7 +72,7 @@ impl Verify {
             small: &small,
             masks: &masks,
             lossless: self.masks.is_some(),
-            rules: &self.rules.set()?,
+            rules: &rules,
             setup,
             inputs: self.libtorch.inputs.as_deref(),
             tolerance: self.tolerance,

@@ -23,7 +23,8 @@ use crate::format::FormatError;
 use crate::load::Model;
 use crate::model::Graph;
 use crate::plan::Zeros;
-use crate::report::{Page, Summary};
+use crate::prune::{self, Pruned};
+use crate::report::{Analysis, Page, Summary};
 use crate::rule::RuleSet;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -71,6 +72,24 @@ impl Program {
     /// The rules that it was read with.
     pub fn rules(&self) -> &RuleSet {
         self.session.rules()
+    }
+
+    /// The job that it is.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The groups of coupled axes.
+    pub fn groups(&self) -> Analysis {
+        Analysis::new(self.session.graph(), self.session.axes(), self.session.rules())
+    }
+
+    /// Chooses masks.
+    ///
+    /// # Errors
+    /// As [`prune::prune`].
+    pub fn choose(&self, options: &prune::Options) -> Result<Pruned, Error> {
+        prune::prune(self.session.model(), self.session.axes(), self.session.rules(), options)
     }
 
     /// Decides what stays under these masks, and what has to change for it.

@@ -10,9 +10,6 @@ use crate::plan;
 use crate::report::macs;
 use crate::solve::Solution;
 
-/// A budget counts as met when what is left differs by no more.
-const NEAR: f64 = 0.01;
-
 /// What is left is not looked for more closely.
 const CLOSE: f64 = 0.001;
 
@@ -32,33 +29,25 @@ impl Nearest {
         left
     }
 
+    /// By how much the best stays below the budget.
     fn miss(&self) -> f64 {
-        let miss = |side: &Option<(f64, Vec<u32>)>| side.as_ref().map_or(f64::INFINITY, |(left, _)| (left - self.goal).abs());
-        miss(&self.above).min(miss(&self.below))
+        self.below.as_ref().map_or(f64::INFINITY, |(left, _)| (left - self.goal).abs())
     }
 
-    /// The closest.
+    /// The closest that is not above: a budget is what may be left at most.
     fn best(self, what: &'static str) -> Result<(Vec<u32>, f64), PruneError> {
         let percent = |left: f64| format!("{:.1} %", 100.0 * left);
-        if self.miss() > NEAR {
-            let reachable = match (&self.above, &self.below) {
-                (Some((above, _)), Some((below, _))) => format!("{} or {}", percent(*above), percent(*below)),
-                (Some((least, _)), None) => format!("{} at least", percent(*least)),
-                (None, Some((most, _))) => format!("{} at most", percent(*most)),
-                (None, None) => "nothing".into(),
-            };
-            return Err(PruneError::Budget { what, goal: percent(self.goal), reachable });
+        match (self.below, self.above) {
+            (Some((left, dropped)), _) => Ok((dropped, left)),
+            (None, above) => {
+                let reachable = above.map_or("nothing".into(), |(least, _)| format!("{} at least", percent(least)));
+                Err(PruneError::Budget { what, goal: percent(self.goal), reachable })
+            }
         }
-        let nearer = |a: f64, b: f64| (a - self.goal).abs() <= (b - self.goal).abs();
-        Ok(match (self.above, self.below) {
-            (Some((a, _)), Some((b, dropped))) if nearer(b, a) => (dropped, b),
-            (Some((left, dropped)), _) | (None, Some((left, dropped))) => (dropped, left),
-            (None, None) => (Vec::new(), 1.0),
-        })
     }
 }
 
-/// The choice that comes closest to a budget, and what it leaves.
+/// The choice that comes closest to a budget without leaving more, and what it leaves.
 pub fn bisect(pool: &Pool, goal: f64, options: &Options) -> Result<(Vec<u32>, f64), Error> {
     let mut nearest = Nearest { goal, above: None, below: None };
     let measure = |nearest: &mut Nearest, dropped: Vec<u32>| -> Result<f64, Error> {
@@ -78,7 +67,7 @@ pub fn bisect(pool: &Pool, goal: f64, options: &Options) -> Result<(Vec<u32>, f6
         if step == 4 && (low == 0.0 || high == 1.0) {
             let end = if low == 0.0 { 0.0 } else { 1.0 };
             let left = at(&mut nearest, end)?;
-            if (left > goal) == (end == 1.0) && (left - goal).abs() > CLOSE {
+            if (left > goal) == (end == 1.0) {
                 break;
             }
         }
@@ -111,9 +100,20 @@ pub fn left(pool: &Pool, solution: &Solution, target: Target) -> Result<f64, Err
         return Ok(after as f64 / before.max(1) as f64);
     }
     let first = graph.first_names();
+    let used = used(graph);
     let count = |of: &Graph| -> usize {
-        let own = |k: &usize| first[*k] == *k && graph.tensors[*k].role == Role::Parameter;
+        let own = |k: &usize| first[*k] == *k && graph.tensors[*k].role == Role::Parameter && used[*k];
         (0..first.len()).filter(own).map(|k| of.tensors[k].numel()).sum()
     };
     Ok(count(&small) as f64 / count(graph).max(1) as f64)
+}
+
+/// By tensor whether the program reads it, under one of its names.
+fn used(graph: &Graph) -> Vec<bool> {
+    let first = graph.first_names();
+    let mut read = vec![false; graph.values.len()];
+    graph.nodes.iter().flat_map(|n| n.reads()).chain(graph.outputs.iter().copied()).for_each(|v| read[v.index()] = true);
+    let mut used = vec![false; graph.tensors.len()];
+    graph.tensors.iter().enumerate().filter(|(_, t)| read[t.value.index()]).for_each(|(k, _)| used[first[k]] = true);
+    used
 }

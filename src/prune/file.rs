@@ -13,10 +13,13 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde_yaml::Value;
 use thiserror::Error;
 
-use super::glob::matches;
+use super::coupled::Coupled;
+use super::fault::Fault;
+use crate::axis::Propagation;
+use crate::glob::matches;
 use crate::load::Model;
 use crate::model::{Role, Tensor};
-use crate::rule::{Scalars, too_deep};
+use crate::rule::{RuleSet, Scalars, too_deep};
 use crate::solve::{Mask, Masks, closest, closest_names};
 
 /// Something wrong in a YAML file of masks.
@@ -34,29 +37,18 @@ pub struct FileError {
     also: Option<SourceSpan>,
 }
 
-const FORM: &str = "an entry is a layer's name or a pattern, with one of `drop: [0, 3, 5-9]`, `keep: [0-7]`, `ratio: 0.5`, and `dim: 1` where it is not 0";
-
-/// What is wrong, and where.
-struct Fault {
-    message: String,
-    help: String,
-    at: Range<usize>,
-    also: Option<Range<usize>>,
-}
-
-impl Fault {
-    fn new(message: impl Into<String>, at: Range<usize>) -> Fault {
-        Fault { message: message.into(), help: FORM.to_owned(), at, also: None }
-    }
-}
-
-/// Reads masks for a model.
+/// Reads masks for a model. With its axes a ratio is of groups: all that is coupled is ranked as one.
 ///
 /// # Errors
 /// Text that is no YAML, entries that are not as they should be, names that mean nothing, channels that are not there, and
 /// entries that speak of the same axis.
-pub fn masks(path: &Path, text: &str, model: &Model) -> Result<Masks<'static>, Box<FileError>> {
-    read(text, model).map_err(|fault| {
+pub fn masks(
+    path: &Path,
+    text: &str,
+    model: &Model,
+    axes: Option<(&Propagation, &RuleSet)>,
+) -> Result<Masks<'static>, Box<FileError>> {
+    read(text, model, axes).map_err(|fault| {
         let span = |range: Range<usize>| SourceSpan::from(range.start.min(text.len())..range.end.min(text.len()));
         Box::new(FileError {
             message: fault.message,
@@ -68,7 +60,7 @@ pub fn masks(path: &Path, text: &str, model: &Model) -> Result<Masks<'static>, B
     })
 }
 
-fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
+fn read(text: &str, model: &Model, axes: Option<(&Propagation, &RuleSet)>) -> Result<Masks<'static>, Fault> {
     if let Some(at) = too_deep(text) {
         return Err(Fault::new("brackets are nested too deep", at));
     }
@@ -82,6 +74,7 @@ fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
     let mut places = Places { scalars: Scalars::new(text, 0..text.len()), last: 0..0 };
     let mut masks = Masks::new();
     let mut seen: HashMap<(String, usize), Range<usize>> = HashMap::new();
+    let mut coupled = axes.map(|(p, rules)| Coupled::new(model, p, rules));
     for (key, value) in &entries {
         let Value::String(pattern) = key else {
             return Err(Fault::new("the name of a layer is a text", places.of(key)));
@@ -92,6 +85,11 @@ fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
             if let Some(before) = seen.insert((tensor.name.clone(), wish.dim), at.clone()) {
                 let message = format!("two entries speak of `{}`", tensor.name);
                 return Err(Fault { also: Some(before), ..Fault::new(message, at) });
+            }
+            if let (Some(coupled), Which::Ratio(ratio)) = (&mut coupled, &wish.which)
+                && coupled.note(tensor, wish.dim, *ratio, &at)?
+            {
+                continue;
             }
             let drop = wish.drop(tensor, model, &at)?;
             if model.archive.is_bare() && tensor.numel() > LARGEST {
@@ -111,6 +109,7 @@ fn read(text: &str, model: &Model) -> Result<Masks<'static>, Fault> {
             }
         }
     }
+    coupled.map_or(Ok(()), |coupled| coupled.add_to(&mut masks))?;
     Ok(masks)
 }
 

@@ -1,7 +1,9 @@
 //! Groups of which nothing goes, and what stands in the way.
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
+use super::bundle::Bundle;
 use super::pool::Pool;
 use crate::model::{Graph, NodeId};
 use crate::report::{obstacle, place};
@@ -46,9 +48,10 @@ impl<'a> List<'a> {
         self.note(why.into(), &group.makers);
     }
 
-    /// Notes a group of which units stayed.
-    pub fn stayed(&mut self, group: &UnitGroup, stayed: &[(u32, Why)]) {
-        let why = stayed.iter().find(|(u, _)| group.units.iter().any(|units| units.contains(u))).map(|(_, why)| why);
+    /// Notes groups of which units stayed.
+    pub fn stayed(&mut self, bundle: &Bundle, stayed: &[(u32, Why)]) {
+        let own: FxHashSet<u32> = bundle.units().collect();
+        let why = stayed.iter().find(|(u, _)| own.contains(u)).map(|(_, why)| why);
         let at = |node: &NodeId| place(self.graph, *node).node;
         let text = match why {
             Some(Why::Unproven(node)) => format!("summed over at {}, and not proven to add zero", at(node)),
@@ -60,7 +63,16 @@ impl<'a> List<'a> {
             Some(Why::NoMaker) => "no parameter alone makes them".into(),
             Some(Why::Last(_)) | None => "too few positions".into(),
         };
-        self.note(text, &group.makers);
+        bundle.parts.iter().for_each(|(group, _)| self.note(text.clone(), &group.makers));
+    }
+
+    /// The reasons of the most groups, in a line.
+    pub fn summary(&self) -> String {
+        let mut all: Vec<&LeftOut> = self.found.iter().collect();
+        all.sort_by_key(|l| std::cmp::Reverse(l.groups));
+        let say = |l: &&LeftOut| format!("{} of {} group{}", l.why, l.groups, if l.groups == 1 { "" } else { "s" });
+        let text: Vec<String> = all.iter().take(3).map(say).collect();
+        if text.is_empty() { "no parameter makes an axis that may shrink".into() } else { text.join("; ") }
     }
 
     fn note(&mut self, why: String, makers: &[usize]) {

@@ -4,30 +4,40 @@
 //! parameters that make the axes. From there on everything is as with masks that somebody else made.
 
 mod budget;
+mod bundle;
 mod choose;
+mod coupled;
 mod error;
+mod fault;
 mod file;
-mod glob;
+mod given;
 mod left_out;
 mod pool;
+mod ratios;
+mod round;
 mod score;
 
 pub use error::PruneError;
 pub use file::{FileError, masks as masks_of_yaml};
+pub use given::Scores;
 pub use left_out::LeftOut;
+pub use ratios::Ratios;
+pub use round::{Rounded, round};
 
+use bundle::{Bundle, bundles};
 use pool::Pool;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::axis::Propagation;
+use crate::groups::Groups;
 use crate::load::Model;
-use crate::model::{Graph, Role};
 use crate::rule::RuleSet;
-use crate::solve::{Masks, UnitGroup, Units, Why};
+use crate::solve::{Masks, Why};
 
 /// What makes a position important.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum By {
     /// The sum of magnitudes.
     #[default]
@@ -43,17 +53,21 @@ pub enum By {
 }
 
 /// Where positions compete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Each group loses the same share.
     #[default]
     Local,
     /// The least important of all go, in multiples of their group's mean.
     Global,
+    /// The same, but groups compete only with those of like structure (isomorphic pruning, Fang et al. 2024).
+    Isomorphic,
 }
 
 /// How much goes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Target {
     /// This share of the positions of all groups that can be pruned.
     Ratio(f64),
@@ -64,24 +78,59 @@ pub enum Target {
 }
 
 /// How to choose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// How much goes.
     pub target: Target,
     /// What makes a position important.
     pub by: By,
+    /// Scores from elsewhere, in the place of that.
+    #[serde(skip)]
+    pub scores: Option<Scores>,
     /// Where positions compete.
     pub scope: Scope,
-    /// Patterns of parameters or modules whose output positions stay.
+    /// Patterns of groups, parameters or modules: what alone may go. Empty: all.
+    pub include: Vec<String>,
+    /// Patterns of what stays.
     pub exclude: Vec<String>,
+    /// Patterns with the share that goes of what they mean, whatever else goes.
+    pub ratios: Vec<(String, f64)>,
+    /// What at most goes of a group.
+    pub max_ratio: f64,
     /// What at least stays of each axis.
     pub min_keep: usize,
     /// What stays of an axis that is cut is a multiple of this.
     pub round_to: usize,
     /// Whole heads go, not positions inside each.
     pub heads: bool,
+    /// This share of the heads goes, besides what goes inside each.
+    pub head_ratio: Option<f64>,
     /// The seed of chance.
     pub seed: u64,
+    /// Where all groups compete, scores are compared as they are, not in multiples of their group's mean.
+    pub raw: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            target: Target::Ratio(0.5),
+            by: By::L1,
+            scores: None,
+            scope: Scope::Local,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            ratios: Vec::new(),
+            max_ratio: 1.0,
+            min_keep: 1,
+            round_to: 1,
+            heads: false,
+            head_ratio: None,
+            seed: 0,
+            raw: false,
+        }
+    }
 }
 
 impl Target {
@@ -112,8 +161,23 @@ pub struct Pruned {
     /// The share of parameters or multiply-accumulates that is left, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<f64>,
+    /// What each group loses, by its name.
+    pub lost: Vec<Lost>,
     /// Groups of which nothing can go.
     pub left_out: Vec<LeftOut>,
+}
+
+/// What a group loses.
+#[derive(Clone, Debug, Serialize)]
+pub struct Lost {
+    /// Its number.
+    pub group: usize,
+    /// Its name.
+    pub name: String,
+    /// Its positions.
+    pub positions: usize,
+    /// Those that go: of an axis in heads, position a * size + i is the i-th of head a.
+    pub removed: Vec<usize>,
 }
 
 /// Chooses masks.
@@ -129,28 +193,47 @@ pub fn prune(model: &Model, p: &Propagation, rules: &RuleSet, options: &Options)
         }
         _ => {}
     }
-    if options.by != By::Random {
+    let said = options.ratios.iter().map(|(_, r)| *r).chain(options.head_ratio).chain([options.max_ratio.min(0.0)]);
+    if let Some(share) = said.into_iter().find(|r| !(0.0..1.0).contains(r)) {
+        return Err(PruneError::Ratio { share }.into());
+    }
+    if options.by != By::Random && options.scores.is_none() {
         model.archive.check_data()?;
     }
     let graph = &model.graph;
-    let units = Units::find(graph, p);
-    let excluded = excluded(graph, &options.exclude)?;
-    let scores = score::scores(model, p, &units, options.by, options.seed)?;
-    let stuck = vec![false; units.count()];
-    let mut pool = Pool { model, p, rules, units: &units, options, scores: &scores, groups: Vec::new(), stuck };
-    let mut left_out = left_out::List::new(&pool);
-    for group in units.groups.iter().filter(|g| if options.heads { !g.inner } else { !g.outer }) {
-        if group.makers.iter().any(|k| excluded[*k]) {
-            left_out.group("excluded", group);
-        } else if group.units[0].len() <= options.min_keep.max(1) {
-            left_out.group("no more channels than are to be kept", group);
-        } else {
-            pool.groups.push(group);
+    let groups = Groups::find(graph, p, rules);
+    let units = &groups.units;
+    for (option, patterns) in [("include", &options.include), ("exclude", &options.exclude)] {
+        let means = |pattern: &&String| (0..groups.list.len()).any(|id| groups.means(graph, pattern, id));
+        if let Some(pattern) = patterns.iter().find(|p| !means(p)) {
+            return Err(PruneError::Pattern { option, pattern: pattern.clone() }.into());
         }
+    }
+    let (candidates, out) = bundles(graph, &groups, options)?;
+    let scores = match &options.scores {
+        Some(given) => given::scores(given, model, p, &groups)?,
+        None => score::scores(model, p, units, options.by, options.seed)?,
+    };
+    let stuck = vec![false; units.count()];
+    let mut pool = Pool { model, p, rules, units, options, scores: &scores, groups: Vec::new(), stuck };
+    let mut left_out = left_out::List::new(&pool);
+    out.into_iter().for_each(|(why, group)| left_out.group(why, group));
+    for bundle in candidates {
+        let why = if bundle.width() <= options.min_keep.max(1) {
+            "no more channels than are to be kept"
+        } else if bundle.share == Some(0.0) {
+            "its ratio is 0"
+        } else if bundle.units().any(|u| scores[u as usize].is_nan()) {
+            "no scores are given for it"
+        } else {
+            pool.groups.push(bundle);
+            continue;
+        };
+        bundle.parts.iter().for_each(|(group, _)| left_out.group(why, group));
     }
     try_all(&mut pool, &mut left_out)?;
     if pool.groups.is_empty() {
-        return Err(PruneError::Nothing.into());
+        return Err(PruneError::Nothing { why: left_out.summary() }.into());
     }
     let (dropped, left) = match options.target {
         Target::Ratio(share) => (pool.choose(share, options)?.dropped, None),
@@ -159,20 +242,23 @@ pub fn prune(model: &Model, p: &Propagation, rules: &RuleSet, options: &Options)
             (dropped, Some(left))
         }
     };
-    let (groups, positions, removed) = (pool.groups.len(), pool.positions(), dropped.len());
+    let (count, positions, removed) = (pool.groups.iter().map(|b| b.parts.len()).sum(), pool.positions(), dropped.len());
     let ratio = removed as f64 / positions.max(1) as f64;
-    Ok(Pruned { masks: pool.masks(&dropped), groups, positions, removed, ratio, left, left_out: left_out.found })
+    let lost = pool.lost(&groups, &dropped);
+    Ok(Pruned { masks: pool.masks(&dropped), groups: count, positions, removed, ratio, left, lost, left_out: left_out.found })
 }
 
 /// Leaves out the groups of which nothing goes when half of everything should: the solver knows why.
 fn try_all(pool: &mut Pool, left_out: &mut left_out::List) -> Result<(), Error> {
-    let trial = Options { round_to: 1, scope: Scope::Local, ..pool.options.clone() };
+    let trial = Options { round_to: 1, scope: Scope::Local, max_ratio: 1.0, scores: None, ..pool.options.clone() };
+    // What ratio is said of a group does not count here.
+    pool.groups.iter_mut().for_each(|b| std::mem::swap(&mut b.share, &mut b.said));
     for _ in 0..8 {
         let choice = pool.choose(0.5, &trial)?;
         let mut gone = vec![false; pool.units.count()];
         choice.dropped.iter().for_each(|u| gone[*u as usize] = true);
-        let goes = |g: &&UnitGroup| g.units.iter().flatten().any(|u| gone[*u as usize]);
-        let (some, none): (Vec<&UnitGroup>, Vec<&UnitGroup>) = pool.groups.iter().partition(|g| goes(g));
+        let goes = |b: &Bundle| b.parts.iter().all(|(g, _)| g.units.iter().flatten().any(|u| gone[*u as usize]));
+        let (some, none): (Vec<Bundle>, Vec<Bundle>) = std::mem::take(&mut pool.groups).into_iter().partition(goes);
         pool.groups = some;
         none.iter().for_each(|g| left_out.stayed(g, &choice.stayed));
         if none.is_empty() {
@@ -181,19 +267,6 @@ fn try_all(pool: &mut Pool, left_out: &mut left_out::List) -> Result<(), Error> 
             break;
         }
     }
+    pool.groups.iter_mut().for_each(|b| std::mem::swap(&mut b.share, &mut b.said));
     Ok(())
-}
-
-/// By tensor whether a pattern means it.
-fn excluded(graph: &Graph, patterns: &[String]) -> Result<Vec<bool>, PruneError> {
-    let mut excluded = vec![false; graph.tensors.len()];
-    for pattern in patterns {
-        let means = |k: &usize| graph.tensors[*k].role == Role::Parameter && glob::means(pattern, &graph.tensors[*k].name);
-        let found: Vec<usize> = (0..excluded.len()).filter(means).collect();
-        if found.is_empty() {
-            return Err(PruneError::Exclude { pattern: pattern.clone() });
-        }
-        found.into_iter().for_each(|k| excluded[k] = true);
-    }
-    Ok(excluded)
 }

@@ -1,10 +1,14 @@
 //! The groups to choose from, and what the solver makes of a choice.
 
-use super::Options;
+use super::bundle::{Bundle, gcd};
 use super::choose::{Ordered, counts, take};
 use super::file::{LARGEST, along};
+use super::{Lost, Options};
 use crate::Error;
+use rustc_hash::FxHashSet;
+
 use crate::axis::Propagation;
+use crate::groups::{Group, Groups};
 use crate::load::Model;
 use crate::model::Role;
 use crate::rule::RuleSet;
@@ -21,7 +25,7 @@ pub struct Pool<'a> {
     pub units: &'a Units,
     pub options: &'a Options,
     pub scores: &'a [f64],
-    pub groups: Vec<&'a UnitGroup>,
+    pub groups: Vec<Bundle<'a>>,
     /// By unit whether it cannot go, whatever else does.
     pub stuck: Vec<bool>,
 }
@@ -37,7 +41,10 @@ pub struct Choice {
 impl<'a> Pool<'a> {
     /// The groups with their units in order.
     pub fn ordered(&self, stuck: &[bool], round_to: usize) -> Vec<Ordered> {
-        self.groups.iter().map(|g| Ordered::new(g, self.scores, stuck, self.step(g, round_to))).collect()
+        self.groups
+            .iter()
+            .map(|g| Ordered::new(g, (self.scores, self.options.raw), stuck, &|unit| self.step(unit, round_to)))
+            .collect()
     }
 
     /// Of what the units that stay must be a multiple, so that along every parameter the positions that stay are one of
@@ -68,29 +75,7 @@ impl<'a> Pool<'a> {
 
     /// Masks of the parameters that make what goes.
     pub fn masks(&self, dropped: &[u32]) -> Masks<'static> {
-        let graph = &self.model.graph;
-        let mut gone = vec![false; self.units.count()];
-        dropped.iter().for_each(|u| gone[*u as usize] = true);
-        let mut masks = Masks::new();
-        for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
-            let mut keep: Option<Vec<u8>> = None;
-            let claimed = self.model.archive.is_bare() && t.numel() > LARGEST;
-            for d in (0..t.shape.len()).filter(|d| self.units.makes(k, *d)) {
-                let Some(of) = self.units.of(graph, self.p, k, d) else { continue };
-                let drop: Vec<bool> = of.list.iter().map(|units| units.iter().any(|u| gone[*u as usize])).collect();
-                if claimed && drop.contains(&true) {
-                    let keep = drop.iter().map(|drop| u8::from(!drop)).collect();
-                    masks.insert(t.name.clone(), along(t, d, keep));
-                } else if drop.contains(&true) {
-                    let keep = keep.get_or_insert_with(|| vec![1; t.numel()]);
-                    of.each(&t.shape, d, |n, at| keep[n] &= u8::from(!drop[at]));
-                }
-            }
-            if let Some(keep) = keep {
-                masks.insert(t.name.clone(), Mask { shape: t.shape.clone(), keep: keep.into() });
-            }
-        }
-        masks
+        masks(self.model, self.p, self.units, dropped)
     }
 
     /// Calls `then` with what the solver makes of a choice.
@@ -127,12 +112,52 @@ impl<'a> Pool<'a> {
         Ok(Choice { dropped, stayed })
     }
 
+    /// What the groups lose by a choice.
+    pub fn lost(&self, groups: &Groups, dropped: &[u32]) -> Vec<Lost> {
+        let graph = &self.model.graph;
+        let gone: FxHashSet<u32> = dropped.iter().copied().collect();
+        let of = |(id, group): (usize, &Group)| {
+            let unit = groups.unit(group)?;
+            let places = unit.units.iter().zip(&unit.places).enumerate();
+            let removed = places.flat_map(|(a, (own, at))| {
+                own.iter().zip(at).filter(|(u, _)| gone.contains(u)).map(move |(_, i)| a * unit.width + *i as usize)
+            });
+            let removed: Vec<usize> = removed.collect();
+            let lost = Lost { group: id, name: groups.name(graph, group), positions: unit.width * group.outer, removed };
+            (!lost.removed.is_empty()).then_some(lost)
+        };
+        groups.list.iter().enumerate().filter_map(of).collect()
+    }
+
     /// Number of units.
     pub fn positions(&self) -> usize {
-        self.groups.iter().map(|g| g.units.iter().map(Vec::len).sum::<usize>()).sum()
+        self.groups.iter().map(|g| g.units().count()).sum()
     }
 }
 
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// Masks of the parameters that make what goes.
+pub fn masks(model: &Model, p: &Propagation, units: &Units, dropped: &[u32]) -> Masks<'static> {
+    let graph = &model.graph;
+    let mut gone = vec![false; units.count()];
+    dropped.iter().for_each(|u| gone[*u as usize] = true);
+    let mut masks = Masks::new();
+    for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
+        let mut keep: Option<Vec<u8>> = None;
+        let claimed = model.archive.is_bare() && t.numel() > LARGEST;
+        for d in (0..t.shape.len()).filter(|d| units.makes(k, *d)) {
+            let Some(of) = units.of(graph, p, k, d) else { continue };
+            let drop: Vec<bool> = of.list.iter().map(|units| units.iter().any(|u| gone[*u as usize])).collect();
+            if claimed && drop.contains(&true) {
+                let keep = drop.iter().map(|drop| u8::from(!drop)).collect();
+                masks.insert(t.name.clone(), along(t, d, keep));
+            } else if drop.contains(&true) {
+                let keep = keep.get_or_insert_with(|| vec![1; t.numel()]);
+                of.each(&t.shape, d, |n, at| keep[n] &= u8::from(!drop[at]));
+            }
+        }
+        if let Some(keep) = keep {
+            masks.insert(t.name.clone(), Mask { shape: t.shape.clone(), keep: keep.into() });
+        }
+    }
+    masks
 }

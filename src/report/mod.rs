@@ -7,7 +7,6 @@ mod disagreement;
 mod error;
 mod explain;
 mod html;
-mod macs;
 mod place;
 mod summary;
 mod table;
@@ -18,7 +17,8 @@ use std::path::Path;
 
 use crate::format::{FormatError, Output, Pending};
 
-pub use analysis::{Analysis, Edge, Group, Member, MemberRole, csv, dot, group_text, groups_text};
+pub use crate::groups::{macs, node_macs};
+pub use analysis::{Analysis, Count, Edge, Group, Member, MemberRole, csv, dot, group_text, groups_text};
 pub use branch::Gone;
 pub use conflict::{Conflicts, Finding, Outlook};
 pub use disagreement::{Disagreement, Fate, Vote, disagreements};
@@ -27,7 +27,6 @@ pub use explain::{
     AxisError, AxisRef, Chain, Evidence, Explainer, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck,
 };
 pub use html::{Page, Quarrel, html, write_html};
-pub use macs::macs;
 pub use place::{Obstacle, Place};
 pub(crate) use place::{obstacle, place};
 pub use summary::{Layer, Note, Outcome, Stays, Summary, Total, Verified};

@@ -1,11 +1,12 @@
 //! What `prune` and `masks` have in common: how masks are chosen.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use miette::Result;
 use paring::Session;
-use paring::prune::{By, LeftOut, Options, Pruned, Scope, Target, prune};
+use paring::prune::{By, LeftOut, Options, Pruned, Ratios, Scope, Scores, Target, prune};
 
 /// How masks are chosen.
 #[derive(Args)]
@@ -18,9 +19,24 @@ pub struct Choice {
     /// Where channels compete
     #[arg(long, value_enum, default_value = "local")]
     scope: ScopeArg,
-    /// Keep all output channels of parameters or modules; `*` is any text without a dot, `**` any text (may be repeated)
+    /// Remove these shares of what is named: a YAML file with `default: 0.5` and lines such as `"layer1.*.conv2": 0.25`, by a group's number or
+    /// axis as analyze shows it, or by parameters or modules that make it
+    #[arg(long, value_name = "FILE")]
+    ratios: Option<PathBuf>,
+    /// Take the scores of a safetensors file: for each parameter a tensor of its sizes or a number for each output channel, or for a group,
+    /// by the name of its axis, a number for each position. The least go first
+    #[arg(long, value_name = "FILE", conflicts_with = "by")]
+    scores: Option<PathBuf>,
+    /// Prune only these: groups by number or axis, or parameters or modules that make them; `*` is any text without a dot, `**` any text
+    /// (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Keep all channels of these (may be repeated)
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+    /// Remove at most this share of the channels of a group
+    #[arg(long, value_name = "SHARE")]
+    max_ratio: Option<f64>,
     /// Keep at least so many channels of each axis
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_keep: usize,
@@ -28,23 +44,26 @@ pub struct Choice {
     #[arg(long, value_name = "N", default_value_t = 1)]
     round_to: usize,
     /// Drop whole attention heads and groups, not positions inside each
-    #[arg(long)]
+    #[arg(long, conflicts_with = "head_ratio")]
     heads: bool,
+    /// Remove this share of the attention heads and groups, besides what goes inside each
+    #[arg(long, value_name = "SHARE")]
+    head_ratio: Option<f64>,
     /// The seed of `--by random`
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct Goal {
     /// Remove this share of the channels of all groups that can be pruned
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", required_unless_present_any = ["ratio", "params", "macs", "ratios", "head_ratio"])]
     ratio: Option<f64>,
-    /// Remove until this share of the parameters is left
+    /// Remove until at most this share of the parameters is left
     #[arg(long, value_name = "SHARE")]
     params: Option<f64>,
-    /// Remove until this share of the multiply-accumulates is left
+    /// Remove until at most this share of the multiply-accumulates is left
     #[arg(long, value_name = "SHARE")]
     macs: Option<f64>,
 }
@@ -69,19 +88,26 @@ enum ScopeArg {
     Local,
     /// The least important of all groups go, in multiples of their group's mean
     Global,
+    /// As global, but groups compete only with those of like structure
+    Isomorphic,
 }
 
 impl Choice {
     /// Chooses masks for a model.
     pub fn pruned(&self, session: &Session) -> Result<Pruned> {
-        Ok(prune(session.model(), session.axes(), session.rules(), &self.options())?)
+        Ok(prune(session.model(), session.axes(), session.rules(), &self.options()?)?)
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options> {
         let Goal { ratio, params, macs } = self.target;
+        let said = match &self.ratios {
+            Some(path) => Ratios::read(path, &paring::format::read_text(path)?)?,
+            None => Ratios::default(),
+        };
         let budget = params.map(Target::Parameters).or(macs.map(Target::Macs));
-        Options {
-            target: budget.unwrap_or(Target::Ratio(ratio.unwrap_or(0.5))),
+        Ok(Options {
+            // What nothing is said of stays.
+            target: budget.unwrap_or(Target::Ratio(ratio.or(said.default).unwrap_or(0.0))),
             by: match self.by {
                 ByArg::L1 => By::L1,
                 ByArg::L2 => By::L2,
@@ -89,16 +115,23 @@ impl Choice {
                 ByArg::Fpgm => By::Fpgm,
                 ByArg::Random => By::Random,
             },
+            scores: self.scores.as_deref().map(Scores::read).transpose()?,
             scope: match self.scope {
                 ScopeArg::Local => Scope::Local,
                 ScopeArg::Global => Scope::Global,
+                ScopeArg::Isomorphic => Scope::Isomorphic,
             },
+            include: self.include.clone(),
             exclude: self.exclude.clone(),
+            ratios: said.entries,
+            max_ratio: self.max_ratio.or(said.max).unwrap_or(1.0),
             min_keep: self.min_keep,
             round_to: self.round_to.max(1),
             heads: self.heads,
+            head_ratio: self.head_ratio,
             seed: self.seed,
-        }
+            raw: false,
+        })
     }
 }
 

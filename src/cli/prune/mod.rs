@@ -2,43 +2,36 @@
 
 mod choice;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use miette::Result;
 use paring::format::{masks, persist_all};
 use paring::prune::Pruned;
 use paring::report::{Summary, table};
-use paring::{Outputs, Session, Settings};
+use paring::{Outputs, Session};
 use serde::Serialize;
 
 use crate::cli::inputs::Rules;
+use crate::cli::way::Way;
 use choice::{Choice, line};
 
 /// Shrink a model without masks: drop the least important channels.
 ///
 /// A channel's importance is summed over everything that is coupled to it. `--ratio` is the share of the channels removed, of
-/// all groups that can be pruned; what stands in the way of the others, paring analyze says.
+/// all groups that can be pruned: of attention that is the size of each head, which stays alike in queries, keys and values, while
+/// `--head-ratio` is the share of the heads. `--params` and `--macs` are upper bounds of what is left. What stands in the way of the others, paring
+/// analyze says.
 ///
 /// Example: paring prune resnet.pt2 -o small.pt2 --ratio 0.5 --round-to 8
 #[derive(Args)]
 pub struct Prune {
     /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
     model: PathBuf,
-    /// Where to write the small program. Not needed where one of the files below is asked for
-    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["unified_masks", "plan", "report"])]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    way: Way,
     #[command(flatten)]
     choice: Choice,
-    /// Write the masks that the small model is equal to
-    #[arg(long, value_name = "FILE")]
-    unified_masks: Option<PathBuf>,
-    /// Write the edits and their reasons as JSON
-    #[arg(long, value_name = "FILE")]
-    plan: Option<PathBuf>,
-    /// Write the report as a page for a browser
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
     #[command(flatten)]
     rules: Rules,
     /// Print nothing
@@ -52,12 +45,14 @@ pub struct Prune {
 impl Prune {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let outputs = Outputs { model: self.output, unified_masks: self.unified_masks, plan: self.plan, report: self.report };
+        self.way.check()?;
+        let outputs = self.way.outputs();
         outputs.check(&[("the model that is read", &self.model)])?;
         let rules = self.rules.dirs.set()?;
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         let pruned = self.choice.pruned(&session)?;
-        let summary = session.shrink(&pruned.masks, &Settings::default(), &outputs, &mut |_| {})?;
+        let settings = self.way.settings(&self.rules, Path::new("what was chosen"));
+        let summary = session.shrink(&pruned.masks, &settings, &outputs, &mut |_| {})?;
         if self.json {
             return crate::cli::say::print_json(&Whole { summary: &summary, pruned: &pruned });
         }

@@ -6,6 +6,7 @@ mod saved;
 mod view;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::ops::Range;
@@ -86,6 +87,22 @@ impl Mask {
                 Ok(if view.is_dense(&self.shape) { stored } else { Cow::Owned(view.gather(&stored, &self.shape)) })
             }
         }
+    }
+
+    /// Whether it holds no zero and more than a few different numbers, as scores do that somebody took for masks.
+    pub fn looks_like_scores(&self, keep: &[u8]) -> bool {
+        let width = match self.dtype {
+            Dtype::F64 => 8,
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::BF16 => 2,
+            _ => return false,
+        };
+        let bytes = match &self.data {
+            Data::Mapped(map, range) => map.get(range.clone()).unwrap_or(&[]),
+            Data::View(view) => view.reached(),
+        };
+        let some: HashSet<&[u8]> = bytes.chunks_exact(width).take(1 << 10).collect();
+        some.len() > 4 && keep.iter().all(|k| *k != 0)
     }
 
     /// For each element of these bytes whether it is kept.

@@ -1,28 +1,16 @@
 //! The groups of coupled axes of a model: what must shrink together, what couples it, and what stands in the way.
 
-use std::rc::Rc;
-
 use egg::Id;
-use indexmap::IndexMap;
-use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-use crate::axis::{Axes, Axis, Propagation};
-use crate::model::{Graph, NodeId, Role};
+use crate::axis::Propagation;
+use crate::groups::{self, Groups, Indices};
+use crate::model::Graph;
 use crate::report::place::{Obstacle, Place, obstacle, place};
-use crate::solve::Roles;
+use crate::rule::RuleSet;
+use crate::solve::Link;
 
-/// What a dimension of a stored tensor is to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MemberRole {
-    /// The tensor is a weight that makes the axis: output channels.
-    Makes,
-    /// It scales or shifts along the axis, or only holds it: the bias, a norm's weight, a buffer.
-    Follows,
-    /// It is a weight that is summed over the axis: input channels.
-    Reads,
-}
+pub use crate::groups::MemberRole;
 
 /// A dimension of a stored tensor in a group.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +25,69 @@ pub struct Member {
     pub role: MemberRole,
     /// How the group's axis lies in the dimension, where it is not all of it: `16-31 of 48`, or `a factor of 64`.
     pub part: Option<String>,
+    /// Which indices of the dimension each position of the group is; `None` where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub indices: Option<Indices>,
+    /// The dimension that tells the outer position, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+    /// The tensor that it is, under another name: tied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
+    /// It only scales what others make, as the gain of a norm does.
+    pub gain: bool,
+    /// The activation that the weight gives its axis to, or finds it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+}
+
+/// A value of the program that has a group's axis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Activation {
+    /// Its name.
+    pub value: String,
+    /// The dimension.
+    pub dim: usize,
+    /// Which indices of it the group's positions are.
+    pub indices: groups::Even,
+}
+
+/// Where the outer position of an element is found: its index in dimension `dim`, divided by `run` and modulo the number of outer positions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Within {
+    /// The dimension.
+    pub dim: usize,
+    /// How many indices of it follow each other in one outer position.
+    pub run: usize,
+}
+
+/// A number of positions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Count {
+    /// Known.
+    Known(i64),
+    /// Dynamic, in words.
+    Dynamic(String),
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Count::Known(n) => write!(f, "{n}"),
+            Count::Dynamic(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What the positions of a group are to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Positions of no others lie in them.
+    Width,
+    /// Positions of others lie in each: heads of attention, groups of a convolution.
+    Heads,
 }
 
 /// Axes that lose the same positions.
@@ -46,13 +97,24 @@ pub struct Group {
     pub id: usize,
     /// Its first member that makes it, or the first of all: `layer1.0.conv2.weight[0]`.
     pub name: String,
-    /// Number of positions; as text where it is dynamic.
-    pub size: String,
+    /// Number of positions (in each outer one); in words where it is dynamic.
+    pub size: Count,
+    /// Outer positions (heads, groups of a convolution), if each of them may lose others, though equally many; else 1.
+    pub outer: usize,
+    /// Whether the positions are heads.
+    pub kind: Kind,
+    /// The group of heads in which its positions lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<usize>,
+    /// Parameters make it, and it may lose positions: pruning can choose among them.
+    pub prunable: bool,
     /// Dimensions of parameters and buffers, makers first.
     pub members: Vec<Member>,
     /// Parameters that lie along the axis: those that would go if all positions could.
     pub parameters: u64,
-    /// The operators in which several tensors meet on the axis, and so must agree; at most `MOST_PLACES`.
+    /// What the removal of one position saves.
+    pub worth: groups::Worth,
+    /// The operators in which several tensors meet on the axis, and so must agree; at most [`MOST_PLACES`].
     pub coupled_by: Vec<Place>,
     /// How many such operators there are.
     pub couplings: usize,
@@ -90,76 +152,41 @@ pub struct Analysis {
 
 impl Analysis {
     /// Finds the groups of a program.
-    pub fn new(graph: &Graph, p: &Propagation) -> Analysis {
-        let roles = Roles::new(graph, p);
-        let first = graph.first_names();
-        let mut parts = Elements::new(&p.axes);
-        let mut found: IndexMap<Id, Group> = IndexMap::new();
-        let mut edges: Vec<(Id, Id, String)> = Vec::new();
-        for (k, t) in graph.tensors.iter().enumerate() {
-            let twin = first[k] != k;
-            let (mut made, mut read) = (Vec::new(), Vec::new());
-            for (d, id) in p.dims[t.value.index()].iter().flatten().enumerate() {
-                let elements = parts.of(*id);
-                for (class, start) in elements.iter().copied() {
-                    let size = p.axes.size(class);
-                    if size.is(1) {
-                        continue;
-                    }
-                    let role = match (roles.makes[k][d], roles.reads[k][d] && !roles.joins[k][d]) {
-                        (true, _) => MemberRole::Makes,
-                        (_, true) => MemberRole::Reads,
-                        _ => MemberRole::Follows,
-                    };
-                    match role {
-                        MemberRole::Makes => made.push(class),
-                        MemberRole::Reads => read.push(class),
-                        MemberRole::Follows => {}
-                    }
-                    let group = found.entry(class).or_insert_with(|| Group {
-                        id: 0,
-                        name: String::new(),
-                        size: size.to_string(),
-                        members: Vec::new(),
-                        parameters: 0,
-                        coupled_by: Vec::new(),
-                        couplings: 0,
-                        locked: None,
-                    });
-                    if t.role == Role::Parameter && !twin {
-                        group.parameters += along(&p.axes, t.numel() as u64, *id, class);
-                    }
-                    let part = (elements.len() > 1).then(|| match (start, size.as_int()) {
-                        (Some(from), Some(n)) => format!("{from}-{} of {}", from + n - 1, t.shape[d]),
-                        _ => format!("a factor of {}", t.shape[d]),
-                    });
-                    group.members.push(Member { axis: format!("{}[{d}]", t.name), tensor: t.name.clone(), dim: d, role, part });
-                }
-            }
-            let pairs = read.iter().flat_map(|r| made.iter().map(move |m| (*r, *m)));
-            edges.extend(pairs.map(|(r, m)| (r, m, t.name.clone())));
-        }
-        found.retain(|_, g| g.parameters > 0);
+    pub fn new(graph: &Graph, p: &Propagation, rules: &RuleSet) -> Analysis {
+        Analysis::of(graph, p, &Groups::find(graph, p, rules))
+    }
+
+    /// The groups in words.
+    pub fn of(graph: &Graph, p: &Propagation, found: &Groups) -> Analysis {
         let reasons = p.axes.locked_because();
-        let places = couplings(graph, p, &roles, &mut parts);
-        for (id, (class, group)) in found.iter_mut().enumerate() {
-            group.id = id;
-            group.members.sort_by_key(|m| m.role);
-            let name = |m: &Member| m.part.as_ref().map_or(m.axis.clone(), |part| format!("{} ({part})", m.axis));
-            group.name = group.members.first().map(name).unwrap_or_default();
-            group.locked = reasons.get(class).map(|r| obstacle(graph, r));
-            if let Some(nodes) = places.get(class) {
-                group.couplings = nodes.len();
-                group.coupled_by = nodes.iter().take(MOST_PLACES).map(|n| place(graph, *n)).collect();
-            }
+        let groups = found.list.iter().enumerate().map(|(id, g)| Group {
+            id,
+            name: found.name(graph, g),
+            size: g.size.as_int().map_or_else(|| Count::Dynamic(g.size.to_string()), Count::Known),
+            outer: g.outer,
+            kind: if found.unit(g).is_some_and(|u| u.outer) { Kind::Heads } else { Kind::Width },
+            inside: found.inside(g),
+            prunable: g.unit.is_some(),
+            members: g.members.iter().map(|m| member(graph, g, m)).collect(),
+            parameters: g.parameters,
+            worth: g.worth,
+            coupled_by: g.nodes.iter().take(MOST_PLACES).map(|n| place(graph, *n)).collect(),
+            couplings: g.nodes.len(),
+            locked: reasons.get(&g.class).map(|r| obstacle(graph, r)),
+        });
+        let edge = |b: &groups::Between| Edge { from: b.from, to: b.to, tensor: graph.tensors[b.tensor].name.clone() };
+        Analysis {
+            groups: groups.collect(),
+            edges: found.between.iter().map(edge).collect(),
+            parameters: Groups::parameters(graph),
+            classes: found.list.iter().map(|g| g.class).collect(),
         }
-        let number = |class: &Id| found.get_index_of(class);
-        let edges =
-            edges.into_iter().filter_map(|(a, b, tensor)| Some(Edge { from: number(&a)?, to: number(&b)?, tensor })).collect();
-        let own = graph.tensors.iter().enumerate().filter(|(k, t)| t.role == Role::Parameter && first[*k] == *k);
-        let parameters = own.map(|(_, t)| t.numel() as u64).sum();
-        let classes = found.keys().copied().collect();
-        Analysis { classes, groups: found.into_values().collect(), edges, parameters }
+    }
+
+    /// The same without the indices of members, for those who do not look at them.
+    pub fn without_indices(mut self) -> Analysis {
+        self.groups.iter_mut().flat_map(|g| &mut g.members).for_each(|m| (m.indices, m.activation) = (None, None));
+        self
     }
 
     /// The groups with the most parameters first; of equals, in the order of the network.
@@ -189,80 +216,19 @@ impl Analysis {
     }
 }
 
-/// The share of a tensor's elements that lie along a class that is all of a dimension, or a part of it.
-fn along(axes: &Axes, numel: u64, dim: Id, class: Id) -> u64 {
-    let (Some(whole), Some(part)) = (axes.size(dim).as_int(), axes.size(class).as_int()) else { return 0 };
-    let cat = axes.cat_parts(dim).is_some_and(|parts| parts.iter().any(|p| axes.class(*p) == class));
-    if cat && whole > 0 { numel * part as u64 / whole as u64 } else { numel }
-}
-
-/// The classes that a class is made of and that are made of nothing themselves.
-pub(crate) struct Elements<'a> {
-    axes: &'a Axes,
-    known: FxHashMap<Id, Rc<[Element]>>,
-}
-
-/// A class, and where it begins in another that is a cat of it and others.
-type Element = (Id, Option<i64>);
-
-impl<'a> Elements<'a> {
-    pub(crate) fn new(axes: &'a Axes) -> Elements<'a> {
-        Elements { axes, known: FxHashMap::default() }
+fn member(graph: &Graph, group: &groups::Group, m: &groups::Member) -> Member {
+    let name = |k: usize| graph.tensors[k].name.clone();
+    let within = m.within.map(|Link { at, div, .. }| Within { dim: at, run: div });
+    Member {
+        axis: groups::axis_name(graph, m),
+        tensor: name(m.tensor),
+        dim: m.dim,
+        role: m.role,
+        part: group.part(graph, m),
+        indices: m.indices.clone(),
+        within,
+        same_as: m.same_as.map(name),
+        gain: m.gain,
+        activation: m.flow.map(|f| Activation { value: graph.value(f.value).name.clone(), dim: f.dim, indices: f.even }),
     }
-
-    /// In order, each once.
-    pub(crate) fn of(&mut self, id: Id) -> Rc<[Element]> {
-        let class = self.axes.class(id);
-        if let Some(known) = self.known.get(&class) {
-            return known.clone();
-        }
-        let (mut found, mut todo, mut seen) = (Vec::new(), vec![(class, Some(0))], FxHashSet::default());
-        while let Some((class, start)) = todo.pop() {
-            if !seen.insert(class) {
-                continue;
-            }
-            let parts = self.axes.descriptions(class).into_iter().find_map(|d| match d {
-                Axis::Cat(parts) => Some(self.one_after_another(parts, start)),
-                Axis::Merge(parts) => Some(parts.iter().map(|p| (self.axes.class(*p), None)).collect()),
-                Axis::Pick([of], _) if self.axes.class(*of) != class => Some(vec![(self.axes.class(*of), None)]),
-                _ => None,
-            });
-            match parts {
-                Some(parts) => todo.extend(parts.into_iter().rev()),
-                None => found.push((class, start)),
-            }
-        }
-        let found: Rc<[Element]> = found.into();
-        self.known.insert(class, found.clone());
-        found
-    }
-
-    fn one_after_another(&self, parts: &[Id], start: Option<i64>) -> Vec<Element> {
-        let mut at = start;
-        let next = |p: &Id| {
-            let here = at;
-            at = at.zip(self.axes.size(*p).as_int()).map(|(at, n)| at + n);
-            (self.axes.class(*p), here)
-        };
-        parts.iter().map(next).collect()
-    }
-}
-
-/// By class, the nodes in which several activations share it.
-fn couplings(graph: &Graph, p: &Propagation, roles: &Roles, parts: &mut Elements) -> FxHashMap<Id, Vec<NodeId>> {
-    let mut found: FxHashMap<Id, Vec<NodeId>> = FxHashMap::default();
-    for bound in p.bounds() {
-        let active: Vec<_> = bound.tensors().filter(|(_, v)| !roles.constant[v.index()]).map(|(o, _)| o).collect();
-        if active.len() < 2 || graph.node(bound.node).outputs.is_empty() {
-            continue;
-        }
-        let shared = (0..bound.ids.len()).filter(|l| active.iter().filter(|o| o.holds(*l as u32)).count() > 1);
-        for (class, _) in shared.flat_map(|l| parts.of(bound.ids[l]).to_vec()) {
-            let nodes = found.entry(class).or_default();
-            if nodes.last() != Some(&bound.node) {
-                nodes.push(bound.node);
-            }
-        }
-    }
-    found
 }

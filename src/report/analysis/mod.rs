@@ -5,5 +5,5 @@ mod groups;
 mod text;
 
 pub use dot::dot;
-pub use groups::{Analysis, Edge, Group, Member, MemberRole};
+pub use groups::{Analysis, Count, Edge, Group, Member, MemberRole};
 pub use text::{csv, group_text, groups_text};

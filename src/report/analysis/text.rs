@@ -22,7 +22,7 @@ pub fn groups_text(a: &Analysis, all: bool) -> String {
         table.add_row([
             g.id.to_string(),
             g.name.clone(),
-            g.size.clone(),
+            g.size.to_string(),
             g.members.len().to_string(),
             spaced(g.parameters),
             free,

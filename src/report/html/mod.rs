@@ -79,7 +79,7 @@ impl Page {
         summary: &Summary,
         solution: Option<&Solution>,
     ) -> Page {
-        let analysis = Analysis::new(graph, p);
+        let analysis = Analysis::new(graph, p, rules).without_indices();
         let tensors: FxHashMap<&str, usize> = graph.tensors.iter().enumerate().map(|(k, t)| (t.name.as_str(), k)).collect();
         let mut explainer = Explainer::new(graph, p);
         let conflicts = conflict::quarrels(&analysis, &summary.conflicts, &mut explainer);

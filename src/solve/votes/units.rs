@@ -18,12 +18,22 @@ pub struct UnitGroup {
     /// For each outer position (group of a convolution, head of attention; else there is one) the units in it. Each
     /// outer position must lose equally many.
     pub units: Vec<Vec<u32>>,
+    /// For each of them its number among all positions of its outer position.
+    pub places: Vec<Vec<u32>>,
+    /// All positions in an outer one, with those that stay in any case.
+    pub width: usize,
     /// Tensors that make the axis.
     pub makers: Vec<usize>,
     /// Positions of another axis lie in each of its own: these are heads.
     pub outer: bool,
     /// Its positions lie in those of another axis.
     pub inner: bool,
+    /// The axes of heads that it lies in, outermost first, by number of group.
+    pub heads: Vec<usize>,
+    /// Positions in a head, with those that stand beside its own.
+    pub span: usize,
+    /// How often each of its positions stands there: twice, where both halves of a head are rotated alike.
+    pub each: usize,
 }
 
 /// All that could be removed.
@@ -73,7 +83,7 @@ impl Units {
         let around = context.and_then(|c| self.positions.of(&p.axes, c.class));
         let outer = context.map_or(1, |c| c.outer).max(1);
         let width = list.len() / outer;
-        let mut units = vec![Vec::new(); outer];
+        let (mut units, mut places) = (vec![Vec::new(); outer], vec![Vec::new(); outer]);
         let mut all = FxHashSet::default();
         for (n, set) in list.iter().enumerate().filter(|(_, s)| **s != STAYS) {
             let a = n / width.max(1);
@@ -85,17 +95,19 @@ impl Units {
                 && taken.insert(*one)
             {
                 units[a].push(*one);
+                places[a].push((n % width.max(1)) as u32);
                 all.extend(&makers[one]);
             }
         }
         let even = units.iter().all(|u| u.len() == units[0].len());
         let mut makers: Vec<usize> = all.into_iter().collect();
         makers.sort_unstable();
-        let group = UnitGroup { class, units, makers, outer: false, inner: false };
+        let group =
+            UnitGroup { class, units, places, width, makers, outer: false, inner: false, heads: Vec::new(), span: 0, each: 1 };
         (even && !group.units[0].is_empty()).then_some(group)
     }
 
-    /// Tells heads from positions in heads.
+    /// Tells heads from positions in heads: those of a factor of a product from those of the factors behind it, whatever these are made of.
     fn nest(&mut self, p: &Propagation) {
         let wide: FxHashMap<Id, usize> =
             self.groups.iter().enumerate().filter(|(_, g)| g.units[0].len() > 1).map(|(k, g)| (g.class, k)).collect();
@@ -109,9 +121,21 @@ impl Units {
         }
         for class in p.axes.classes() {
             let parts = p.axes.merge_parts(class).unwrap_or(&[]);
-            let groups: Vec<usize> = parts.iter().filter_map(|c| wide.get(&p.axes.class(*c)).copied()).collect();
-            if let [before @ .., last] = groups.as_slice() {
-                pairs.extend(before.iter().filter(|g| *g != last).map(|g| (*g, *last)));
+            let within: Vec<Vec<usize>> = parts.iter().map(|c| leaves(p, &wide, *c)).collect();
+            for (t, inner) in within.iter().enumerate().skip(1) {
+                let heads: Vec<usize> = within[..t].concat();
+                pairs.extend(inner.iter().flat_map(|k| heads.iter().filter(move |h| *h != k).map(move |h| (*h, *k))));
+                let last = t + 1 == parts.len();
+                let span = p.axes.size(parts[t]).as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+                for k in inner {
+                    let each = inner.iter().filter(|other| *other == k).count();
+                    let group = &mut self.groups[*k];
+                    if last && group.heads.is_empty() && !heads.contains(k) {
+                        group.heads.clone_from(&heads);
+                        group.span = span;
+                        group.each = each;
+                    }
+                }
             }
         }
         for (outer, inner) in pairs {
@@ -172,6 +196,15 @@ impl Units {
     }
 }
 
+/// The groups that an axis is made of, as often as they stand there.
+fn leaves(p: &Propagation, wide: &FxHashMap<Id, usize>, id: Id) -> Vec<usize> {
+    let parts = p.axes.cat_parts(id).or_else(|| p.axes.merge_parts(id));
+    match parts {
+        Some(parts) => parts.iter().flat_map(|part| leaves(p, wide, *part)).collect(),
+        None => wide.get(&p.axes.class(id)).copied().into_iter().collect(),
+    }
+}
+
 /// The units of a dimension's positions.
 pub struct DimUnits<'a> {
     /// For each position, or pair of an outer one and it.
@@ -184,6 +217,11 @@ impl DimUnits<'_> {
     /// How many places of the dimension each of the listed ones is: those of a ragged one lie in each outer position.
     pub fn outer(&self) -> usize {
         self.link.map_or(1, |link| link.outer)
+    }
+
+    /// Which other dimension tells the outer position, if one does.
+    pub fn within(&self) -> Option<Link<usize>> {
+        self.link
     }
 
     /// For each element of a tensor of this shape, in order, its place in the list.

@@ -8,10 +8,11 @@ use crate::rule::{RuleSet, Scope, Val, eval};
 /// of its first result takes; without one it is the number of terms in each sum of products: the sizes of the summed letters
 /// that several operands share.
 pub fn macs(graph: &Graph, rules: &RuleSet, p: &Propagation) -> u64 {
-    p.bounds().map(|bound| of_node(graph, rules, p, bound)).fold(0, u64::saturating_add)
+    p.bounds().map(|bound| node_macs(graph, rules, p, bound)).fold(0, u64::saturating_add)
 }
 
-fn of_node(graph: &Graph, rules: &RuleSet, p: &Propagation, bound: &Bound) -> u64 {
+/// Those of one operator.
+pub fn node_macs(graph: &Graph, rules: &RuleSet, p: &Propagation, bound: &Bound) -> u64 {
     let elements = || bound.outputs.first().map_or(1, |o| o.dims.iter().map(|d| d.len(&bound.letters) as u64).product());
     if let Some(formula) = &bound.rule.macs {
         let node = graph.node(bound.node);
