@@ -1,6 +1,7 @@
 //! `paring analyze --json`: the groups as data.
 
-mod common;
+#[path = "common/schema.rs"]
+mod schema;
 
 use std::fs;
 use std::path::Path;
@@ -34,17 +35,17 @@ fn at(indices: &Value, j: usize) -> Vec<usize> {
 #[test]
 fn groups_fit_their_schema() {
     let found = groups();
-    let schema = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/groups.schema.json")).unwrap();
-    let schema: Value = serde_json::from_slice(&schema).unwrap();
-    common::validate(&found, &schema, &schema, "groups").unwrap();
+    let text = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/groups.schema.json")).unwrap();
+    let schema: Value = serde_json::from_slice(&text).unwrap();
+    schema::validate(&found, &schema, &schema, "groups").unwrap();
     for key in ["groups", "edges", "parameters"] {
         let mut less = found.clone();
         less.as_object_mut().unwrap().remove(key);
-        assert!(common::validate(&less, &schema, &schema, "groups").is_err());
+        assert!(schema::validate(&less, &schema, &schema, "groups").is_err());
     }
     let mut other = found.clone();
     other["groups"][0]["size"] = Value::Null;
-    assert!(common::validate(&other, &schema, &schema, "groups").is_err());
+    assert!(schema::validate(&other, &schema, &schema, "groups").is_err());
 }
 
 /// What the groups of a factor, a part of a cat and a fused query, key and value say of their places.

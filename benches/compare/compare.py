@@ -56,7 +56,12 @@ def shapes(n, seed):
 class Block(nn.Sequential):
     def __init__(self, i, o):
         super().__init__(
-            nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU()
+            nn.Conv2d(i, o, 3, padding=1, bias=False),
+            nn.BatchNorm2d(o),
+            nn.ReLU(),
+            nn.Conv2d(o, o, 3, padding=1, bias=False),
+            nn.BatchNorm2d(o),
+            nn.ReLU(),
         )
 
 
@@ -236,7 +241,15 @@ def table(runs):
             spread = f" ± {100 * statistics.pstdev(r['after'] for r in good):.1f}" if good else ""
             failed = f"{len(own) - len(good)} of {len(own)}" + (f": `{own[0]['failed']}`" if "failed" in own[0] else "")
             seconds = f"{statistics.mean(r['seconds'] for r in good):.1f}" if good else ""
-            cells = [name, tool, mean("base", own), mean("before", good), mean("after", good) + spread, mean("macs", good), mean("parameters", good)]
+            cells = [
+                name,
+                tool,
+                mean("base", own),
+                mean("before", good),
+                mean("after", good) + spread,
+                mean("macs", good),
+                mean("parameters", good),
+            ]
             lines.append("| " + " | ".join([*cells, seconds, failed if len(good) < len(own) else "none"]) + " |")
     return "\n".join(lines)
 

@@ -32,12 +32,15 @@ class Places:
         """``t`` with the positions first. A view where the positions lie in equal steps."""
         if "lists" not in self.data:
             start, step, run, times, every = (self.data[k] for k in ("start", "step", "run", "times", "every"))
+            apart: Tensor
             if run == step and times == 1:
                 part = t.narrow(dim, start, self.positions * step)
-                return (part if step == 1 else part.unflatten(dim, (self.positions, step))).movedim(dim, 0)
+                apart = part if step == 1 else part.unflatten(dim, (self.positions, step))
+                return apart.movedim(dim, 0)
             if run == step and every == self.positions * step:
                 part = t.narrow(dim, start, times * every)
-                return part.unflatten(dim, (times, self.positions, step)).movedim(dim + 1, 0)
+                apart = part.unflatten(dim, (times, self.positions, step))
+                return apart.movedim(dim + 1, 0)
         if t.device not in self._tables:
             lists = [self.at(j) for j in range(self.positions)]
             most = max(map(len, lists))
@@ -47,7 +50,7 @@ class Places:
                 there = torch.tensor([[k < len(i) for k in range(most)] for i in lists], device=t.device)
             self._tables[t.device] = (table, there)
         table, there = self._tables[t.device]
-        found = t.index_select(dim, table.flatten()).unflatten(dim, tuple(table.shape)).movedim((dim, dim + 1), (0, 1))
+        found: Tensor = t.index_select(dim, table.flatten()).unflatten(dim, tuple(table.shape)).movedim((dim, dim + 1), (0, 1))
         if there is not None:
             found = found * there.view(*there.shape, *[1] * (found.dim() - 2)).to(found.dtype)
         return found
@@ -171,7 +174,8 @@ class Group:
         ]
         if not parts:
             return torch.zeros(self.positions)
-        return parts[0] if len(parts) == 1 else torch.linalg.vector_norm(torch.stack(parts), p, dim=0)
+        whole: Tensor = parts[0] if len(parts) == 1 else torch.linalg.vector_norm(torch.stack(parts), p, dim=0)
+        return whole
 
     def norm(
         self,

@@ -108,15 +108,18 @@ class Goal:
 
     def after(self, done: float, part: float) -> "Goal":
         """What is still to do of a module of which the goal was met for ``done``, to meet it for ``part``."""
+
+        def more(r: float) -> float:
+            return (r * part - r * done) / max(1 - r * done, 1e-9)
+
+        def left(b: Optional[float]) -> Optional[float]:
+            return None if b is None else (1 - (1 - b) * part) / max(1 - (1 - b) * done, 1e-9)
+
         goal = copy.copy(self)
-        more = lambda r: (r * part - r * done) / max(1 - r * done, 1e-9)  # noqa: E731
-        left = lambda b: (1 - (1 - b) * part) / max(1 - (1 - b) * done, 1e-9)  # noqa: E731
         goal.default, goal.ratios = more(self.default), {k: more(r) for k, r in self.ratios.items()}
         goal.head_ratio = None if self.head_ratio is None else more(self.head_ratio)
         goal.max_ratio = min(1.0, more(self.max_ratio)) if self.max_ratio < 1 else 1.0
-        goal.params = None if self.params is None else left(self.params)
-        goal.macs = None if self.macs is None else left(self.macs)
-        goal.latency = None if self.latency is None else left(self.latency)
+        goal.params, goal.macs, goal.latency = left(self.params), left(self.macs), left(self.latency)
         return goal
 
 
@@ -415,7 +418,13 @@ class Pruner:
         self._options = cutting(options)
         self._args, self._kwargs = args, kwargs
         self._data = list(data) if data is not None else None
-        self._measure = {"by": by, "loss": loss, "reduce": reduce, "normalise": None if by == "lamp" else normalise, "seed": seed}
+        self._measure: dict[str, Any] = {
+            "by": by,
+            "loss": loss,
+            "reduce": reduce,
+            "normalise": None if by == "lamp" else normalise,
+            "seed": seed,
+        }
         self._program: Optional[Program] = None
         self._masks: Optional[Masks] = None
         self._zero: dict[str, Tensor] = {}

@@ -137,12 +137,12 @@ class Measuring:
         parameters = dict(self.program.model.named_parameters(remove_duplicate=False))
         own: Scores = {}
         by_parameter: dict[str, Tensor] = {}
-        for name, t in given.items():
+        for name, scores in given.items():
             name = wrappers_name(str(name), parameters)
             if name in parameters:
-                by_parameter[name] = t
+                by_parameter[name] = scores
             elif name in known:
-                own[known[name].id] = t
+                own[known[name].id] = scores
             else:
                 raise wrong(
                     f"the scores `{name}` mean no parameter and no group",
@@ -150,19 +150,19 @@ class Measuring:
                 )
         found: Scores = {}
         for g in groups:
-            parts = []
+            parts: list[Tensor] = []
             for m in g.members:
-                t = by_parameter.get(m.tensor)
-                if t is None or not m.located or m.same_as is not None or m.role not in self.roles:
+                score = by_parameter.get(m.tensor)
+                if score is None or not m.located or m.same_as is not None or m.role not in self.roles:
                     continue
                 shape = parameters[m.tensor].shape
-                if t.shape == shape:
-                    parts.append(rows(m.gather(t)).sum(1))
-                elif t.numel() == shape[0] and m.dim == 0:
-                    parts.append(rows(m.gather(t.flatten().view(-1, *[1] * (len(shape) - 1)))).sum(1))
-                elif t.numel() != shape[0]:
+                if score.shape == shape:
+                    parts.append(rows(m.gather(score)).sum(1))
+                elif score.numel() == shape[0] and m.dim == 0:
+                    parts.append(rows(m.gather(score.flatten().view(-1, *[1] * (len(shape) - 1)))).sum(1))
+                elif score.numel() != shape[0]:
                     raise wrong(
-                        f"the scores of `{m.tensor}` have the shape {list(t.shape)}", f"that of the parameter: {list(shape)}"
+                        f"the scores of `{m.tensor}` have the shape {list(score.shape)}", f"that of the parameter: {list(shape)}"
                     )
             if parts:
                 found[g.id] = reduced(parts, self.reduce)
@@ -244,8 +244,8 @@ class Measuring:
     def _normalised(self, s: Tensor) -> Tensor:
         if self.normalise == "standard":
             return (s - s.mean()) / s.std().clamp_min(1e-12)
-        divisor = {"mean": s.mean, "max": s.amax, "sum": s.sum}.get(self.normalise or "")
-        total = divisor() if divisor is not None else torch.ones(())
+        how = self.normalise or ""
+        total = s.mean() if how == "mean" else s.amax() if how == "max" else s.sum() if how == "sum" else torch.ones(())
         return s / total if bool(total > 0) and bool(total.isfinite()) else s
 
 

@@ -81,8 +81,13 @@ class Sensitivity:
         values = [self.base, *(m for row in self.rows.values() for m in row.values())]
         low, most = min(values), max(values)
         span = (most - low) or 1.0
-        x = lambda r: left + (wide - left - 220) * r / max(self.ratios)  # noqa: E731
-        y = lambda m: top + (high - top - 50) * (most - m) / span  # noqa: E731
+
+        def x(r: float) -> float:
+            return left + (wide - left - 220) * r / max(self.ratios)
+
+        def y(m: float) -> float:
+            return top + (high - top - 50) * (most - m) / span
+
         out = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="11">',
             f'<text x="{left}" y="{high - 12}">share of the group that goes</text>',
