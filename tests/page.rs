@@ -70,7 +70,11 @@ fn the_page_of_a_model_has_its_groups() {
     let groups = page["groups"].as_array().unwrap();
     assert_eq!(groups.len(), analysis["groups"].as_array().unwrap().len());
     for g in groups {
-        let own = &analysis["groups"][g["id"].as_u64().unwrap() as usize];
+        // The page does not say where positions lie.
+        let mut own = analysis["groups"][g["id"].as_u64().unwrap() as usize].clone();
+        for member in own["members"].as_array_mut().unwrap() {
+            ["indices", "activation"].iter().for_each(|key| drop(member.as_object_mut().unwrap().remove(*key)));
+        }
         own.as_object().unwrap().iter().for_each(|(key, value)| assert_eq!(&g[key], value));
         let alone = own["members"].as_array().unwrap().len() == 1;
         assert_eq!(g["chain"].is_null(), own["locked"].is_null() || alone, "{}", g["name"]);
