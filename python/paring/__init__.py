@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import torch
 
     from .grouping import Group, Groups, groups
-    from .pruning import Masks, Pruner, masks, prune
+    from .pruner import Pruner, prune
+    from .pruning import Masks, masks
     from .report import Report
     from .sensing import Sensitivity, sensitivity
 
@@ -33,8 +34,8 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = {
-    "Group": "grouping", "Groups": "grouping", "groups": "grouping", "Masks": "pruning", "Pruner": "pruning", "masks": "pruning",
-    "prune": "pruning", "Report": "report", "Sensitivity": "sensing", "sensitivity": "sensing",
+    "Group": "grouping", "Groups": "grouping", "groups": "grouping", "Masks": "pruning", "Pruner": "pruner", "masks": "pruning",
+    "prune": "pruner", "Report": "report", "Sensitivity": "sensing", "sensitivity": "sensing",
 }  # fmt: skip
 """What needs PyTorch, and is imported when it is asked for."""
 
