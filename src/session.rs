@@ -219,8 +219,8 @@ impl Cut<'_> {
             let verified = crate::torch::prove(model, written.path(), &masks, rules, settings.options.lossless, setup)?;
             self.summary.verified = Some(verified);
         }
-        #[cfg(not(feature = "torch"))]
-        let _ = settings;
+        self.session.model.archive.unchanged()?;
+        settings.sources.iter().try_for_each(|source| source.unchanged())?;
         format::persist_all(files)?;
         Ok(self.summary)
     }

@@ -1,10 +1,12 @@
 //! What decides over a run besides the model and the masks, where results go, and how far a run is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::format::Source;
 use crate::format::torchscript::Input;
 use crate::plan::Choices;
 use crate::solve::Options;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub on_unknown: OnUnknown,
     /// The file that the masks come from, for messages.
     pub masks: PathBuf,
+    /// Files beside the model that must be as they were when outputs get their names.
+    pub sources: Vec<Arc<Source>>,
     /// Whether the small model is compared with the masked original before any output appears, and how that runs.
     #[cfg(feature = "torch")]
     pub verify: Option<crate::torch::Setup>,
@@ -69,10 +73,10 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Checks that no file serves twice; `inputs` are files that are read, with what they are.
+    /// Checks that no file serves twice; `inputs` are files or folders that are read, with what they are.
     ///
     /// # Errors
-    /// Two outputs in one file, or an output in the place of an input.
+    /// Two outputs in one file, or an output in the place of an input or in a folder that is read.
     pub fn check(&self, inputs: &[(&'static str, &Path)]) -> Result<(), OutputError> {
         let outputs = [
             ("the small model", self.model.as_ref()),
@@ -84,7 +88,8 @@ impl Outputs {
         let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();
         for (k, (what, path)) in inputs.iter().copied().chain(outputs).enumerate() {
             let place = place(path);
-            match seen.iter().find(|(_, other)| *other == place) {
+            let takes = |other: &PathBuf| *other == place || (other.is_dir() && place.starts_with(other));
+            match seen.iter().find(|(_, other)| takes(other)) {
                 Some((first, _)) if k >= inputs.len() => {
                     return Err(OutputError::SameFile { path: path.into(), first, second: what });
                 }

@@ -54,6 +54,9 @@ pub(super) fn sketch(
                 recorded.cloned().ok_or_else(fewer)?
             }
         };
+        if derived.iter().any(|d| d.as_int().is_some_and(|n| n < 0)) {
+            return Err(PropagateError::unsized_result(graph, shapes, id, "it would have a negative size"));
+        }
         if let Some(recorded) = recorded
             && !agree(&derived, recorded)
         {

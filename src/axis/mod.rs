@@ -11,6 +11,7 @@ mod error;
 mod fit;
 mod fitted;
 mod layout;
+mod listed;
 mod node;
 mod norm;
 mod propagate;

@@ -7,10 +7,12 @@ use super::composite::composites;
 use super::egraph::{Axes, Reason};
 use super::error::PropagateError;
 use super::fitted::{Fitted, sketch};
+use super::listed::listed;
 use super::node::Sketch;
 use super::propagation::{Propagation, Step};
-use crate::model::{Graph, NodeId, Size};
+use crate::model::{Graph, NodeId, Role, Size};
 use crate::rule::RuleSet;
+use rustc_hash::FxHashSet;
 
 /// Propagates the axes of a graph. `frozen` names parameters or buffers whose axes all stay.
 ///
@@ -45,6 +47,7 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
         joint: Vec::new(),
         aliases,
         alignments: 0,
+        listed: FxHashSet::default(),
     };
     p.sources(graph, frozen);
     let mut part_of: Vec<Option<usize>> = vec![None; graph.nodes.len()];
@@ -79,5 +82,7 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
     if let Some(m) = p.axes.mismatches.first() {
         return Err(PropagateError::sizes(graph, m));
     }
+    let parameters = graph.tensors.iter().filter(|t| t.role == Role::Parameter).filter_map(|t| p.dims[t.value.index()].as_ref());
+    p.listed = listed(&mut p.axes, p.dims.iter().flatten(), parameters);
     Ok(p)
 }

@@ -49,6 +49,8 @@ pub struct Propagation {
     pub aliases: Aliases,
     /// Number of alignments until nothing was left to align.
     pub alignments: usize,
+    /// The classes that parameters have to do with: of the others no position can go.
+    pub listed: FxHashSet<Id>,
 }
 
 impl Propagation {

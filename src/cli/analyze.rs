@@ -50,8 +50,11 @@ impl Analyze {
         let rules = self.rules.dirs.set()?;
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         if let Some(path) = &self.report {
-            Outputs { report: Some(path.into()), ..Outputs::default() }.check(&[("the model that is read", &self.model)])?;
-            return Ok(write_html(path, &session.page())?.persist()?);
+            let read: Vec<_> = self.rules.dirs.with_model(&self.model).collect();
+            Outputs { report: Some(path.into()), ..Outputs::default() }.check(&read)?;
+            let page = write_html(path, &session.page())?;
+            session.model().archive.unchanged()?;
+            return Ok(page.persist()?);
         }
         let analysis = Analysis::new(session.graph(), session.axes(), session.rules());
         if let Some(name) = &self.group {

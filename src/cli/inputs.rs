@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use miette::Result;
 use paring::Session;
+use paring::format::Source;
 use paring::format::masks::{self, Stored};
 use paring::format::torchscript::Input;
 use paring::load::Model;
@@ -37,6 +39,12 @@ pub struct Rules {
 }
 
 impl RuleDirs {
+    /// A model and the folders, for the check that no output takes their place.
+    pub fn with_model<'a>(&'a self, model: &'a Path) -> impl Iterator<Item = (&'static str, &'a Path)> {
+        let rules = self.rules.iter().map(|path| ("part of the rules that are read", path.as_path()));
+        std::iter::once(("the model that is read", model)).chain(rules)
+    }
+
     /// The built-in rules and those of the folders.
     pub fn set(&self) -> Result<RuleSet, RuleErrors> {
         if self.rules.is_empty() { Ok(RuleSet::builtin()) } else { RuleSet::with_dirs(&self.rules) }
@@ -65,6 +73,14 @@ impl MaskFile {
             Some("zeros") => Ok(MaskFile::Zeros),
             Some("model") => Ok(MaskFile::Model),
             _ => Ok(MaskFile::Stored(masks::read(path)?)),
+        }
+    }
+
+    /// The file, where masks are read from it when they are asked for.
+    pub fn source(&self) -> Option<Arc<Source>> {
+        match self {
+            MaskFile::Stored(stored) => stored.source().cloned(),
+            _ => None,
         }
     }
 

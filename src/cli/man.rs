@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command};
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
+
+use super::error::CliError;
 
 /// Print the man page, or write all pages to a folder.
 ///
@@ -21,12 +23,12 @@ impl Man {
         match self.out {
             None => {
                 let mut text = Vec::new();
-                clap_mangen::Man::new(command).render(&mut text).into_diagnostic()?;
+                clap_mangen::Man::new(command).render(&mut text).map_err(|e| CliError::Text(e.into()))?;
                 super::say::print(&String::from_utf8_lossy(&text))
             }
             Some(dir) => {
-                std::fs::create_dir_all(&dir).into_diagnostic()?;
-                clap_mangen::generate_to(command, &dir).into_diagnostic()
+                std::fs::create_dir_all(&dir).map_err(CliError::folder(&dir))?;
+                Ok(clap_mangen::generate_to(command, &dir).map_err(CliError::folder(&dir))?)
             }
         }
     }

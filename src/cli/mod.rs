@@ -4,6 +4,7 @@ mod analyze;
 mod apply;
 mod bench;
 mod completions;
+mod error;
 mod explain;
 mod fault;
 mod inputs;
@@ -13,6 +14,8 @@ mod prune;
 mod rules;
 mod run;
 mod say;
+#[cfg(unix)]
+mod signals;
 mod speedup;
 mod verify;
 mod way;
@@ -72,6 +75,8 @@ enum Command {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = Cli::parse_from(args);
     let form = cli.errors;
+    #[cfg(unix)]
+    let _handled = signals::Handled::install(form == Form::Json);
     match fault::caught(|| run(cli)) {
         Ok(Ok(())) => 0,
         Ok(Err(report)) => {

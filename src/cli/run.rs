@@ -37,6 +37,9 @@ impl Run {
         use paring::load::Model;
         use paring::torch::{Program, write_outputs};
 
+        let files = self.libtorch.inputs.iter().map(|path| ("the inputs that are read", path.as_path()));
+        let read: Vec<_> = std::iter::once(("the model that is read", self.model.as_path())).chain(files).collect();
+        paring::Outputs { model: Some(self.output.clone()), ..Default::default() }.check(&read)?;
         let model = Model::open(&self.model)?;
         let setup = self.libtorch.setup()?;
         setup.apply()?;

@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::shown;
+
+use super::error::CliError;
 
 /// True if progress bars make sense.
 pub fn on_terminal() -> bool {
@@ -24,11 +26,12 @@ fn put(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.into_diagnostic(),
+        result => Ok(result.map_err(CliError::Stdout)?),
     }
 }
 
 /// Prints a value as JSON.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    put(&(shown::json(&serde_json::to_string_pretty(value).into_diagnostic()?).into_owned() + "\n"))
+    let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Text(e.into()))?;
+    put(&(shown::json(&text).into_owned() + "\n"))
 }

@@ -57,10 +57,11 @@ impl Speedup {
     pub fn run(self) -> Result<()> {
         self.way.check()?;
         let outputs = self.way.outputs();
-        outputs.check(&[("the model that is read", &self.model), ("the masks that are read", &self.masks)])?;
+        let masks = Some(self.masks.as_path()).filter(|masks| masks.is_file()).map(|masks| ("the masks that are read", masks));
+        outputs.check(&self.rules.dirs.with_model(&self.model).chain(masks).collect::<Vec<_>>())?;
         let rules = self.rules.dirs.set()?;
         let file = MaskFile::open(&self.masks)?;
-        let settings = self.way.settings(&self.rules, &self.masks);
+        let settings = Settings { sources: file.source().into_iter().collect(), ..self.way.settings(&self.rules, &self.masks) };
         let bar = self.bar();
         bar.set_message("reading the program and propagating axes");
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;

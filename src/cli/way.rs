@@ -133,6 +133,7 @@ impl Way {
             freeze: rules.freeze.clone(),
             inputs: rules.inputs.clone(),
             masks: masks.to_path_buf(),
+            sources: Vec::new(),
             on_unknown: match self.on_unknown {
                 OnUnknownArg::Lock => OnUnknown::Lock,
                 OnUnknownArg::Error => OnUnknown::Error,

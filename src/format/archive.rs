@@ -71,10 +71,7 @@ impl Archive {
             Archive::Exported(a) if inputs.is_empty() => a.graph(),
             Archive::Scripted(a) => a.graph(inputs),
             Archive::Onnx(a) if inputs.is_empty() => Ok(a.graph()),
-            Archive::Exported(_) | Archive::Onnx(_) => Err(FormatError::InputSizes {
-                path: self.path().to_path_buf(),
-                reason: "the sizes of its inputs are recorded in it".to_owned(),
-            }),
+            Archive::Exported(_) | Archive::Onnx(_) => Err(FormatError::InputsRecorded { path: self.path().to_path_buf() }),
         }
     }
 
@@ -126,6 +123,17 @@ impl Archive {
     /// That.
     pub fn check_data(&self) -> Result<(), FormatError> {
         if self.is_bare() { Err(FormatError::NoData { path: self.path().to_path_buf() }) } else { Ok(()) }
+    }
+
+    /// An error if the file is not as it was when it was opened.
+    ///
+    /// # Errors
+    /// That.
+    pub fn unchanged(&self) -> Result<(), FormatError> {
+        match self {
+            Archive::Exported(a) => a.unchanged(),
+            Archive::Scripted(a) => a.unchanged(),
+        }
     }
 
     /// Lets go of the memory that a payload takes after its bytes were read. They can be read again.

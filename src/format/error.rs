@@ -20,12 +20,16 @@ pub enum FormatError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Somebody wrote to the file while it was read.
+    #[error("{} changed while it was read; nothing was written", path.display())]
+    #[diagnostic(code(paring::file::changed), help("run again when nothing else writes to the file"))]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file does not begin like a zip.
-    #[error("{} is not a .pt2 archive: it is no zip file", path.display())]
-    #[diagnostic(
-        code(paring::pt2::not_a_zip),
-        help("write one with torch.export.save(torch.export.export(model, args), \"model.pt2\")")
-    )]
+    #[error("{} is {}: it is no zip file", path.display(), no_archive(path))]
+    #[diagnostic(code(paring::pt2::not_a_zip), help("write one with {}", writer(path)))]
     NotAZip {
         /// The file.
         path: PathBuf,
@@ -41,7 +45,7 @@ pub enum FormatError {
     },
     /// The zip cannot be understood.
     #[error("{} is a damaged zip file: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::bad_zip), help("get the file again, or save it again with torch.export.save"))]
+    #[diagnostic(code(paring::pt2::bad_zip), help("get the file again, or save it again with {}", saver(path)))]
     BadZip {
         /// The file.
         path: PathBuf,
@@ -95,6 +99,16 @@ pub enum FormatError {
         path: PathBuf,
         /// What is wrong with them.
         reason: String,
+    },
+    /// Sizes of inputs for a file that holds them.
+    #[error("{} records the sizes of its inputs, and takes no others", path.display())]
+    #[diagnostic(
+        code(paring::pt2::inputs),
+        help("leave --input out; for other sizes export the model with other inputs, or with dynamic_shapes")
+    )]
+    InputsRecorded {
+        /// The file.
+        path: PathBuf,
     },
     /// A format that a program cannot be turned into.
     #[error("{} is a TorchScript program and cannot be written as {}", from.display(), to.display())]
@@ -152,7 +166,7 @@ pub enum FormatError {
     },
     /// A file that must be in the archive is not.
     #[error("{} has no member {member}", path.display())]
-    #[diagnostic(code(paring::pt2::missing_member), help("the archive is incomplete; save it again with torch.export.save"))]
+    #[diagnostic(code(paring::pt2::missing_member), help("the archive is incomplete; save it again with {}", saver(path)))]
     MissingMember {
         /// The file.
         path: PathBuf,
@@ -176,7 +190,7 @@ pub enum FormatError {
     #[error("{}: {member} is not as expected: {at}: {reason}", path.display())]
     #[diagnostic(
         code(paring::pt2::schema),
-        help("the archive is damaged, or by a torch whose schema differs; save it again with torch.export.save")
+        help("the archive is damaged, or by a torch whose schema differs; save it again with {}", saver(path))
     )]
     Schema {
         /// The file.
@@ -190,7 +204,7 @@ pub enum FormatError {
     },
     /// A name that nothing defines.
     #[error("{}: {at} refers to `{name}`, which nothing before it defines", path.display())]
-    #[diagnostic(code(paring::pt2::unknown_name), help("the archive is damaged; save it again with torch.export.save"))]
+    #[diagnostic(code(paring::pt2::unknown_name), help("the archive is damaged; save it again with {}", saver(path)))]
     UnknownName {
         /// The file.
         path: PathBuf,
@@ -221,7 +235,7 @@ pub enum FormatError {
     },
     /// Sizes, strides and offset of a stored tensor make no sense.
     #[error("{}: `{tensor}` cannot be laid out in memory: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::bad_layout), help("the archive is damaged; save it again with torch.export.save"))]
+    #[diagnostic(code(paring::pt2::bad_layout), help("the archive is damaged; save it again with {}", saver(path)))]
     BadLayout {
         /// The file.
         path: PathBuf,
@@ -232,7 +246,7 @@ pub enum FormatError {
     },
     /// A payload does not fit its tensor.
     #[error("{}: `{tensor}` needs {needed} bytes, but {member} has {found}", path.display())]
-    #[diagnostic(code(paring::pt2::payload_too_short), help("the archive is damaged; save it again with torch.export.save"))]
+    #[diagnostic(code(paring::pt2::payload_too_short), help("the archive is damaged; save it again with {}", saver(path)))]
     PayloadTooShort {
         /// The file.
         path: PathBuf,
@@ -260,7 +274,7 @@ pub enum FormatError {
     },
     /// The signature names a tensor that no config holds.
     #[error("{}: the program reads `{tensor}`, which {config} does not list", path.display())]
-    #[diagnostic(code(paring::pt2::unknown_tensor), help("the archive is incomplete; save it again with torch.export.save"))]
+    #[diagnostic(code(paring::pt2::unknown_tensor), help("the archive is incomplete; save it again with {}", saver(path)))]
     UnknownTensor {
         /// The file.
         path: PathBuf,
@@ -377,7 +391,7 @@ pub enum FormatError {
 /// A text that is no JSON, with the place.
 #[derive(Debug, Error, Diagnostic)]
 #[error("{}: {member} is malformed JSON: {reason}", path.display())]
-#[diagnostic(code(paring::pt2::malformed_json), help("the archive is damaged; save it again with torch.export.save"))]
+#[diagnostic(code(paring::pt2::malformed_json), help("the archive is damaged; save it again with {}", saver(path)))]
 pub struct Malformed {
     /// The file.
     pub path: PathBuf,
@@ -391,6 +405,48 @@ pub struct Malformed {
     /// The place in the excerpt.
     #[label("here")]
     span: SourceSpan,
+}
+
+/// What writes a file of this name.
+fn saver(path: &Path) -> &'static str {
+    match kind(path) {
+        Kind::Script => "torch.jit.save, or with torch.save where it holds masks",
+        Kind::Saved => "torch.save",
+        Kind::Exported => "torch.export.save",
+    }
+}
+
+/// The same as a line to write.
+fn writer(path: &Path) -> &'static str {
+    match kind(path) {
+        Kind::Script => "torch.jit.save(torch.jit.trace(model, args), \"model.pt\")",
+        Kind::Saved => "torch.save, of torch 1.6 or newer",
+        Kind::Exported => "torch.export.save(torch.export.export(model, args), \"model.pt2\")",
+    }
+}
+
+fn no_archive(path: &Path) -> &'static str {
+    match kind(path) {
+        Kind::Script => "no TorchScript archive",
+        Kind::Saved => "no file of torch.save",
+        Kind::Exported => "not a .pt2 archive",
+    }
+}
+
+/// What a file is, by its name.
+enum Kind {
+    Exported,
+    Script,
+    Saved,
+}
+
+fn kind(path: &Path) -> Kind {
+    let end = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    match end.as_deref() {
+        Some("pth" | "bin" | "ckpt") => Kind::Saved,
+        Some("pt" | "ts" | "torchscript") => Kind::Script,
+        _ => Kind::Exported,
+    }
 }
 
 impl FormatError {

@@ -7,6 +7,7 @@
 mod archive;
 pub mod checkpoint;
 mod error;
+pub mod leftovers;
 pub mod masks;
 pub mod onnx;
 mod output;
@@ -14,6 +15,7 @@ mod payload;
 pub mod pickle;
 mod pt2;
 mod sizes;
+mod source;
 pub mod torchscript;
 mod zip;
 
@@ -26,6 +28,7 @@ pub use error::{FormatError, Malformed};
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};
 pub use payload::{Fill, Payload};
+pub use source::Source;
 
 /// Bytes of a text that is no regular file, such as a pipe: it may have no end.
 const LONGEST_STREAM: u64 = 64 << 20;

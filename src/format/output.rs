@@ -1,12 +1,13 @@
 //! Files that appear under their names only when they are complete.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir, TempPath};
 
 use super::FormatError;
+use super::leftovers::{Registered, Uninterrupted, prefix, sweep};
 
 /// Where an archive is written: a file, or memory.
 pub(crate) trait Target: Write + Seek {
@@ -47,26 +48,52 @@ pub(crate) struct Output {
     /// Where to write.
     pub(crate) file: BufWriter<NamedTempFile<File>>,
     target: PathBuf,
+    /// Those of the file that is replaced.
+    permissions: Option<Permissions>,
+    registered: Registered,
 }
 
 impl Output {
-    /// Starts a file beside `target`.
+    /// Starts a file beside `target`. What a symbolic link points at is replaced, and not the link.
     pub(crate) fn create(target: &Path) -> Result<Output, FormatError> {
-        let folder = folder_of(target);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".paring-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666)); // the umask applies, as for any new file
-        }
+        let refuse = |what: &str| {
+            let source = std::io::Error::other(what.to_owned());
+            FormatError::Unwritable { path: target.to_path_buf(), source }
+        };
+        let place = match target.symlink_metadata() {
+            Ok(about) if about.is_symlink() => {
+                target.canonicalize().map_err(|_| refuse("it is a symbolic link, and what it points at is not there"))?
+            }
+            _ => target.to_path_buf(),
+        };
+        let folder = folder_of(&place);
+        let old = place.metadata().ok();
         // What is renamed to a device or a folder would take its place, or fail late.
-        if target.exists() && !target.is_file() {
-            let source = std::io::Error::other("it exists and is not a regular file");
-            return Err(FormatError::Unwritable { path: target.to_path_buf(), source });
+        if old.as_ref().is_some_and(|old| !old.is_file()) {
+            return Err(refuse("it exists and is not a regular file"));
         }
-        let file = builder.tempfile_in(folder).map_err(FormatError::writing(target))?;
-        Ok(Output { file: BufWriter::with_capacity(1 << 18, file), target: target.to_path_buf() })
+        sweep(folder);
+        let prefix = prefix();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        // The file is registered before it is there: a signal may come in between.
+        let mut registered = None;
+        let made = builder.make_in(folder, |path| {
+            registered = Some(Registered::new(path));
+            let mut options = File::options();
+            options.read(true).write(true).create_new(true);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::OpenOptionsExt;
+                options.mode(0o666); // the umask applies, as for any new file
+            }
+            options.open(path)
+        });
+        let file = made.map_err(FormatError::writing(target))?;
+        let registered = registered.unwrap_or_else(|| Registered::new(file.path()));
+        let _ = file.as_file().try_lock(); // for those who cannot see this process
+        let file = BufWriter::with_capacity(1 << 18, file);
+        Ok(Output { file, target: place, permissions: old.map(|old| old.permissions()), registered })
     }
 
     /// The error for a failed write.
@@ -78,9 +105,13 @@ impl Output {
     pub(crate) fn complete(mut self) -> Result<Pending, FormatError> {
         let flushed = self.file.flush();
         flushed.map_err(|e| self.fault(e))?;
-        let Output { file, target } = self;
+        let Output { file, target, permissions, registered } = self;
         let file = file.into_inner().map_err(|e| FormatError::writing(&target)(e.into_error()))?;
-        Ok(Pending { file: file.into_temp_path(), target, parts: Vec::new() })
+        if let Some(permissions) = permissions {
+            file.as_file().set_permissions(permissions).map_err(FormatError::writing(&target))?;
+        }
+        let (held, file) = file.into_parts();
+        Ok(Pending { file, target, parts: Vec::new(), _held: held, _registered: registered })
     }
 }
 
@@ -92,6 +123,9 @@ pub struct Pending {
     target: PathBuf,
     /// Files that it cannot do without: they get their names first.
     parts: Vec<Pending>,
+    /// The lock ends with it.
+    _held: File,
+    _registered: Registered,
 }
 
 impl Pending {
@@ -115,7 +149,7 @@ impl Pending {
 
     /// Gives the file its name; an older file of that name is replaced.
     pub fn persist(self) -> Result<(), FormatError> {
-        let Pending { file, target, parts } = self;
+        let Pending { file, target, parts, .. } = self;
         parts.into_iter().try_for_each(Pending::persist)?;
         file.persist(&target).map_err(|e| FormatError::writing(&target)(e.error))
     }
@@ -125,6 +159,7 @@ impl Pending {
 /// new one has its name.
 pub fn persist_all(files: Vec<Pending>) -> Result<(), FormatError> {
     let files: Vec<Pending> = files.into_iter().flat_map(Pending::apart).collect();
+    let _whole = Uninterrupted::begin();
     let mut done: Vec<Replaced> = Vec::with_capacity(files.len());
     // The last needs no way back.
     let last = files.len().saturating_sub(1);
@@ -179,7 +214,7 @@ impl Aside {
         if path.symlink_metadata().map_or(true, |m| m.is_dir()) {
             return Ok(None);
         }
-        let folder = tempfile::Builder::new().prefix(".paring-").tempdir_in(folder_of(path))?;
+        let folder = tempfile::Builder::new().prefix(&prefix()).tempdir_in(folder_of(path))?;
         let file = folder.path().join("old");
         std::fs::hard_link(path, &file).or_else(|_| std::fs::rename(path, &file))?;
         Ok(Some(Aside { _folder: folder, file }))

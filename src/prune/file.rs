@@ -19,7 +19,7 @@ use crate::axis::Propagation;
 use crate::glob::matches;
 use crate::load::Model;
 use crate::model::{Role, Tensor};
-use crate::rule::{RuleSet, Scalars, too_deep};
+use crate::rule::{RuleSet, Scalars, too_much};
 use crate::solve::{Mask, Masks, closest, closest_names};
 
 /// Something wrong in a YAML file of masks.
@@ -61,8 +61,8 @@ pub fn masks(
 }
 
 fn read(text: &str, model: &Model, axes: Option<(&Propagation, &RuleSet)>) -> Result<Masks<'static>, Fault> {
-    if let Some(at) = too_deep(text) {
-        return Err(Fault::new("brackets are nested too deep", at));
+    if let Some((at, what)) = too_much(text) {
+        return Err(Fault::new(what, at));
     }
     let value: Value = serde_yaml::from_str(text).map_err(|e| {
         let at = e.location().map_or(0, |l| l.index());

@@ -16,6 +16,7 @@ pub fn reason(graph: &Graph, reason: &Reason) -> String {
         Reason::Unknown { node, why } => format!("node {}: {why}", graph.node(*node).name),
         Reason::Dynamic => "its size is dynamic".into(),
         Reason::Unaligned => "two views of the axis cannot be aligned".into(),
+        Reason::Long => "the axis, or one that it is a part of, has too many positions to look at each".into(),
         Reason::Tied { names } => format!("{} and {} are tied", names[0], names[1]),
         Reason::Composite { node } => format!("layouts that work as one begin at {}", graph.node(*node).name),
         Reason::Law { name, .. } => (*name).into(),

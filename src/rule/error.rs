@@ -46,7 +46,7 @@ impl Diagnostic for RuleError {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
-        self.help.as_ref().map(|h| Box::new(h) as Box<dyn Display>)
+        Some(Box::new(self.help.as_deref().unwrap_or_else(|| general(self.kind))))
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -60,6 +60,19 @@ impl Diagnostic for RuleError {
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
         self.source_file.as_deref().map(|s| s as &dyn SourceCode)
+    }
+}
+
+/// What to do about a mistake of this kind.
+fn general(kind: &str) -> &'static str {
+    match kind {
+        "file" => "--rules names folders of YAML files, or such files, that may be read",
+        "yaml" => {
+            "a rule file is a YAML list of entries; docs/writing-rules.md shows some. Texts with brackets or colons stand in quotes"
+        }
+        "syntax" => "docs/writing-rules.md describes the notation; `paring rules show aten.linear` shows a rule",
+        "test" => "what the test says and what the rule does must be the same; docs/writing-rules.md tells what tests hold",
+        _ => "docs/writing-rules.md tells what entries hold; `paring rules show aten.linear` shows one",
     }
 }
 

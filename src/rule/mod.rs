@@ -44,7 +44,7 @@ pub use formula::{parse_call, parse_formula, parse_layout, parse_statement};
 pub use modules::{ModuleSizes, Repaired};
 pub use notation::parse_pattern;
 pub use place::Offsets;
-pub(crate) use place::{Scalars, too_deep};
+pub(crate) use place::{Scalars, too_much};
 pub use schema::{Schema, SchemaArg, SchemaReturn, Schemas};
 pub(crate) use set::base;
 pub use set::{RuleSet, yaml_files};

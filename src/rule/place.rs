@@ -54,16 +54,23 @@ pub(crate) struct Scalars {
 
 /// Brackets that may be open at once. Real files have a few.
 const DEEPEST: usize = 100;
+/// Commas and lines of a file: its items are not more.
+const MOST: usize = 1 << 20;
 
-/// Where a text has more brackets open than any file needs. The YAML reader takes long for such.
-pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
+/// Where a text has more brackets open, or more items, than any file needs, and which of the two. The YAML reader takes long for
+/// such, and much memory.
+pub(crate) fn too_much(text: &str) -> Option<(Range<usize>, &'static str)> {
+    let mut items = text.bytes().enumerate().filter(|(_, b)| matches!(b, b',' | b'\n'));
+    if let Some((at, _)) = items.nth(MOST) {
+        return Some((at..at + 1, "there are more items than any file needs"));
+    }
     let mut scan = Scan::new(text, 0);
     while scan.depth <= DEEPEST {
         if !scan.step() {
             return None;
         }
     }
-    Some(scan.at - 1..scan.at)
+    Some((scan.at - 1..scan.at, "brackets are nested too deep"))
 }
 
 impl Scalars {

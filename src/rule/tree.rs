@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_yaml::Value;
 
-use super::place::{Offsets, Scalars, too_deep};
+use super::place::{Offsets, Scalars, too_much};
 
 /// A value of the file.
 #[derive(Clone, Debug)]
@@ -56,8 +56,8 @@ pub(super) struct Unreadable {
 /// Reads the entries in a part of a file: all of it, or what a `-` begins.
 pub(super) fn entries(text: &str, part: Range<usize>) -> Result<Vec<Entry>, Unreadable> {
     let own = text.get(part.clone()).unwrap_or("");
-    if let Some(span) = too_deep(own) {
-        let message = "no YAML that a rule file has: its brackets are nested too deep".to_owned();
+    if let Some((span, what)) = too_much(own) {
+        let message = format!("no YAML that a rule file has: {what}");
         return Err(Unreadable { message, span: part.start + span.start..part.start + span.end });
     }
     let value: Value = serde_yaml::from_str(own).map_err(|e| unreadable(text, &e))?;

@@ -44,7 +44,7 @@ pub enum RulebookError {
     },
     /// A rule file that cannot be read.
     #[error("cannot read {}: {source}", path.display())]
-    #[diagnostic(code(paring::rules::unreadable))]
+    #[diagnostic(code(paring::rules::unreadable), help("check the path, and that you may read the file"))]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -52,7 +52,7 @@ pub fn solve<'a>(
 ) -> Result<Solution<'a>, SolveError> {
     let Found { mut given, computed, renamed } = given(graph, masks)?;
     let unmasked = unmasked(graph, p);
-    let positions = Positions::new(&p.axes, Contexts::find(graph, p));
+    let positions = Positions::new(&p.axes, Contexts::find(graph, p), Some(&p.listed));
     let roles = Roles::new(graph, p);
     let ignored = computed::reach(graph, rules, p, &roles, computed, &mut given);
     let asked = move_rows(graph, p, &mut given);

@@ -33,7 +33,7 @@ pub fn trial(
     known: &dyn Fn(usize) -> Known,
     data: Option<&dyn Data>,
 ) -> Trial {
-    let positions = Positions::new(&p.axes, Contexts::find(graph, p));
+    let positions = Positions::new(&p.axes, Contexts::find(graph, p), None);
     let roles = Roles::new(graph, p);
     let mut given = vec![None; graph.tensors.len()];
     let options = Options { unmasked_abstain: true, ..Options::default() };

@@ -3,11 +3,18 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../fuzz/src/lib.rs"]
+#[allow(dead_code)]
+mod fuzz;
 
 mod archives;
 mod bench;
+mod changing;
+mod messages;
 mod notation;
 mod outputs;
+mod replay;
 mod scripts;
 mod sizes;
+mod streams;
 mod text;

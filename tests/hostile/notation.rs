@@ -39,4 +39,9 @@ fn yaml_takes_no_time() {
         (0..200_000).for_each(|_| write!(list, ", {item}").unwrap());
         masks("list.yaml", &(list + ", 99999]}"), "paring::masks::yaml");
     }
+    // More items than any file needs.
+    masks("long.yaml", &format!("block1.a.0: {{drop: [{}0]}}", "0, ".repeat(3_000_000)), "paring::masks::yaml");
+    masks("lines.yaml", &format!("block1.a.0:\n  drop:\n{}", "  - 0\n".repeat(3_000_000)), "paring::masks::yaml");
+    bench.put("rules.yaml", "- op: a\n".repeat(2_000_000).as_bytes());
+    bench.fails(&["rules", "check", "rules.yaml"], "paring::rule::yaml");
 }

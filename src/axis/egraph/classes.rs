@@ -57,6 +57,8 @@ pub enum Reason {
     Dynamic,
     /// The two descriptions of the axis cannot be aligned.
     Unaligned,
+    /// Its positions are too many to be listed.
+    Long,
 }
 
 /// Two axes that a rule calls the same have different sizes.

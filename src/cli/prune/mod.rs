@@ -47,7 +47,7 @@ impl Prune {
     pub fn run(self) -> Result<()> {
         self.way.check()?;
         let outputs = self.way.outputs();
-        outputs.check(&[("the model that is read", &self.model)])?;
+        outputs.check(&self.rules.dirs.with_model(&self.model).collect::<Vec<_>>())?;
         let rules = self.rules.dirs.set()?;
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         let pruned = self.choice.pruned(&session)?;
@@ -96,7 +96,7 @@ impl Masks {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let outputs = Outputs { model: Some(self.output.clone()), ..Outputs::default() };
-        outputs.check(&[("the model that is read", &self.model)])?;
+        outputs.check(&self.rules.dirs.with_model(&self.model).collect::<Vec<_>>())?;
         let rules = self.rules.dirs.set()?;
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         let pruned = self.choice.pruned(&session)?;

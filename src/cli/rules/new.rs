@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use paring::load::Model;
 use paring::rulebook::{RulebookError, propose};
 
+use crate::cli::error::CliError;
 use crate::cli::inputs::RuleDirs;
 
 /// Propose a rule for an operator.
@@ -42,7 +43,7 @@ impl New {
             None => crate::cli::say::print(&proposal.text)?,
             Some(path) => {
                 if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-                    std::fs::create_dir_all(folder).into_diagnostic()?;
+                    std::fs::create_dir_all(folder).map_err(CliError::folder(folder))?;
                 }
                 paring::format::write_text(path, &proposal.text)?;
                 let path = path.display();

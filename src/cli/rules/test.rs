@@ -1,8 +1,6 @@
 //! `paring rules test`
 
 use clap::Args;
-#[cfg(feature = "torch")]
-use miette::IntoDiagnostic;
 use miette::Result;
 
 use crate::cli::inputs::RuleDirs;
@@ -46,6 +44,7 @@ impl Test {
     /// Runs the command.
     #[cfg(feature = "torch")]
     pub fn run(self) -> Result<()> {
+        use crate::cli::error::CliError;
         use paring::torch::rules::{chosen, test, untested, verdict, workers};
         paring::torch::Setup::default().apply()?;
         let rules = self.rules.set()?;
@@ -58,16 +57,16 @@ impl Test {
                 Some(rule) => test(&rules, rule, &self.ops, self.seed, written),
                 None => std::process::exit(1), // nobody asks for it
             };
-            return workers::serve(one).into_diagnostic();
+            return Ok(workers::serve(one).map_err(CliError::Workers)?);
         }
-        let program = std::env::current_exe().into_diagnostic()?;
+        let program = std::env::current_exe().map_err(CliError::Workers)?;
         let command = || {
             let mut command = std::process::Command::new(&program);
             command.args(std::env::args_os().skip(1)).arg("--worker");
             command
         };
         let died = |k: usize| untested(list[k], "libtorch dies of it");
-        let tested = workers::share(list.len(), &command, &died).into_diagnostic()?;
+        let tested = workers::share(list.len(), &command, &died).map_err(CliError::Workers)?;
         if self.json {
             crate::cli::say::print_json(&tested)?;
         } else {

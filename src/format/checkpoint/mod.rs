@@ -4,17 +4,15 @@ mod error;
 mod write;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use indexmap::IndexMap;
-use memmap2::Mmap;
 use miette::{NamedSource, SourceSpan};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
-use super::{FormatError, read_text};
+use super::{FormatError, Source, read_text};
 pub use error::CheckpointError;
 pub use write::{Entry, write_index, write_shard};
 
@@ -42,7 +40,7 @@ pub struct Shard {
     pub metadata: Option<HashMap<String, String>>,
     /// Its tensors, in the order of the file.
     pub tensors: IndexMap<String, Stored>,
-    map: Mmap,
+    map: Source,
 }
 
 /// A tensor of a file: dense, row-major, little endian.
@@ -116,13 +114,11 @@ pub(crate) fn place(text: &str, error: &serde_json::Error) -> SourceSpan {
 
 impl Shard {
     fn open(path: &Path) -> Result<Shard, CheckpointError> {
-        let file = File::open(path).map_err(FormatError::reading(path))?;
         let bad = |reason: String| CheckpointError::NotSafetensors { path: path.to_path_buf(), reason };
-        if file.metadata().map_err(FormatError::reading(path))?.len() == 0 {
+        let map = Source::open(path)?;
+        if map.is_empty() {
             return Err(bad("the file is empty".to_owned()));
         }
-        // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
-        let map = unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| bad(e.to_string()))?;
         let start = header + size_of::<u64>();
         let mut tensors = IndexMap::new();
@@ -141,16 +137,15 @@ impl Shard {
 
     /// Lets go of the memory that a tensor takes after its bytes were read. They can be read again.
     pub fn release(&self, tensor: &Stored) {
-        #[cfg(unix)]
-        {
-            let range = &tensor.range;
-            // SAFETY: the mapping is read-only and backed by the file, so the pages come back with the same content.
-            let advised =
-                unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
-            drop(advised); // it is only advice
-        }
-        #[cfg(not(unix))]
-        let _ = tensor;
+        self.map.release(tensor.range.clone());
+    }
+
+    /// An error if the file is not as it was when it was opened.
+    ///
+    /// # Errors
+    /// That.
+    pub fn unchanged(&self) -> Result<(), FormatError> {
+        self.map.unchanged()
     }
 }
 

@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use memmap2::Mmap;
 pub use safetensors::Dtype;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::FormatError;
 use super::output::{Output, Pending};
+use super::source::Source;
 
 pub use saved::{Saved, read_saved};
 use view::View;
@@ -41,7 +41,7 @@ pub struct Mask {
 /// Where the bytes of a mask are.
 #[derive(Clone, Debug)]
 enum Data {
-    Mapped(Arc<Mmap>, Range<usize>),
+    Mapped(Arc<Source>, Range<usize>),
     /// A view of a storage, which may repeat what is there.
     View(Arc<View>),
 }
@@ -68,7 +68,24 @@ pub fn read(path: &Path) -> Result<Stored, FormatError> {
     Ok(Stored::Safetensors(read_safetensors(path)?))
 }
 
+impl Stored {
+    /// The file, where masks are read from it when they are asked for.
+    pub fn source(&self) -> Option<&Arc<Source>> {
+        match self {
+            Stored::Safetensors(masks) => masks.values().find_map(Mask::source),
+            Stored::Saved(_) => None,
+        }
+    }
+}
+
 impl Mask {
+    fn source(&self) -> Option<&Arc<Source>> {
+        match &self.data {
+            Data::Mapped(source, _) => Some(source),
+            Data::View(_) => None,
+        }
+    }
+
     /// The number of its elements. A file may claim any: a view can repeat what it stores.
     pub fn numel(&self) -> usize {
         self.shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).unwrap_or(usize::MAX)
@@ -132,13 +149,11 @@ fn flags<const N: usize>(bytes: &[u8], kept: impl Fn([u8; N]) -> bool) -> Vec<u8
 
 /// The masks of a safetensors file by name, in the order of the file. Only the header is read.
 pub fn read_safetensors(path: &Path) -> Result<IndexMap<String, Mask>, FormatError> {
-    let file = File::open(path).map_err(FormatError::reading(path))?;
     let bad = |reason: String| FormatError::NotSafetensors { path: path.to_path_buf(), reason };
-    if file.metadata().map_err(FormatError::reading(path))?.len() == 0 {
+    let map = Arc::new(Source::open(path)?);
+    if map.is_empty() {
         return Err(bad("the file is empty".to_owned()));
     }
-    // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
-    let map = Arc::new(unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?);
     let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| bad(e.to_string()))?;
     let start = header + size_of::<u64>();
     let mut masks = IndexMap::new();

@@ -75,6 +75,11 @@ impl Archive {
         self.storages.list.iter().any(|s| s.bare)
     }
 
+    /// An error if the file changed.
+    pub fn unchanged(&self) -> Result<(), FormatError> {
+        self.members.unchanged()
+    }
+
     /// Lets go of the memory that a payload takes after its bytes were read. They can be read again.
     pub fn release(&self, storage: usize) {
         if let Some(found) = self.storages.list.get(storage) {

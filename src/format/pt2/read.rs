@@ -215,7 +215,13 @@ impl Builder<'_> {
         let code = integer(field(meta, "dtype")?).under(|| "dtype")?;
         let dtype = dtype(code).ok_or_else(|| Fault::dtype(code))?;
         let sizes = items(field(meta, "sizes")?).under(|| "sizes")?.iter().enumerate();
-        let sizes = sizes.map(|(i, s)| self.scopes.symbols.read(s).under(|| format!("sizes[{i}]")));
+        let sizes = sizes.map(|(i, s)| {
+            let size = self.scopes.symbols.read(s).under(|| format!("sizes[{i}]"))?;
+            match size.as_int() {
+                Some(n) if n < 0 => Err(Fault::schema(format!("sizes[{i}] is {n}"))),
+                _ => Ok(size),
+            }
+        });
         Ok((Some(sizes.collect::<Read<_>>()?), dtype))
     }
 }

@@ -1,15 +1,13 @@
 //! The members of a zip file that is mapped into memory.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
-use memmap2::Mmap;
 use rustc_hash::FxHashMap;
 use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
@@ -18,6 +16,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::writer::ZipWriter;
 use crate::format::FormatError;
 use crate::format::output::Target;
+use crate::format::source::Source;
 
 /// Bytes that a member of a word or a number may have.
 const SMALL: u64 = 1 << 10;
@@ -28,7 +27,7 @@ const DENSEST: u64 = 1032;
 #[derive(Clone)]
 enum Mapped {
     /// A mapped file.
-    File(Arc<Mmap>),
+    File(Arc<Source>),
     /// An archive that was made in memory.
     Memory(Arc<[u8]>),
 }
@@ -79,17 +78,11 @@ pub(in crate::format) struct Members {
 impl Members {
     /// Maps the file and reads its central directory.
     pub(in crate::format) fn open(path: &Path) -> Result<Members, FormatError> {
-        let file = File::open(path).map_err(FormatError::reading(path))?;
-        let size = file.metadata().map_err(FormatError::reading(path))?;
-        if size.is_dir() {
-            return Err(FormatError::reading(path)(std::io::ErrorKind::IsADirectory.into()));
-        }
-        if size.len() < 4 {
+        let source = Source::open(path)?;
+        if source.len() < 4 {
             return Err(FormatError::NotAZip { path: path.to_path_buf() });
         }
-        // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
-        let map = unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?;
-        Members::read(path, Mapped::File(Arc::new(map)))
+        Members::read(path, Mapped::File(Arc::new(source)))
     }
 
     /// Reads the central directory of an archive in memory; `path` is what messages call it.
@@ -187,8 +180,7 @@ impl Members {
         to: &mut ZipWriter<'_, T>,
     ) -> Result<(), FormatError> {
         let sum = to.raw(name, member.method, member.crc, member.size, self.packed(member)?)?;
-        // That of packed content is not that of the bytes that are copied, and goes on telling what it told.
-        if member.stored { self.check(member, || sum) } else { Ok(()) }
+        if member.stored { self.check(member, || sum) } else { self.check_packed(member) }
     }
 
     /// The bytes as they are in the file, compressed or not.
@@ -207,17 +199,34 @@ impl Members {
             self.check(member, || crc32fast::hash(bytes))?;
             return Ok(Cow::Borrowed(bytes));
         }
+        let mut bytes = Vec::new();
+        self.unpack(member, &mut bytes)?;
+        Ok(Cow::Owned(bytes))
+    }
+
+    /// Unpacks a member. At the end of it the reader looks at the checksum.
+    fn unpack(&self, member: Member, to: &mut impl Write) -> Result<(), FormatError> {
         let mut zip = self.zip.clone();
         let file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map, &e))?;
-        let mut bytes = Vec::new();
         // Not more than is claimed, and one byte to tell that there is more.
-        let read = file.take(member.size.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: format!("{}: {e}", self.name(member)) })?;
-        if bytes.len() as u64 != member.size {
-            let reason = format!("{} unpacks to {} bytes instead of {}", self.name(member), bytes.len(), member.size);
+        let size = std::io::copy(&mut file.take(member.size.saturating_add(1)), to)
+            .map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: format!("{}: {e}", self.name(member)) })?;
+        if size != member.size {
+            let reason = format!("{} unpacks to {size} bytes instead of {}", self.name(member), member.size);
             return Err(FormatError::BadZip { path: self.path.clone(), reason });
         }
-        Ok(Cow::Owned(bytes))
+        if let Some(done) = self.checked.get(member.index) {
+            done.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Checks a packed member against its checksum, once.
+    fn check_packed(&self, member: Member) -> Result<(), FormatError> {
+        match self.checked.get(member.index).is_some_and(|done| done.load(Ordering::Relaxed)) {
+            true => Ok(()),
+            false => self.unpack(member, &mut std::io::sink()),
+        }
     }
 
     /// The content of a member that holds a word or a number.
@@ -250,14 +259,17 @@ impl Members {
 
     /// Lets go of the memory that a member's pages take; they are read from the file again where they are needed.
     pub(in crate::format) fn release(&self, member: Member) {
-        #[cfg(unix)]
-        if let (Mapped::File(map), Some(range)) = (&self.map, self.range(member)) {
-            // SAFETY: the mapping is read-only and backed by the file, so the pages come back with the same content.
-            let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
-            drop(advised); // it is only advice
+        if let (Mapped::File(source), Some(range)) = (&self.map, self.range(member)) {
+            source.release(range);
         }
-        #[cfg(not(unix))]
-        let _ = member;
+    }
+
+    /// An error if the file is not as it was when it was opened.
+    pub(in crate::format) fn unchanged(&self) -> Result<(), FormatError> {
+        match &self.map {
+            Mapped::File(source) => source.unchanged(),
+            Mapped::Memory(_) => Ok(()),
+        }
     }
 
     /// Where the data lie in the file: the local header has a length of its own.

@@ -311,6 +311,7 @@ fn write(
             let totals = HashMap::from([("total_size", done.bytes_after), ("total_parameters", elements)]);
             files.push(write_index(path, &index.json, &totals)?);
         }
+        checkpoint.shards.iter().try_for_each(Shard::unchanged)?;
         Ok(persist_all(files)?)
     };
     let result = all();

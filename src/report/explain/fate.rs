@@ -55,9 +55,11 @@ pub fn fates(graph: &Graph, p: &Propagation, solution: &Solution, axis: &AxisRef
     groups.sort_by_key(|(v, _)| v.kept);
     let names =
         |list: &[usize]| list.iter().map(|k| graph.tensors[*k].name.clone()).collect::<IndexSet<_>>().into_iter().collect();
+    let size = p.axes.size(axis.id).hint().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let one_for_all = verdicts.len() == 1 && size > 1;
     let runs = groups.into_iter().map(|(v, list)| Run {
-        positions: ranges(&list),
-        count: list.len(),
+        positions: if one_for_all { format!("0-{}", size - 1) } else { ranges(&list) },
+        count: if one_for_all { size } else { list.len() },
         kept: v.kept,
         dropped_by: names(&v.drop),
         kept_by: v.keep.iter().map(|k| keeper(graph, solution, *k)).collect::<IndexSet<_>>().into_iter().collect(),

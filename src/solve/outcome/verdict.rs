@@ -24,7 +24,10 @@ pub struct Verdict {
     pub holds: Option<Holds>,
 }
 
-/// Of all positions of an axis.
+/// Positions of an axis that is not listed that are looked at one by one; of a longer one the first speaks for all.
+const MOST: usize = 1 << 16;
+
+/// Of all positions of an axis, or one for all of a long one that stays.
 pub fn verdicts(p: &Propagation, state: &State, votes: &Votes, policy: Policy, id: Id) -> Vec<Verdict> {
     let holding = Holding::new(p);
     let list = state.of(id);
@@ -38,8 +41,12 @@ pub fn verdicts(p: &Propagation, state: &State, votes: &Votes, policy: Policy, i
             Some(k) if tally.keep.is_empty() => Some(holding.of(state, votes, policy, (id, at), *k)),
             _ => holding.lock(id, at).map(if set == STAYS { Holds::Locked } else { Holds::Factor }),
         };
-        let why = if kept { state.why(set) } else { Vec::new() };
+        let mut why = if kept { state.why(set) } else { Vec::new() };
+        if list.is_none() && holds.is_none() {
+            why.push(Why::NoMaker);
+        }
         Verdict { kept, why, drop: tally.drop, keep: tally.keep, holds }
     };
-    (0..list.as_ref().map_or_else(size, |l| l.len())).map(one).collect()
+    let count = list.as_ref().map_or_else(size, |l| l.len());
+    (0..if list.is_none() && count > MOST { 1 } else { count }).map(one).collect()
 }

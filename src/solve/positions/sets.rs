@@ -38,8 +38,8 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// Works out the positions of all classes.
-    pub fn new(axes: &Axes, contexts: Contexts) -> Positions {
+    /// Works out the positions of the classes in `listed`, or of all; those of the others stay.
+    pub fn new(axes: &Axes, contexts: Contexts, listed: Option<&FxHashSet<Id>>) -> Positions {
         let mut p = Positions {
             sets: vec![Set::new()],
             index: FxHashMap::from_iter([(Set::new(), STAYS)]),
@@ -50,7 +50,7 @@ impl Positions {
             ties: Vec::new(),
         };
         p.locked = axes.locked_because().into_keys().collect();
-        let classes = axes.classes();
+        let classes: Vec<Id> = axes.classes().into_iter().filter(|c| listed.is_none_or(|l| l.contains(c))).collect();
         for class in &classes {
             p.expand(axes, *class);
         }

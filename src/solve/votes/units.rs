@@ -50,7 +50,7 @@ pub struct Units {
 impl Units {
     /// Finds the groups.
     pub fn find(graph: &Graph, p: &Propagation) -> Units {
-        let positions = Positions::new(&p.axes, Contexts::find(graph, p));
+        let positions = Positions::new(&p.axes, Contexts::find(graph, p), Some(&p.listed));
         let roles = Roles::new(graph, p);
         let scales = roles.scales(graph, p);
         let mut units = Units { groups: Vec::new(), positions, roles, scales, first: graph.first_names() };

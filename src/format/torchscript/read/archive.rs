@@ -71,6 +71,11 @@ impl Archive {
         }
     }
 
+    /// An error if the file changed.
+    pub fn unchanged(&self) -> Result<(), FormatError> {
+        self.members.unchanged()
+    }
+
     /// Lets go of the memory that a storage takes after its bytes were read.
     pub fn release(&self, storage: usize) {
         if let Some((_, member)) = self.objects.storages.get_index(storage) {

@@ -1,0 +1,6 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use paring_fuzz::targets::{self, Scratch};
+
+fuzz_target!(|data: &[u8]| targets::safetensors(data, Scratch::of_process()));

@@ -1,0 +1,184 @@
+//! Files that change while they are read, and runs that are ended.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use paring::format::masks::write_safetensors;
+use paring::format::{Archive, Payload, write};
+
+use super::bench::{Bench, MASKS, MODEL, find, members, pack};
+
+/// The names of the files in a folder.
+fn names(dir: &Path) -> Vec<String> {
+    let mut all: Vec<String> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn an_input_that_is_written_to_is_an_error() {
+    let bench = Bench::new();
+    let path = bench.path(MODEL);
+    let archive = Archive::open(&path).unwrap();
+    archive.unchanged().unwrap();
+    // What takes its name leaves the open file as it is.
+    fs::copy(&path, bench.path("copy")).unwrap();
+    fs::rename(bench.path("copy"), &path).unwrap();
+    archive.unchanged().unwrap();
+    let archive = Archive::open(&path).unwrap();
+    std::thread::sleep(Duration::from_millis(50)); // a tick of the clock of files
+    let mut file = File::options().write(true).open(&path).unwrap();
+    file.write_all(b"PK\x03\x04").unwrap();
+    let error = archive.unchanged().unwrap_err();
+    assert!(error.to_string().contains("changed while it was read"), "{error}");
+}
+
+/// A run that hangs while it writes: its masks come from a pipe that nobody fills, or its output is slow.
+fn held(bench: &Bench, args: &[&str]) -> Child {
+    let mut command = bench.command(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A model with a payload so large that writing it takes a while.
+fn large(bench: &Bench) {
+    let mut all = members();
+    let k = find(&all, "sample_inputs/model.pt");
+    all[k].set(&vec![7; 200 << 20]);
+    bench.put("large.pt2", &pack(&all));
+}
+
+/// Waits until a file in the making is there.
+fn temporary(bench: &Bench, child: &mut Child) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        if names(&bench.path("")).iter().any(|n| n.starts_with(".paring-")) {
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+fn kill(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_ended_leaves_nothing() {
+    use std::os::unix::process::ExitStatusExt;
+    let bench = Bench::new();
+    large(&bench);
+    let before = names(&bench.path(""));
+    for (signal, number) in [("-TERM", 15), ("-INT", 2), ("-HUP", 1)] {
+        let mut child = held(&bench, &["speedup", "large.pt2", "--masks", MASKS, "-o", "small.pt2", "-q"]);
+        assert!(temporary(&bench, &mut child), "it is done too soon");
+        kill(&child, signal);
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(number), "{signal} {status}");
+        assert_eq!(names(&bench.path("")), before, "{signal}");
+    }
+    // One that cannot clean up is cleaned up after, by the next that writes there.
+    let mut child = held(&bench, &["speedup", "large.pt2", "--masks", MASKS, "-o", "small.pt2", "-q"]);
+    assert!(temporary(&bench, &mut child), "it is done too soon");
+    kill(&child, "-KILL");
+    child.wait().unwrap();
+    assert!(names(&bench.path("")).iter().any(|n| n.starts_with(".paring-")));
+    bench.put(".paring-mine", b"not of this program's making");
+    bench.succeeds(&["speedup", MODEL, "--masks", MASKS, "--plan", "plan.json", "-q"]);
+    let mut expected = before.clone();
+    expected.extend([".paring-mine".to_owned(), "plan.json".to_owned()]);
+    expected.sort();
+    assert_eq!(names(&bench.path("")), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_gets_shorter_is_an_error() {
+    let bench = Bench::new();
+    large(&bench);
+    let mut child = held(&bench, &["speedup", "large.pt2", "--masks", MASKS, "-o", "small.pt2", "-q"]);
+    assert!(temporary(&bench, &mut child), "it is done too soon");
+    File::options().write(true).open(bench.path("large.pt2")).unwrap().set_len(4096).unwrap();
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(1), "{status} {text}");
+    assert!(text.contains("paring::file::changed") && text.contains("help:"), "{text}");
+    assert_eq!(names(&bench.path("")), ["large.pt2", MASKS, MODEL]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_limit_of_file_sizes_is_an_error_of_the_write() {
+    let bench = Bench::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -f 100; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_paring")]);
+    command.current_dir(bench.path("")).args(["speedup", MODEL, "--masks", MASKS, "-o", "small.pt2"]);
+    let (code, _, text) = super::common::error(command);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("paring::file::unwritable"), "{text}");
+    assert_eq!(names(&bench.path("")), [MASKS, MODEL]);
+}
+
+#[test]
+fn packed_members_that_are_copied_are_looked_at() {
+    use std::io::Cursor;
+    use zip::write::SimpleFileOptions;
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for m in members() {
+        let packed = m.name.ends_with("weight_3") || m.name.ends_with("sample_inputs/model.pt");
+        let method = if packed { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+        zip.start_file(&*m.name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        zip.write_all(&m.bytes).unwrap();
+    }
+    let good = zip.finish().unwrap().into_inner();
+    let bench = Bench::new();
+    bench.put("packed.pt2", &good);
+    bench.succeeds(&["speedup", "packed.pt2", "--masks", MASKS, "-o", "small.pt2"]);
+    let sum = |end: &str| members().into_iter().find(|m| m.name.ends_with(end)).map(|m| m.crc.to_le_bytes()).unwrap();
+    for end in ["weights/weight_3", "sample_inputs/model.pt"] {
+        // Another checksum, wherever it stands.
+        let mut bad = good.clone();
+        let sum = sum(end);
+        let places: Vec<usize> = (0..bad.len() - 4).filter(|at| bad[*at..at + 4] == sum).collect();
+        assert!(places.len() > 1);
+        places.iter().for_each(|at| bad[*at] ^= 1);
+        let archive = Archive::of_bytes(Path::new("net.pt2"), bad.into()).unwrap();
+        let graph = archive.graph(&[]).unwrap();
+        let copied: Vec<Payload> = (0..archive.storages()).map(Payload::Stored).collect();
+        let error = write(&archive, &graph, &graph, &copied, &bench.path("out.pt2"), &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains(end), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn modes_stay_and_links_are_followed() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let bench = Bench::new();
+    let put = |name: &str| {
+        let file = write_safetensors(&bench.path(name), &[("a".to_owned(), vec![1])], |_| vec![1].into());
+        file.and_then(paring::format::Pending::persist)
+    };
+    bench.put("old", b"old");
+    fs::set_permissions(bench.path("old"), fs::Permissions::from_mode(0o640)).unwrap();
+    put("old").unwrap();
+    assert_eq!(fs::metadata(bench.path("old")).unwrap().permissions().mode() & 0o777, 0o640);
+    // A link to a file in another folder, and one to nothing.
+    fs::create_dir(bench.path("elsewhere")).unwrap();
+    bench.put("elsewhere/file", b"old");
+    symlink("elsewhere/file", bench.path("link")).unwrap();
+    put("link").unwrap();
+    assert!(bench.path("link").symlink_metadata().unwrap().is_symlink());
+    assert_ne!(fs::read(bench.path("elsewhere/file")).unwrap(), b"old");
+    symlink("nowhere", bench.path("dangling")).unwrap();
+    assert!(put("dangling").is_err());
+    assert!(!bench.path("nowhere").exists());
+}
