@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::pack::{Member, pack};
 
 /// Bytes that an error's text may have.
-const LONGEST: usize = 1 << 16;
+const LONGEST: usize = 1 << 17;
 /// Bytes of all payloads that are made for a program.
 const PAYLOADS: usize = 1 << 20;
 

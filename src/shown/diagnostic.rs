@@ -12,6 +12,8 @@ use super::message;
 const MARKED: usize = 400;
 /// Errors in a chain or a list that are shown.
 const MOST: usize = 1000;
+/// Of many mistakes in one file the first are shown; the error says how many there are.
+const RELATED: usize = 100;
 
 /// A copy of an error, with all that it says fit to be shown: nothing that a terminal obeys, and excerpts of long texts.
 pub struct Shown {
@@ -52,7 +54,7 @@ impl Shown {
             severity: error.severity(),
             source: source.map(|s| Excerpt::of(s, labels.as_deref().unwrap_or(&[]))),
             labels,
-            related: error.related().map(|all| all.take(MOST).map(|e| Shown::inside(e, source, depth + 1)).collect()),
+            related: error.related().map(|all| all.take(RELATED).map(|e| Shown::inside(e, source, depth + 1)).collect()),
             cause: cause.map(Box::new),
             explained: error.diagnostic_source().is_some(),
         }

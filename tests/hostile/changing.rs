@@ -182,3 +182,57 @@ fn modes_stay_and_links_are_followed() {
     assert!(put("dangling").is_err());
     assert!(!bench.path("nowhere").exists());
 }
+
+/// All or nothing, whenever a run is killed, and however many write to one place.
+#[cfg(unix)]
+#[test]
+fn outputs_are_whole_whenever_a_run_is_killed() {
+    let bench = Bench::new();
+    let args = ["speedup", MODEL, "--masks", MASKS, "-o", "small.pt2", "--unified-masks", "unified", "--plan", "plan.json", "-q"];
+    bench.succeeds(&args);
+    let outputs = ["small.pt2", "unified", "plan.json"];
+    let whole = outputs.map(|name| fs::read(bench.path(name)).unwrap());
+    for round in 0..25 {
+        outputs.iter().for_each(|name| bench.put(name, b"old"));
+        let mut child = held(&bench, &args);
+        std::thread::sleep(Duration::from_millis(round * 23 % 400));
+        let _ = child.kill();
+        child.wait().unwrap();
+        for (name, whole) in outputs.iter().zip(&whole) {
+            let found = fs::read(bench.path(name)).unwrap();
+            assert!(found == b"old" || found == *whole, "{name} has {} bytes after round {round}", found.len());
+        }
+    }
+    // What they left goes with the next; nobody's older file is among it.
+    bench.succeeds(&args);
+    let left: Vec<String> = names(&bench.path("")).into_iter().filter(|n| n.starts_with(".paring-")).collect();
+    assert!(left.iter().all(|n| fs::read(bench.path(n).join("old")).is_ok_and(|old| old == b"old")), "{left:?}");
+    // Four at once: each writes the same, and all of it.
+    let mut children: Vec<Child> = (0..4).map(|_| held(&bench, &args)).collect();
+    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
+    for (name, whole) in outputs.iter().zip(&whole) {
+        assert!(fs::read(bench.path(name)).unwrap() == *whole, "{name}");
+    }
+}
+
+/// A disk of half a megabyte, where the system lends one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_that_leaves_nothing() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("disk")).unwrap();
+    let disk = bench.path("disk");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=512k", "none"]).arg(&disk).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        return; // only root may
+    }
+    bench.put("disk/small.pt2", b"old");
+    let ended =
+        bench.command(&["speedup", MODEL, "--masks", "zeros", "-o", "disk/small.pt2", "--plan", "disk/plan.json"]).output();
+    let (found, old) = (names(&disk), fs::read(bench.path("disk/small.pt2")).unwrap());
+    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    let ended = ended.unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("paring::file::unwritable"));
+    assert_eq!((found, old), (vec!["small.pt2".to_owned()], b"old".to_vec()));
+}

@@ -51,7 +51,10 @@ def places(value, path=()):
 
 def change(value, dice):
     """Changes one value."""
-    *path, last = dice.choice([p for p in places(value) if p])
+    inner = [p for p in places(value) if p]
+    if not inner:
+        return
+    *path, last = dice.choice(inner)
     holder = value
     for key in path:
         holder = holder[key]

@@ -1,11 +1,14 @@
 """What PyTorch says of a run: the small model gives what the masked original gives."""
 
+import logging
 import resource
 import subprocess
 import time
 
 import torch
 from safetensors.torch import load_file
+
+logging.disable(logging.CRITICAL)  # PyTorch says much of what it does not load
 
 MEMORY = 600 << 20  # the program asks for a stack of 256 MB; the rest is little
 SECONDS = 10  # of processor time; on a quiet machine none takes two
@@ -59,7 +62,8 @@ def mask(module, masks):
         for name, keep in masks.items():
             if name not in named or named[name].shape != keep.shape:
                 return False
-            named[name].masked_fill_(keep == 0, 0)
+            # A damaged parameter's elements may share memory.
+            named[name].data = named[name].data.clone(memory_format=torch.contiguous_format).masked_fill_(keep == 0, 0)
     return True
 
 
