@@ -73,7 +73,7 @@ const UNSAFE: [(&str, usize, &str); 4] = [
     ("src/cli/signals.rs", 3, "handlers of signals, and putting back what was there before"),
     ("src/format/leftovers.rs", 3, "removing files in a handler, ending by a signal, and asking whether a process lives"),
     ("src/format/source.rs", 2, "mapping files, and letting go of pages"),
-    ("src/torch/program.rs", 1, "loading libtorch's library for CUDA, with the feature torch"),
+    ("src/torch/setup.rs", 1, "loading libtorch's library for CUDA, with the feature torch"),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
