@@ -113,7 +113,7 @@ pub fn masks(data: &[u8], _: &Scratch) {
         };
     }
     if let Ok(text) = std::str::from_utf8(data) {
-        MODEL.with(|model| drop(is_well(masks_of_yaml(Path::new("masks.yaml"), text, model).map_err(|e| *e))));
+        MODEL.with(|model| drop(is_well(masks_of_yaml(Path::new("masks.yaml"), text, model, None).map_err(|e| *e))));
     }
 }
 

@@ -133,6 +133,7 @@ impl Archive {
         match self {
             Archive::Exported(a) => a.unchanged(),
             Archive::Scripted(a) => a.unchanged(),
+            Archive::Onnx(a) => a.unchanged(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_yaml::Value;
 
 use super::PruneError;
-use crate::rule::too_deep;
+use crate::rule::too_much;
 
 /// What a file of ratios says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,8 +31,8 @@ impl Ratios {
     /// Text that is no mapping from names to shares.
     pub fn read(path: &Path, text: &str) -> Result<Ratios, PruneError> {
         let bad = |reason: String| PruneError::Ratios { path: path.to_path_buf(), reason };
-        if too_deep(text).is_some() {
-            return Err(bad("brackets are nested too deep".into()));
+        if let Some((_, what)) = too_much(text) {
+            return Err(bad(what.into()));
         }
         let value: Value = serde_yaml::from_str(text).map_err(|e| bad(format!("this is not YAML: {e}")))?;
         let Value::Mapping(entries) = value else { return Err(bad("this is no mapping from groups to ratios".into())) };

@@ -1,24 +1,23 @@
 //! Where the elements of stored tensors are: in the file, in files beside it, or as numbers that are packed first.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use memmap2::Mmap;
 use rustc_hash::FxHashMap;
 
 use super::error::OnnxError;
 use super::proto::{Data, TensorProto};
 use super::wire::{Value, floats, varints};
 use crate::format::FormatError;
+use crate::format::source::Source;
 use crate::model::DType;
 
 /// A file's bytes.
 #[derive(Clone)]
 pub(super) enum Bytes {
-    Mapped(Arc<Mmap>),
+    Mapped(Arc<Source>),
     Memory(Arc<[u8]>),
 }
 
@@ -36,17 +35,15 @@ impl Deref for Bytes {
 impl Bytes {
     /// Maps a file.
     pub(super) fn open(path: &Path) -> Result<Bytes, FormatError> {
-        let file = File::open(path).map_err(FormatError::reading(path))?;
-        let about = file.metadata().map_err(FormatError::reading(path))?;
-        if about.is_dir() {
-            return Err(FormatError::reading(path)(std::io::ErrorKind::IsADirectory.into()));
+        Ok(Bytes::Mapped(Arc::new(Source::open(path)?)))
+    }
+
+    /// An error if the file is not as it was when it was opened.
+    pub(super) fn unchanged(&self) -> Result<(), FormatError> {
+        match self {
+            Bytes::Mapped(source) => source.unchanged(),
+            Bytes::Memory(_) => Ok(()),
         }
-        if about.len() == 0 {
-            return Ok(Bytes::Memory(Arc::new([])));
-        }
-        // SAFETY: the file must not be changed while it is mapped; this is what every reader of mapped files asks for.
-        let map = unsafe { Mmap::map(&file) }.map_err(FormatError::reading(path))?;
-        Ok(Bytes::Mapped(Arc::new(map)))
     }
 }
 

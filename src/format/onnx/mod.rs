@@ -101,6 +101,11 @@ impl Archive {
         &self.source.path
     }
 
+    /// An error if one of its files is not as it was when it was opened.
+    pub fn unchanged(&self) -> Result<(), FormatError> {
+        std::iter::once(&self.source.bytes).chain(&self.program.files.list).try_for_each(Bytes::unchanged)
+    }
+
     /// The graph.
     pub fn graph(&self) -> Graph {
         self.program.graph.clone()
