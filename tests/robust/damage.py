@@ -172,4 +172,4 @@ def main(paring, count, seed):
     sys.exit(bool(wrong))
 
 
-main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), int(sys.argv[3]))

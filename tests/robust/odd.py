@@ -101,4 +101,4 @@ def main(paring):
     sys.exit(bool(wrong))
 
 
-main(sys.argv[1])
+main(Path(sys.argv[1]).resolve())
