@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::torchscript::{Input, read};
 use super::zip::Members;
 use super::{FormatError, Output, Payload, Pending, onnx, pt2, torchscript};
+use crate::format::pt2::Pt2Error;
 use crate::model::Graph;
 
 /// An open file that holds a program and its weights.
@@ -122,7 +123,7 @@ impl Archive {
     /// # Errors
     /// That.
     pub fn check_data(&self) -> Result<(), FormatError> {
-        if self.is_bare() { Err(FormatError::NoData { path: self.path().to_path_buf() }) } else { Ok(()) }
+        if self.is_bare() { Err(FormatError::Pt2(Pt2Error::NoData { path: self.path().to_path_buf() })) } else { Ok(()) }
     }
 
     /// An error if the file is not as it was when it was opened.

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
+use super::masks::MaskFileError;
+use super::named::saver;
 use super::pickle::PickleError;
+use super::pt2::Pt2Error;
+use super::zip::ArchiveError;
 
 /// Why a file could not be read or written.
 #[derive(Debug, Error, Diagnostic)]
@@ -26,57 +30,6 @@ pub enum FormatError {
     Changed {
         /// The file.
         path: PathBuf,
-    },
-    /// The file does not begin like a zip.
-    #[error("{} is {}: it is no zip file", path.display(), no_archive(path))]
-    #[diagnostic(code(paring::pt2::not_a_zip), help("write one with {}", writer(path)))]
-    NotAZip {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file begins like a zip but its end is missing.
-    #[error("{} is cut off: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::truncated), help("the file was not copied or saved to its end; get it again"))]
-    Truncated {
-        /// The file.
-        path: PathBuf,
-        /// What is missing.
-        reason: String,
-    },
-    /// The zip cannot be understood.
-    #[error("{} is a damaged zip file: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::bad_zip), help("get the file again, or save it again with {}", saver(path)))]
-    BadZip {
-        /// The file.
-        path: PathBuf,
-        /// What the reader says.
-        reason: String,
-    },
-    /// Two members that are one file to some readers.
-    #[error("{} holds one file twice: {}", path.display(), names.join(" and "))]
-    #[diagnostic(
-        code(paring::zip::ambiguous),
-        help("programs differ in which of the two they read, so it is not said what the model is; save it again")
-    )]
-    Ambiguous {
-        /// The file.
-        path: PathBuf,
-        /// Their names, or the one that they share.
-        names: Vec<String>,
-    },
-    /// The data of a member are not those that were written.
-    #[error("{} is damaged: the checksum of {member} is not that of its data", path.display())]
-    #[diagnostic(
-        code(paring::zip::checksum),
-        help(
-            "get the file again. If it was saved with torch.serialization.set_crc32_options(False), it holds no checksums: save it again without"
-        )
-    )]
-    Checksum {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: String,
     },
     /// The code of a TorchScript archive cannot be followed.
     #[error(transparent)]
@@ -122,167 +75,10 @@ pub enum FormatError {
         /// The file to write.
         to: PathBuf,
     },
-    /// A layout of an older PyTorch.
-    #[error("{} was written by an older torch (found {found})", path.display())]
-    #[diagnostic(
-        code(paring::pt2::older_torch),
-        help("load and save it again with torch >= 2.9: torch.export.save(torch.export.load(path), path)")
-    )]
-    OlderTorch {
-        /// The file.
-        path: PathBuf,
-        /// The member that tells.
-        found: String,
-    },
-    /// The archive says that it is of another kind.
-    #[error("{} is no .pt2 archive: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::not_pt2), help("Paring reads what torch.export.save of torch >= 2.9 writes"))]
-    NotPt2 {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        reason: String,
-    },
-    /// The archive has another version of the container.
-    #[error("{} has archive version {found:?}; this program knows version \"0\"", path.display())]
-    #[diagnostic(
-        code(paring::pt2::archive_version),
-        help("save the model with a torch that writes archive version 0, such as 2.9")
-    )]
-    ArchiveVersion {
-        /// The file.
-        path: PathBuf,
-        /// The version found.
-        found: String,
-    },
-    /// The program has another major version of the schema.
-    #[error("{} has schema version {found}; this program knows 8.x", path.display())]
-    #[diagnostic(code(paring::pt2::schema_version), help("save the model with a torch whose export schema has major version 8"))]
-    SchemaVersion {
-        /// The file.
-        path: PathBuf,
-        /// The version found.
-        found: String,
-    },
-    /// A file that must be in the archive is not.
-    #[error("{} has no member {member}", path.display())]
-    #[diagnostic(code(paring::pt2::missing_member), help("the archive is incomplete; save it again with {}", saver(path)))]
-    MissingMember {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: String,
-    },
-    /// The archive holds several programs.
-    #[error("{} holds several programs, none called \"model\": {}", path.display(), names.join(", "))]
-    #[diagnostic(code(paring::pt2::several_models), help("save one program a file"))]
-    SeveralModels {
-        /// The file.
-        path: PathBuf,
-        /// Their names.
-        names: Vec<String>,
-    },
     /// A text in the archive is no JSON.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Malformed(Box<Malformed>),
-    /// The JSON is not as the schema says.
-    #[error("{}: {member} is not as expected: {at}: {reason}", path.display())]
-    #[diagnostic(
-        code(paring::pt2::schema),
-        help("the archive is damaged, or by a torch whose schema differs; save it again with {}", saver(path))
-    )]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: String,
-        /// The place in the JSON.
-        at: String,
-        /// What is wrong there.
-        reason: String,
-    },
-    /// A name that nothing defines.
-    #[error("{}: {at} refers to `{name}`, which nothing before it defines", path.display())]
-    #[diagnostic(code(paring::pt2::unknown_name), help("the archive is damaged; save it again with {}", saver(path)))]
-    UnknownName {
-        /// The file.
-        path: PathBuf,
-        /// The place in the JSON.
-        at: String,
-        /// The name.
-        name: String,
-    },
-    /// An element type that is not known.
-    #[error("{}: {at} has the unknown element type {code}", path.display())]
-    #[diagnostic(code(paring::pt2::dtype), help("the archive is damaged, or by a torch with newer element types"))]
-    DType {
-        /// The file.
-        path: PathBuf,
-        /// The tensor or the place in the JSON.
-        at: String,
-        /// The number in the file.
-        code: i64,
-    },
-    /// A tensor that is stored as a pickle.
-    #[error("{}: `{tensor}` is stored as a pickle, not as raw bytes", path.display())]
-    #[diagnostic(code(paring::pt2::pickled), help("tensor subclasses are stored so; save the model with plain tensors"))]
-    Pickled {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-    },
-    /// Sizes, strides and offset of a stored tensor make no sense.
-    #[error("{}: `{tensor}` cannot be laid out in memory: {reason}", path.display())]
-    #[diagnostic(code(paring::pt2::bad_layout), help("the archive is damaged; save it again with {}", saver(path)))]
-    BadLayout {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A payload does not fit its tensor.
-    #[error("{}: `{tensor}` needs {needed} bytes, but {member} has {found}", path.display())]
-    #[diagnostic(code(paring::pt2::payload_too_short), help("the archive is damaged; save it again with {}", saver(path)))]
-    PayloadTooShort {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The payload.
-        member: String,
-        /// Bytes that the tensor's sizes, strides and offset reach.
-        needed: u64,
-        /// Bytes that are there.
-        found: u64,
-    },
-    /// A program that was exported without its weights.
-    #[error("{} holds no weights: it was exported on the meta device, or of fake tensors", path.display())]
-    #[diagnostic(
-        code(paring::pt2::no_data),
-        help(
-            "without -o everything else works, as in `paring speedup {} --masks masks.safetensors --plan plan.json`; `paring apply plan.json --weights model.safetensors -o small.safetensors` then cuts the weights where they are",
-            path.display()
-        )
-    )]
-    NoData {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The signature names a tensor that no config holds.
-    #[error("{}: the program reads `{tensor}`, which {config} does not list", path.display())]
-    #[diagnostic(code(paring::pt2::unknown_tensor), help("the archive is incomplete; save it again with {}", saver(path)))]
-    UnknownTensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The config.
-        config: String,
-    },
     /// The edited graph does not belong to the archive, or cannot be expressed in it.
     #[error("the edited graph cannot be written: {reason}")]
     #[diagnostic(code(paring::pt2::bad_edit), help("this is a fault in Paring; please report it"))]
@@ -313,18 +109,6 @@ pub enum FormatError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A masks file is no safetensors file.
-    #[error("{} is not a safetensors file: {reason}", path.display())]
-    #[diagnostic(
-        code(paring::masks::not_safetensors),
-        help("write masks with safetensors.torch.save_file({{name: mask, ...}}, \"masks.safetensors\")")
-    )]
-    NotSafetensors {
-        /// The file.
-        path: PathBuf,
-        /// What the reader says.
-        reason: String,
-    },
     /// A pickle that cannot be read.
     #[error("cannot read the pickle in {}", path.display())]
     #[diagnostic(code(paring::pickle::unreadable))]
@@ -345,47 +129,18 @@ pub enum FormatError {
         /// What is wrong.
         reason: String,
     },
-    /// A pickle with more than tensors and plain containers.
-    #[error("{}: `{place}` is of {class}, which is neither a tensor nor a plain container", path.display())]
-    #[diagnostic(
-        code(paring::masks::object),
-        help(
-            "nothing in the file is executed; save only the masks: torch.save({{module: {{\"weight\": mask}}}}, path), or the model's state_dict()"
-        )
-    )]
-    Object {
-        /// The file.
-        path: PathBuf,
-        /// Where it stands.
-        place: String,
-        /// Its class.
-        class: String,
-    },
-    /// A file of `torch.save` without masks.
-    #[error("{} holds no masks: {reason}", path.display())]
-    #[diagnostic(
-        code(paring::masks::none_in_pickle),
-        help(
-            "masks are {{module: {{\"weight\": mask}}}} as NNI saves them, a state_dict with `*_mask` entries, or {{parameter: mask}}"
-        )
-    )]
-    NoMasks {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        reason: String,
-    },
-    /// A mask of a type that cannot be a mask.
-    #[error("{}: the mask `{name}` has type {dtype}", path.display())]
-    #[diagnostic(code(paring::masks::dtype), help("masks may be bool, integers or floats of 8 bits or more"))]
-    MaskType {
-        /// The file.
-        path: PathBuf,
-        /// The mask.
-        name: String,
-        /// Its type.
-        dtype: String,
-    },
+    /// What is wrong with an archive as a zip.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Zip(#[from] ArchiveError),
+    /// What is wrong with an archive of `torch.export.save`.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pt2(#[from] Pt2Error),
+    /// What is wrong with a file of masks.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Masks(#[from] MaskFileError),
 }
 
 /// A text that is no JSON, with the place.
@@ -405,48 +160,6 @@ pub struct Malformed {
     /// The place in the excerpt.
     #[label("here")]
     span: SourceSpan,
-}
-
-/// What writes a file of this name.
-fn saver(path: &Path) -> &'static str {
-    match kind(path) {
-        Kind::Script => "torch.jit.save, or with torch.save where it holds masks",
-        Kind::Saved => "torch.save",
-        Kind::Exported => "torch.export.save",
-    }
-}
-
-/// The same as a line to write.
-fn writer(path: &Path) -> &'static str {
-    match kind(path) {
-        Kind::Script => "torch.jit.save(torch.jit.trace(model, args), \"model.pt\")",
-        Kind::Saved => "torch.save, of torch 1.6 or newer",
-        Kind::Exported => "torch.export.save(torch.export.export(model, args), \"model.pt2\")",
-    }
-}
-
-fn no_archive(path: &Path) -> &'static str {
-    match kind(path) {
-        Kind::Script => "no TorchScript archive",
-        Kind::Saved => "no file of torch.save",
-        Kind::Exported => "not a .pt2 archive",
-    }
-}
-
-/// What a file is, by its name.
-enum Kind {
-    Exported,
-    Script,
-    Saved,
-}
-
-fn kind(path: &Path) -> Kind {
-    let end = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    match end.as_deref() {
-        Some("pth" | "bin" | "ckpt") => Kind::Saved,
-        Some("pt" | "ts" | "torchscript") => Kind::Script,
-        _ => Kind::Exported,
-    }
 }
 
 impl FormatError {

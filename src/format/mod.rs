@@ -9,6 +9,7 @@ pub mod checkpoint;
 mod error;
 pub mod leftovers;
 pub mod masks;
+mod named;
 pub mod onnx;
 mod output;
 mod payload;

@@ -2,9 +2,11 @@
 //!
 //! [`read`] tells by a file's content whether it is of safetensors or of `torch.save`.
 
+mod error;
 mod saved;
 mod view;
 
+pub use error::MaskFileError;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
@@ -135,7 +137,7 @@ impl Mask {
             Dtype::F8_E5M2 | Dtype::F8_E4M3 => flags(bytes, |[b]: [u8; 1]| b << 1 != 0),
             other => {
                 let (path, name, dtype) = (self.path.clone(), self.name.clone(), other.to_string());
-                return Err(FormatError::MaskType { path, name, dtype });
+                return Err(FormatError::Masks(MaskFileError::MaskType { path, name, dtype }));
             }
         };
         Ok(Cow::Owned(owned))
@@ -149,7 +151,7 @@ fn flags<const N: usize>(bytes: &[u8], kept: impl Fn([u8; N]) -> bool) -> Vec<u8
 
 /// The masks of a safetensors file by name, in the order of the file. Only the header is read.
 pub fn read_safetensors(path: &Path) -> Result<IndexMap<String, Mask>, FormatError> {
-    let bad = |reason: String| FormatError::NotSafetensors { path: path.to_path_buf(), reason };
+    let bad = |reason: String| FormatError::Masks(MaskFileError::NotSafetensors { path: path.to_path_buf(), reason });
     let map = Arc::new(Source::open(path)?);
     if map.is_empty() {
         return Err(bad("the file is empty".to_owned()));

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use super::view::View;
 use super::{Data, Dtype, Mask};
 use crate::format::FormatError;
+use crate::format::masks::MaskFileError;
 use crate::format::pickle::{self, Pickle, TensorRef};
 use crate::model::DType;
 
@@ -38,7 +39,7 @@ pub fn read_saved(path: &Path) -> Result<Saved, FormatError> {
     let Reader { masks, ignored, .. } = reader;
     if masks.is_empty() {
         let reason = format!("it is {}", file.root.kind());
-        return Err(FormatError::NoMasks { path: path.to_path_buf(), reason });
+        return Err(FormatError::Masks(MaskFileError::NoMasks { path: path.to_path_buf(), reason }));
     }
     Ok(Saved { masks, ignored })
 }
@@ -53,7 +54,7 @@ fn plain(path: &Path, place: &str, value: &Pickle, seen: &mut HashSet<*const u8>
     match value {
         Pickle::Object(object) => {
             let (path, place, class) = (path.to_path_buf(), place.to_owned(), object.class.to_string());
-            Err(FormatError::Object { path, place, class })
+            Err(FormatError::Masks(MaskFileError::Object { path, place, class }))
         }
         Pickle::List(items) | Pickle::Tuple(items) if seen.insert(Rc::as_ptr(items).cast()) => {
             items.iter().try_for_each(|item| plain(path, place, item, seen))
@@ -123,7 +124,7 @@ impl Reader<'_> {
     fn add(&mut self, name: String, tensor: &TensorRef) -> Result<(), FormatError> {
         let Some(dtype) = dtype(tensor.dtype) else {
             let dtype = format!("{:?}", tensor.dtype);
-            return Err(FormatError::MaskType { path: self.path.clone(), name, dtype });
+            return Err(FormatError::Masks(MaskFileError::MaskType { path: self.path.clone(), name, dtype }));
         };
         let storage = match self.storages.get(&tensor.key) {
             Some(known) => known.clone(),

@@ -7,7 +7,9 @@ use super::config::{Config, Folder, Storages};
 use super::json::Fault;
 use super::tree::Value;
 use crate::format::FormatError;
+use crate::format::pt2::Pt2Error;
 use crate::format::sizes::excess;
+use crate::format::zip::ArchiveError;
 use crate::format::zip::Members;
 
 /// The version of the schema that this code knows.
@@ -44,7 +46,7 @@ impl Archive {
         let claimed = || excess(all().filter_map(|(_, e)| storages.layout(e)), storages.bytes());
         if let Some((k, reason)) = if members.is_memory() { None } else { claimed() } {
             let tensor = all().nth(k).map(|(name, _)| name.clone()).unwrap_or_default();
-            return Err(FormatError::BadLayout { path: path.to_path_buf(), tensor, reason });
+            return Err(FormatError::Pt2(Pt2Error::BadLayout { path: path.to_path_buf(), tensor, reason }));
         }
         Ok(Archive { members, prefix, model, json, weights, constants, storages })
     }
@@ -65,7 +67,7 @@ impl Archive {
         let found = self.storages.list.get(storage);
         let found = found.ok_or_else(|| FormatError::edit(format!("there is no storage {storage}")))?;
         if found.bare {
-            return Err(FormatError::NoData { path: self.path().to_path_buf() });
+            return Err(FormatError::Pt2(Pt2Error::NoData { path: self.path().to_path_buf() }));
         }
         self.members.content(found.member)
     }
@@ -114,25 +116,25 @@ fn model_path(prefix: &str, model: &str) -> String {
 fn prefix(members: &Members) -> Result<String, FormatError> {
     let path = members.path().to_path_buf();
     let Some((first, _)) = members.iter().next() else {
-        return Err(FormatError::NotPt2 { path, reason: "it is empty".to_owned() });
+        return Err(FormatError::Pt2(Pt2Error::NotPt2 { path, reason: "it is empty".to_owned() }));
     };
     let prefix = first.split_once('/').map_or(String::new(), |(top, _)| format!("{top}/"));
     const OLD: [&str; 3] = ["serialized_exported_program.json", "data/weights/model.pt", "data/constants/model.pt"];
     let older = |name: &&str| OLD.contains(name) || name.strip_prefix(&prefix).is_some_and(|rest| OLD.contains(&rest));
     if let Some(found) = members.iter().map(|(name, _)| name).find(older) {
-        return Err(FormatError::OlderTorch { path, found: found.to_owned() });
+        return Err(FormatError::Pt2(Pt2Error::OlderTorch { path, found: found.to_owned() }));
     }
     let Some(format) = members.get(&format!("{prefix}archive_format")) else {
-        return Err(FormatError::NotPt2 { path, reason: format!("it has no member {prefix}archive_format") });
+        return Err(FormatError::Pt2(Pt2Error::NotPt2 { path, reason: format!("it has no member {prefix}archive_format") }));
     };
     let format = members.small(format)?;
     if format.trim_ascii() != b"pt2" {
         let reason = format!("its archive_format is {:?}", String::from_utf8_lossy(&format));
-        return Err(FormatError::NotPt2 { path, reason });
+        return Err(FormatError::Pt2(Pt2Error::NotPt2 { path, reason }));
     }
     let version = members.small(members.need(&format!("{prefix}archive_version"))?)?;
     if version.trim_ascii() != b"0" {
-        return Err(FormatError::ArchiveVersion { path, found: String::from_utf8_lossy(&version).into_owned() });
+        return Err(FormatError::Pt2(Pt2Error::ArchiveVersion { path, found: String::from_utf8_lossy(&version).into_owned() }));
     }
     Ok(prefix)
 }
@@ -145,9 +147,9 @@ fn model(members: &Members, prefix: &str) -> Result<String, FormatError> {
     let path = members.path().to_path_buf();
     match names.len() {
         _ if names.iter().any(|n| n == "model") => Ok("model".to_owned()),
-        0 => Err(FormatError::MissingMember { path, member: model_path(prefix, "model") }),
+        0 => Err(FormatError::Zip(ArchiveError::MissingMember { path, member: model_path(prefix, "model") })),
         1 => Ok(names.remove(0)),
-        _ => Err(FormatError::SeveralModels { path, names }),
+        _ => Err(FormatError::Pt2(Pt2Error::SeveralModels { path, names })),
     }
 }
 
@@ -165,7 +167,7 @@ fn version(json: &Value, path: &Path) -> Result<(), FormatError> {
         major => {
             let shown = |n: Option<i64>| n.map_or("?".to_owned(), |n| n.to_string());
             let found = format!("{}.{}", shown(major), shown(part("minor")));
-            Err(FormatError::SchemaVersion { path: path.to_path_buf(), found })
+            Err(FormatError::Pt2(Pt2Error::SchemaVersion { path: path.to_path_buf(), found }))
         }
     }
 }

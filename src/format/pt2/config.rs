@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::dtype::dtype;
 use super::json::{Fault, Read, Under, field, integer, list, object, text, union};
 use crate::format::FormatError;
+use crate::format::pt2::Pt2Error;
 use crate::format::sizes::Layout;
 use crate::format::zip::{Member, Members};
 use crate::model::DType;
@@ -133,13 +134,13 @@ impl Config {
         let some = self.entries.values().filter_map(of).any(|s| s.member.size > 0);
         let lost = self.entries.iter().filter(|(_, e)| !e.meta).find_map(|(name, e)| of(e).filter(|s| s.bare).map(|s| (name, s)));
         match lost {
-            Some((name, s)) if some => Err(FormatError::PayloadTooShort {
+            Some((name, s)) if some => Err(FormatError::Pt2(Pt2Error::PayloadTooShort {
                 path: members.path().to_path_buf(),
                 tensor: name.clone(),
                 member: s.name.clone(),
                 needed: s.reach as u64,
                 found: 0,
-            }
+            })
             .into()),
             _ => Ok(()),
         }
@@ -161,12 +162,15 @@ fn one(
     let path = members.path().to_path_buf();
     let tensor = name.to_owned();
     if entry.get("use_pickle").and_then(Value::as_bool) == Some(true) {
-        return Err(FormatError::Pickled { path, tensor }.into());
+        return Err(FormatError::Pt2(Pt2Error::Pickled { path, tensor }).into());
     }
     let meta = field(entry, "tensor_meta")?;
     let code = integer(field(meta, "dtype")?).under(|| "tensor_meta.dtype")?;
-    let dtype = dtype(code).ok_or_else(|| FormatError::DType { path: path.clone(), at: format!("`{name}`"), code })?;
-    let bad = |reason: &str| FormatError::BadLayout { path: path.clone(), tensor: tensor.clone(), reason: reason.to_owned() };
+    let dtype =
+        dtype(code).ok_or_else(|| FormatError::Pt2(Pt2Error::DType { path: path.clone(), at: format!("`{name}`"), code }))?;
+    let bad = |reason: &str| {
+        FormatError::Pt2(Pt2Error::BadLayout { path: path.clone(), tensor: tensor.clone(), reason: reason.to_owned() })
+    };
     let shape = numbers(meta, "sizes").under(|| "tensor_meta")?;
     let strides = numbers(meta, "strides").under(|| "tensor_meta")?;
     let offset = number(field(meta, "storage_offset")?).under(|| "tensor_meta.storage_offset")?;
@@ -180,7 +184,7 @@ fn one(
     let bare = member.size == 0 && reach > 0;
     if member.size < reach as u64 && !bare {
         let (needed, found) = (reach as u64, member.size);
-        return Err(FormatError::PayloadTooShort { path, tensor, member: member_name, needed, found }.into());
+        return Err(FormatError::Pt2(Pt2Error::PayloadTooShort { path, tensor, member: member_name, needed, found }).into());
     }
     if member.size % dtype.bytes() as u64 != 0 {
         return Err(

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::tree::{Map, Value};
 
 use crate::format::FormatError;
+use crate::format::pt2::Pt2Error;
 
 /// What does not fit, and where: the place is put together on the way out.
 #[derive(Debug)]
@@ -52,9 +53,9 @@ impl Fault {
     pub(super) fn of(self, path: &Path, member: &str) -> FormatError {
         let (path, at) = (path.to_path_buf(), self.at);
         match self.kind {
-            Kind::Schema(reason) => FormatError::Schema { path, member: member.to_owned(), at, reason },
-            Kind::UnknownName(name) => FormatError::UnknownName { path, at, name },
-            Kind::DType(code) => FormatError::DType { path, at, code },
+            Kind::Schema(reason) => FormatError::Pt2(Pt2Error::Schema { path, member: member.to_owned(), at, reason }),
+            Kind::UnknownName(name) => FormatError::Pt2(Pt2Error::UnknownName { path, at, name }),
+            Kind::DType(code) => FormatError::Pt2(Pt2Error::DType { path, at, code }),
             Kind::Other(error) => *error,
         }
     }

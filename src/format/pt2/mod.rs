@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod dtype;
 mod enter;
+mod error;
 mod json;
 mod names;
 mod order;
@@ -22,4 +23,5 @@ mod weights;
 mod write;
 
 pub use archive::Archive;
+pub use error::Pt2Error;
 pub(super) use write::{write, write_to};

@@ -12,6 +12,7 @@ use super::names::{Named, names};
 use super::scope::{Scope, Scopes};
 use super::source::source;
 use crate::format::FormatError;
+use crate::format::pt2::Pt2Error;
 use crate::model::{Arg, DType, Graph, Node, Origin, Role, Size, Tensor, Value as ModelValue, ValueId};
 
 impl Archive {
@@ -86,7 +87,7 @@ impl Builder<'_> {
         let Some(entry) = folders.iter().find_map(|f| self.archive.config(*f).entries.get(name)) else {
             let config = format!("{}{}", self.archive.prefix, folders[0].config(&self.archive.model));
             let path = self.archive.path().to_path_buf();
-            return Err(FormatError::UnknownTensor { path, tensor: name.to_owned(), config }.into());
+            return Err(FormatError::Pt2(Pt2Error::UnknownTensor { path, tensor: name.to_owned(), config }).into());
         };
         let carrier = &mut self.graph.values[value.index()];
         carrier.dtype = entry.dtype;

@@ -17,6 +17,7 @@ use super::writer::ZipWriter;
 use crate::format::FormatError;
 use crate::format::output::Target;
 use crate::format::source::Source;
+use crate::format::zip::ArchiveError;
 
 /// Bytes that a member of a word or a number may have.
 const SMALL: u64 = 1 << 10;
@@ -80,7 +81,7 @@ impl Members {
     pub(in crate::format) fn open(path: &Path) -> Result<Members, FormatError> {
         let source = Source::open(path)?;
         if source.len() < 4 {
-            return Err(FormatError::NotAZip { path: path.to_path_buf() });
+            return Err(FormatError::Zip(ArchiveError::NotAZip { path: path.to_path_buf() }));
         }
         Members::read(path, Mapped::File(Arc::new(source)))
     }
@@ -99,10 +100,13 @@ impl Members {
         // Payloads may hold zips of their own (`sample_inputs`): the directory is where the end says, not to be searched.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let zip = ZipArchive::with_config(config, Cursor::new(map.clone())).map_err(|e| zip_fault(path, &map, &e))?;
-        let bad = |reason: String| FormatError::BadZip { path: path.to_path_buf(), reason };
+        let bad = |reason: String| FormatError::Zip(ArchiveError::BadZip { path: path.to_path_buf(), reason });
         // The reader keeps the last of two equal names, PyTorch the first.
         if zip.has_duplicate_names() {
-            return Err(FormatError::Ambiguous { path: path.to_path_buf(), names: twice(&map, zip.central_directory_start()) });
+            return Err(FormatError::Zip(ArchiveError::Ambiguous {
+                path: path.to_path_buf(),
+                names: twice(&map, zip.central_directory_start()),
+            }));
         }
         let raw: Vec<Vec<u8>> = zip.file_names_raw().map(<[u8]>::to_vec).collect();
         let mut list = IndexMap::with_capacity(zip.len());
@@ -118,7 +122,7 @@ impl Members {
             let (header, packed) = (entry.header_start(), entry.compressed_size());
             if header.saturating_add(packed) > map.len() as u64 {
                 let reason = format!("{name} lies beyond the end");
-                return Err(FormatError::Truncated { path: path.to_path_buf(), reason });
+                return Err(FormatError::Zip(ArchiveError::Truncated { path: path.to_path_buf(), reason }));
             }
             if entry.encrypted() {
                 return Err(bad(format!("{name} is encrypted")));
@@ -141,10 +145,10 @@ impl Members {
                 places.insert(normal, index).and_then(|other| list.get_index(other)).map(|(other, _): (&String, _)| other);
             if let Some(other) = other {
                 let names = vec![other.clone(), name];
-                return Err(FormatError::Ambiguous { path: path.to_path_buf(), names });
+                return Err(FormatError::Zip(ArchiveError::Ambiguous { path: path.to_path_buf(), names }));
             }
             if list.insert(name.clone(), member).is_some() {
-                return Err(FormatError::Ambiguous { path: path.to_path_buf(), names: vec![name] });
+                return Err(FormatError::Zip(ArchiveError::Ambiguous { path: path.to_path_buf(), names: vec![name] }));
             }
         }
         let checked = list.iter().map(|_| AtomicBool::new(false)).collect();
@@ -168,7 +172,8 @@ impl Members {
 
     /// The member of this name, or an error that says it is missing.
     pub(in crate::format) fn need(&self, name: &str) -> Result<Member, FormatError> {
-        self.get(name).ok_or_else(|| FormatError::MissingMember { path: self.path.clone(), member: name.to_owned() })
+        self.get(name)
+            .ok_or_else(|| FormatError::Zip(ArchiveError::MissingMember { path: self.path.clone(), member: name.to_owned() }))
     }
 
     /// Puts a member into another archive as it is. The new archive has the checksum of the old, which is looked at on the way:
@@ -187,7 +192,7 @@ impl Members {
     fn packed(&self, member: Member) -> Result<&[u8], FormatError> {
         let range = self.range(member).ok_or_else(|| {
             let reason = format!("{} has no local header or lies beyond the end", self.name(member));
-            FormatError::Truncated { path: self.path.clone(), reason }
+            FormatError::Zip(ArchiveError::Truncated { path: self.path.clone(), reason })
         })?;
         Ok(&self.map[range])
     }
@@ -209,11 +214,12 @@ impl Members {
         let mut zip = self.zip.clone();
         let file = zip.by_index(member.index).map_err(|e| zip_fault(&self.path, &self.map, &e))?;
         // Not more than is claimed, and one byte to tell that there is more.
-        let size = std::io::copy(&mut file.take(member.size.saturating_add(1)), to)
-            .map_err(|e| FormatError::BadZip { path: self.path.clone(), reason: format!("{}: {e}", self.name(member)) })?;
+        let size = std::io::copy(&mut file.take(member.size.saturating_add(1)), to).map_err(|e| {
+            FormatError::Zip(ArchiveError::BadZip { path: self.path.clone(), reason: format!("{}: {e}", self.name(member)) })
+        })?;
         if size != member.size {
             let reason = format!("{} unpacks to {size} bytes instead of {}", self.name(member), member.size);
-            return Err(FormatError::BadZip { path: self.path.clone(), reason });
+            return Err(FormatError::Zip(ArchiveError::BadZip { path: self.path.clone(), reason }));
         }
         if let Some(done) = self.checked.get(member.index) {
             done.store(true, Ordering::Relaxed);
@@ -233,7 +239,7 @@ impl Members {
     pub(in crate::format) fn small(&self, member: Member) -> Result<Cow<'_, [u8]>, FormatError> {
         if member.size > SMALL {
             let reason = format!("{} has {} bytes, where a word is expected", self.name(member), member.size);
-            return Err(FormatError::BadZip { path: self.path.clone(), reason });
+            return Err(FormatError::Zip(ArchiveError::BadZip { path: self.path.clone(), reason }));
         }
         self.content(member)
     }
@@ -245,7 +251,10 @@ impl Members {
             return Ok(());
         }
         if sum() != member.crc {
-            return Err(FormatError::Checksum { path: self.path.clone(), member: self.name(member).to_owned() });
+            return Err(FormatError::Zip(ArchiveError::Checksum {
+                path: self.path.clone(),
+                member: self.name(member).to_owned(),
+            }));
         }
         if let Some(done) = done {
             done.store(true, Ordering::Relaxed);
@@ -321,11 +330,11 @@ fn zip_fault(path: &Path, bytes: &[u8], error: &ZipError) -> FormatError {
     let path = path.to_path_buf();
     let reason = error.to_string();
     if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"PK\x05\x06") {
-        return FormatError::NotAZip { path };
+        return FormatError::Zip(ArchiveError::NotAZip { path });
     }
     let tail = &bytes[bytes.len().saturating_sub((1 << 16) + 22)..];
     match tail.windows(4).any(|w| w == b"PK\x05\x06") {
-        true => FormatError::BadZip { path, reason },
-        false => FormatError::Truncated { path, reason: "the directory at its end is missing".to_owned() },
+        true => FormatError::Zip(ArchiveError::BadZip { path, reason }),
+        false => FormatError::Zip(ArchiveError::Truncated { path, reason: "the directory at its end is missing".to_owned() }),
     }
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 use super::code::Code;
 use super::input::{self, Input};
 use super::object::{Objects, Reader, VALUES};
+use crate::format::pt2::Pt2Error;
+use crate::format::zip::ArchiveError;
 use crate::format::zip::Members;
 use crate::format::{FormatError, pickle};
 use crate::model::Graph;
@@ -42,11 +44,13 @@ impl Archive {
         let name = format!("{prefix}traced_inputs.pkl");
         let traced = match members.get(&name) {
             // More than anything is traced with: they share what they hold.
-            Some(_) => input::traced(&parse(&members, &name)?).ok_or_else(|| FormatError::Schema {
-                path: members.path().to_path_buf(),
-                member: name,
-                at: "the top".to_owned(),
-                reason: format!("it holds more than {VALUES} values, counted as often as they are held"),
+            Some(_) => input::traced(&parse(&members, &name)?).ok_or_else(|| {
+                FormatError::Pt2(Pt2Error::Schema {
+                    path: members.path().to_path_buf(),
+                    member: name,
+                    at: "the top".to_owned(),
+                    reason: format!("it holds more than {VALUES} values, counted as often as they are held"),
+                })
             })?,
             None => Vec::new(),
         };
@@ -90,7 +94,7 @@ impl Archive {
 
     /// Something that the code must have is not there.
     pub(super) fn missing(&self, what: &str) -> FormatError {
-        FormatError::MissingMember { path: self.path().to_path_buf(), member: format!("code for {what}") }
+        FormatError::Zip(ArchiveError::MissingMember { path: self.path().to_path_buf(), member: format!("code for {what}") })
     }
 
     /// Checks that the sizes of all inputs are known.

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::item::Item;
 use crate::format::FormatError;
 use crate::format::pickle::{Pickle, TensorRef};
+use crate::format::pt2::Pt2Error;
 use crate::format::sizes::{Layout, excess};
 use crate::format::zip::{Member, Members};
 use crate::model::DType;
@@ -80,7 +81,7 @@ impl Objects {
     pub(super) fn check(&self, path: &Path) -> Result<(), FormatError> {
         let stored = self.storages.values().fold(0u64, |sum, member| sum.saturating_add(member.size));
         let Some((k, reason)) = excess(self.tensors.iter().map(Stored::layout), stored) else { return Ok(()) };
-        Err(FormatError::BadLayout { path: path.to_path_buf(), tensor: self.tensors[k].name.clone(), reason })
+        Err(FormatError::Pt2(Pt2Error::BadLayout { path: path.to_path_buf(), tensor: self.tensors[k].name.clone(), reason }))
     }
 }
 
@@ -176,13 +177,23 @@ impl Reader<'_> {
         let path = || self.members.path().to_path_buf();
         if t.shape.len() != t.strides.len() {
             let reason = "it has not as many strides as sizes".to_owned();
-            return Err(FormatError::BadLayout { path: path(), tensor: name, reason });
+            return Err(FormatError::Pt2(Pt2Error::BadLayout { path: path(), tensor: name, reason }));
         }
         let Some(needed) = reach(&t.shape, &t.strides, t.offset, t.dtype.bytes()) else {
-            return Err(FormatError::BadLayout { path: path(), tensor: name, reason: "it is too large".to_owned() });
+            return Err(FormatError::Pt2(Pt2Error::BadLayout {
+                path: path(),
+                tensor: name,
+                reason: "it is too large".to_owned(),
+            }));
         };
         if found.size < needed {
-            return Err(FormatError::PayloadTooShort { path: path(), tensor: name, member, needed, found: found.size });
+            return Err(FormatError::Pt2(Pt2Error::PayloadTooShort {
+                path: path(),
+                tensor: name,
+                member,
+                needed,
+                found: found.size,
+            }));
         }
         let (shape, strides, offset) = (t.shape.clone(), t.strides.clone(), t.offset);
         self.objects.tensors.push(Stored { name, owner, dtype: t.dtype, shape, strides, offset, storage });
@@ -217,12 +228,12 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, member: &str, reason: &str) -> FormatError {
-        FormatError::Schema {
+        FormatError::Pt2(Pt2Error::Schema {
             path: self.members.path().to_path_buf(),
             member: format!("{}{member}", self.prefix),
             at: "the top".to_owned(),
             reason: reason.to_owned(),
-        }
+        })
     }
 }
 
