@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::masks::MaskFileError;
 use super::named::saver;
+use super::onnx::OnnxError;
 use super::pickle::PickleError;
 use super::pt2::Pt2Error;
 use super::zip::ArchiveError;
@@ -201,5 +202,11 @@ impl FormatError {
             excerpt: NamedSource::new(member, before + &after),
             span,
         }))
+    }
+}
+
+impl From<OnnxError> for FormatError {
+    fn from(e: OnnxError) -> FormatError {
+        FormatError::Onnx(Box::new(e))
     }
 }

@@ -2,21 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Elements, Even, Group, MemberRole};
+use super::elements::Elements;
+use super::group::{Flow, Group, MemberRole};
 use crate::axis::Propagation;
 use crate::model::{Graph, ValueId};
 use crate::solve::Roles;
-
-/// An activation that has a group's axis.
-#[derive(Clone, Copy, Debug)]
-pub struct Flow {
-    /// The value.
-    pub value: ValueId,
-    /// The dimension.
-    pub dim: usize,
-    /// Which indices of it the group's positions are.
-    pub even: Even,
-}
 
 /// Notes with each weight what it first gives its axis to, or finds it in.
 pub fn find(groups: &mut [Group], graph: &Graph, p: &Propagation, roles: &Roles, parts: &mut Elements) {

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
-use super::{Groups, MemberRole};
+use super::group::{Groups, MemberRole};
 use crate::model::{Graph, Role};
 
 impl Groups {

@@ -2,21 +2,13 @@
 
 use egg::Id;
 use rustc_hash::FxHashMap;
-use serde::Serialize;
 
-use super::{Elements, Group, node_macs};
+use super::elements::Elements;
+use super::group::Group;
+use super::macs::node_macs;
 use crate::axis::{Bound, Propagation};
 use crate::model::{Graph, Role};
 use crate::rule::RuleSet;
-
-/// What the removal of one position saves while all others stay; of unequal positions, on the average.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Worth {
-    /// Parameters; tied ones count once.
-    pub parameters: u64,
-    /// Multiply-accumulates of a forward pass on the traced example.
-    pub macs: u64,
-}
 
 /// Works out what positions are worth.
 pub fn weigh(groups: &mut [Group], (graph, p): (&Graph, &Propagation), rules: &RuleSet, parts: &mut Elements) {

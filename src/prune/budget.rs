@@ -1,8 +1,9 @@
 //! A budget: the choice that leaves a share of the parameters or multiply-accumulates.
 
 use super::choose::counts;
+use super::error::PruneError;
+use super::options::{Options, Target};
 use super::pool::Pool;
-use super::{Options, PruneError, Target};
 use crate::Error;
 use crate::axis::propagate;
 use crate::model::{Graph, Role};

@@ -5,7 +5,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Options, PruneError};
+use super::error::PruneError;
+use super::options::Options;
 use crate::groups::{Groups, MemberRole};
 use crate::model::Graph;
 use crate::solve::UnitGroup;

@@ -1,7 +1,7 @@
 //! Which units go, for a share of them.
 
 use super::bundle::{Bundle, gcd};
-use super::{Options, Scope};
+use super::options::{Options, Scope};
 use crate::solve::UnitGroup;
 
 /// A bundle whose units are ordered: row r holds the r-th least of each outer position, and goes or stays as one.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::fault::Fault;
-use super::{By, pool, score};
+use super::options::By;
+use super::{pool, score};
 use crate::axis::Propagation;
 use crate::groups::Groups;
 use crate::load::Model;

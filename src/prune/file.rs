@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::coupled::Coupled;
 use super::fault::Fault;
+use super::mask::{LARGEST, along};
 use crate::axis::Propagation;
 use crate::glob::matches;
 use crate::load::Model;
@@ -111,16 +112,6 @@ fn read(text: &str, model: &Model, axes: Option<(&Propagation, &RuleSet)>) -> Re
     }
     coupled.map_or(Ok(()), |coupled| coupled.add_to(&mut masks))?;
     Ok(masks)
-}
-
-/// A tensor without data that has more elements gets no byte for each: its sizes are only claimed.
-pub(super) const LARGEST: usize = 1 << 24;
-
-/// A mask of one dimension of a tensor, with a byte for each position.
-pub(super) fn along(tensor: &Tensor, dim: usize, keep: Vec<u8>) -> Mask<'static> {
-    let mut shape = vec![1; tensor.shape.len()];
-    shape[dim] = keep.len();
-    Mask { shape, keep: keep.into() }
 }
 
 /// The parameters that a name or a pattern means. A layer is its weight; patterns mean only those with several dimensions.

@@ -5,7 +5,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use safetensors::{Dtype, SafeTensors};
 
-use super::PruneError;
+use super::error::PruneError;
 use crate::axis::Propagation;
 use crate::groups::Groups;
 use crate::load::Model;

@@ -2,8 +2,9 @@
 
 use super::bundle::{Bundle, gcd};
 use super::choose::{Ordered, counts, take};
-use super::file::{LARGEST, along};
-use super::{Lost, Options};
+use super::lost::Lost;
+use super::mask::{LARGEST, along};
+use super::options::Options;
 use crate::Error;
 use rustc_hash::FxHashSet;
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use super::PruneError;
+use super::error::PruneError;
 use crate::rule::too_much;
 
 /// What a file of ratios says.

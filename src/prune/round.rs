@@ -3,7 +3,8 @@
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::{By, score};
+use super::options::By;
+use super::score;
 use crate::Error;
 use crate::axis::Propagation;
 use crate::groups::Groups;

@@ -1,6 +1,7 @@
 //! How much each unit matters: the importance of a position, summed over everything that is coupled to it.
 
-use super::{By, PruneError};
+use super::error::PruneError;
+use super::options::By;
 use crate::axis::Propagation;
 use crate::load::Model;
 use crate::model::Role;

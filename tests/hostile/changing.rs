@@ -38,7 +38,12 @@ fn an_input_that_is_written_to_is_an_error() {
 
 /// A run that hangs while it writes: its masks come from a pipe that nobody fills, or its output is slow.
 fn held(bench: &Bench, args: &[&str]) -> Child {
-    let mut command = bench.command(args);
+    let own = bench.command(args);
+    // Who runs the tests in the background has SIGINT ignored, and so have all that they start.
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(own.get_program()).args(own.get_args());
+    own.get_current_dir().map(|dir| command.current_dir(dir));
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

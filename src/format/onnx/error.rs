@@ -6,7 +6,6 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::wire::Fault;
-use crate::format::FormatError;
 
 /// Why an ONNX file could not be read or written.
 #[derive(Debug, Error, Diagnostic)]
@@ -101,13 +100,7 @@ pub enum OnnxError {
 
 impl Fault {
     /// The error for a fault in a file, in a part of it that begins there.
-    pub(super) fn of(self, path: &Path, start: usize) -> FormatError {
-        OnnxError::Damaged { path: path.to_path_buf(), at: start + self.at, reason: self.reason.to_owned() }.into()
-    }
-}
-
-impl From<OnnxError> for FormatError {
-    fn from(e: OnnxError) -> FormatError {
-        FormatError::Onnx(Box::new(e))
+    pub(super) fn of(self, path: &Path, start: usize) -> OnnxError {
+        OnnxError::Damaged { path: path.to_path_buf(), at: start + self.at, reason: self.reason.to_owned() }
     }
 }

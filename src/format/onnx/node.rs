@@ -2,13 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::archive::Source;
 use super::data::named;
 use super::encode::{Constant, attribute, elements};
-use super::proto::NodeProto;
-use super::read::CAPTURED;
+use super::operator::domain;
+use super::piece::names;
+use super::proto::{CAPTURED, NodeProto};
 use super::wire::{fields, put_bytes};
-use super::write::names;
-use super::{Source, domain};
 use crate::format::FormatError;
 use crate::model::{Arg, DType, Graph, Node, Origin, Size, ValueId};
 use crate::rule::{Schema, SchemaArg, Schemas};

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::wire::{Fault, Value, fields, floats, varints};
 
+/// The argument that holds what subgraphs read from outside.
+pub(super) const CAPTURED: &str = "captured";
+
 /// Subgraphs in subgraphs.
 pub(super) const DEEPEST: usize = 32;
 

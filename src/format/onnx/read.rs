@@ -5,37 +5,22 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::data::{dtype, elements, extent, locate};
+use super::archive::{Program, Source, Stored};
+use super::data::{Files, Storage, dtype, elements, extent, locate};
 use super::error::OnnxError;
-use super::proto::{Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo, captured};
+use super::operator::{BUFFERS, namespace, operator};
+use super::proto::{CAPTURED, Data, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo, captured};
 use super::scope::source;
 use super::types::Types;
-use super::{Program, Source, Stored, namespace, operator};
 use crate::format::FormatError;
 use crate::model::{Arg, Content, DType, Node, Origin, Role, Size, Tensor, Value, ValueId};
 use crate::rule::{Schema, Schemas};
-
-/// The argument that holds what subgraphs read from outside.
-pub(super) const CAPTURED: &str = "captured";
 
 /// Integers of longer tensors are not followed.
 const LONGEST: usize = 1 << 16;
 
 /// Numbers with a fraction of longer tensors are not.
 const FEW: usize = 64;
-
-/// Inputs that no training changes and no mask names: statistics, scales, zero points.
-const BUFFERS: [(&str, &[usize]); 9] = [
-    ("BatchNormalization", &[3, 4]),
-    ("QuantizeLinear", &[1, 2]),
-    ("DequantizeLinear", &[1, 2]),
-    ("QLinearConv", &[1, 2, 4, 5, 6, 7]),
-    ("QLinearMatMul", &[1, 2, 4, 5, 6, 7]),
-    ("MatMulInteger", &[2, 3]),
-    ("LSTM", &[5, 6]),
-    ("GRU", &[5]),
-    ("RNN", &[5]),
-];
 
 /// Sizes that dynamic dimensions have in the arithmetic with examples: multiples of what strides divide by, and no two the same.
 const EXAMPLES: [i64; 12] = [7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47];
@@ -278,13 +263,13 @@ impl<'a> Reader<'a> {
             Setting::Ints(list) => packed(vec![list.len() as i64], 7, list.iter().flat_map(|n| n.to_le_bytes()).collect()),
             _ => return Ok(false),
         };
-        let data = super::proto::Data::None;
+        let data = Data::None;
         let proto = TensorProto { name, dims, kind, data, external: None, segmented: false };
         // Its elements are in the attribute: they are packed here.
         let stored = self.program.storages.len();
         let empty = TensorProto { dims: vec![0], ..TensorProto { name, kind, ..TensorProto::default() } };
         self.tensor(name, &empty, Stored::Constant(at))?;
-        self.program.storages[stored] = super::data::Storage::Packed(bytes.into());
+        self.program.storages[stored] = Storage::Packed(bytes.into());
         let shape: Vec<usize> = proto.dims.iter().map(|n| *n as usize).collect();
         if let Some(t) = self.program.graph.tensors.last_mut() {
             t.strides = vec![1; shape.len()];
@@ -361,7 +346,7 @@ impl<'a> Reader<'a> {
         let tensor = TensorProto::read(bytes).ok()?;
         let kind = dtype(tensor.kind)?;
         let (_, needed) = extent(&tensor, kind).filter(|(_, n)| *n == kind.bytes())?;
-        let mut files = super::data::Files::default();
+        let mut files = Files::default();
         let storage = locate(&self.archive.path, &mut files, &tensor, kind, (needed, 1), &|part| self.archive.offset_of(part));
         let storage = storage.ok()?;
         let bytes = storage.bytes(&self.archive.bytes, &files);

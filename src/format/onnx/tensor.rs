@@ -1,7 +1,7 @@
 //! An initializer with other sizes and elements; all else of it stays.
 
-use super::wire::{Fault, Field, fields, put_bytes, put_number, put_start, put_varint};
-use super::write::Piece;
+use super::piece::Piece;
+use super::wire::{Fault, Field, Value, fields, put_bytes, put_number, put_start, put_varint};
 
 /// Where the elements go.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ pub(super) fn initializer<'a>(bytes: &'a [u8], shape: &[usize], place: Place) ->
         match part.number {
             1 => {
                 if !std::mem::replace(&mut sized, true) {
-                    parts.push(Piece::New(dims(shape, matches!(part.value, super::wire::Value::Bytes(_)))));
+                    parts.push(Piece::New(dims(shape, matches!(part.value, Value::Bytes(_)))));
                 }
             }
             // The place of the elements, and what told it.

@@ -7,36 +7,17 @@ use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::archive::{Archive, Stored};
 use super::data::Storage;
 use super::encode::{Constant, field, value_info};
 use super::node::Nodes;
+use super::piece::Piece;
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfo, captured};
 use super::tensor::{Place, initializer};
 use super::value::resized;
 use super::wire::{fields, put_start};
-use super::{Archive, Stored};
 use crate::format::{FormatError, Output, Payload, Pending};
-use crate::model::{Graph, Origin, Tensor, ValueId};
-
-/// A part of the new file.
-pub(super) enum Piece<'a> {
-    /// A part of the old one.
-    Old(&'a [u8]),
-    /// New bytes.
-    New(Vec<u8>),
-    /// The elements of a tensor, and how many bytes they are.
-    Data(usize, u64),
-}
-
-impl Piece<'_> {
-    fn len(&self) -> u64 {
-        match self {
-            Piece::Old(bytes) => bytes.len() as u64,
-            Piece::New(bytes) => bytes.len() as u64,
-            Piece::Data(_, len) => *len,
-        }
-    }
-}
+use crate::model::{Graph, Origin, Tensor};
 
 /// Writes `small`, which is `original` after edits, as a model for `to`. What [`pt2`](crate::format::Archive) asks of them holds here too.
 pub(in crate::format) fn write(
@@ -353,9 +334,4 @@ impl Sink<'_, '_> {
             Piece::Data(payload, _) => self.bytes(output, &content(self.archive, self.payloads, *payload)?),
         }
     }
-}
-
-/// The value of a name in a graph.
-pub(super) fn names(graph: &Graph) -> FxHashMap<&str, ValueId> {
-    graph.values.iter().enumerate().map(|(k, v)| (v.name.as_str(), ValueId(k as u32))).collect()
 }
