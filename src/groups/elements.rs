@@ -14,7 +14,7 @@ use crate::axis::{Axes, Axis};
 pub struct Element {
     /// Its class.
     pub class: Id,
-    /// Where it begins, if it is a part of a cat and no factor.
+    /// Where it begins, if it is a part of a cat and no factor; where it stands several times, the first.
     pub start: Option<i64>,
     /// Where its positions lie, if in equal steps.
     pub even: Option<Even>,
@@ -29,7 +29,7 @@ pub struct Elements<'a> {
 /// So many places in an axis are looked at.
 const MOST: usize = 4096;
 
-/// All places of one axis.
+/// All places of one axis as one.
 fn together(places: &[Element]) -> Element {
     let first = places[0];
     if places.len() == 1 {
@@ -41,7 +41,7 @@ fn together(places: &[Element]) -> Element {
         let next = |(k, e): (usize, &Even)| *e == Even { start: one.start + k * every, ..one };
         (one.times == 1 && evens.iter().enumerate().all(next)).then_some(Even { times: evens.len(), every, ..one })
     });
-    Element { class: first.class, start: None, even }
+    Element { class: first.class, start: first.start, even }
 }
 
 impl<'a> Elements<'a> {

@@ -179,7 +179,16 @@ impl Group {
         let whole = graph.tensors[member.tensor].shape[member.dim];
         match (member.part, self.size.as_int()) {
             (Part::Whole, _) => None,
-            (Part::From(from), Some(n)) => Some(format!("{from}-{} of {whole}", from as i64 + n - 1)),
+            (Part::From(from), Some(n)) => {
+                let places = match &member.indices {
+                    Some(Indices::Even(Even { step: 1, run: 1, times, every, .. })) => (*times, *every),
+                    _ => (1, 0),
+                };
+                let range = |t: usize| (from + t * places.1, from as i64 + (t * places.1) as i64 + n - 1);
+                let ranges = (0..places.0.min(4)).map(range).map(|(a, b)| format!("{a}-{b}"));
+                let more = if places.0 > 4 { ", …" } else { "" };
+                Some(format!("{}{more} of {whole}", ranges.collect::<Vec<_>>().join(", ")))
+            }
             _ => Some(format!("a factor of {whole}")),
         }
     }
