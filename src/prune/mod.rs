@@ -6,6 +6,7 @@
 mod budget;
 mod bundle;
 mod choose;
+mod chosen;
 mod coupled;
 mod error;
 mod fault;
@@ -16,17 +17,16 @@ mod lost;
 mod mask;
 mod options;
 mod pool;
-mod prune;
 mod ratios;
 mod round;
 mod score;
 
+pub use chosen::{Pruned, prune};
 pub use error::PruneError;
 pub use file::{FileError, masks as masks_of_yaml};
 pub use given::Scores;
 pub use left_out::LeftOut;
 pub use lost::Lost;
 pub use options::{By, Options, Scope, Target};
-pub use prune::{Pruned, prune};
 pub use ratios::Ratios;
 pub use round::{Rounded, round};

@@ -114,7 +114,7 @@ pub struct Group {
     pub parameters: u64,
     /// What the removal of one position saves.
     pub worth: groups::Worth,
-    /// The operators in which several tensors meet on the axis, and so must agree; at most [`MOST_PLACES`].
+    /// The operators in which several tensors meet on the axis, and so must agree; at most `MOST_PLACES`.
     pub coupled_by: Vec<Place>,
     /// How many such operators there are.
     pub couplings: usize,
