@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import torch
 
     from .grouping import Group, Groups, groups
-    from .pruner import Pruner, prune
-    from .pruning import Masks, masks
+    from .pruner import Pruner, masks, prune
+    from .pruning import Masks
     from .report import Report
     from .sensing import Sensitivity, sensitivity
 
@@ -34,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = {
-    "Group": "grouping", "Groups": "grouping", "groups": "grouping", "Masks": "pruning", "Pruner": "pruner", "masks": "pruning",
+    "Group": "grouping", "Groups": "grouping", "groups": "grouping", "Masks": "pruning", "Pruner": "pruner", "masks": "pruner",
     "prune": "pruner", "Report": "report", "Sensitivity": "sensing", "sensitivity": "sensing",
 }  # fmt: skip
 """What needs PyTorch, and is imported when it is asked for."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from . import run, wrappers
 from .errors import Error
 from .grouping import Groups, Program
-from .pruning import Goal, Masks, Share, by_latency, choose, cutting, exporting, unified, wrappers_off
+from .pruning import Goal, Masks, Share, Start, by_latency, choose, cutting, exporting, unified, wrappers_off
 from .report import Report
 from .scoring import By, Measuring, Scores, wrong
 
@@ -63,6 +63,15 @@ def prune(
     if report is None:
         raise wrong("nothing was pruned", "steps= is at least 1")
     return report
+
+
+def masks(model: nn.Module, args: Any = (), kwargs: Optional[Mapping[str, Any]] = None, **options: Any) -> Masks:
+    """Chooses what to prune, and changes nothing. :func:`prune` explains the arguments.
+
+    Returns:
+        Masks that :func:`paring.speedup` takes, and what was chosen.
+    """
+    return Pruner(model, args, kwargs, **options).choose()
 
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -144,6 +153,7 @@ class Pruner:
             "seed": seed,
         }
         self._program: Optional[Program] = None
+        self._start: Optional[Start] = None
         self._masks: Optional[Masks] = None
         self._zero: dict[str, Tensor] = {}
         self._saved: dict[str, Tensor] = {}
@@ -169,6 +179,10 @@ class Pruner:
         """The scores of the module as it is now: group's number → tensor."""
         return Measuring(self._exported(), data=self._data, **self._measure).scores()
 
+    def choose(self) -> Masks:
+        """What the whole goal asks of the module as it is now. Changes nothing."""
+        return self._chosen(self.goal, 1.0)[0]
+
     def _chosen(self, goal: Goal, part: float) -> tuple[Masks, Any]:
         program, scores = self._exported(), self.scores()
         if goal.latency is not None:
@@ -190,8 +204,15 @@ class Pruner:
             return None
         if part <= before:
             return None
-        self._masks, _ = self._chosen(self.goal.after(before, part), 1.0)
-        return self._cut()
+        if self._start is None:
+            self._start = Start(self._exported())
+        goal = self.goal.after(before, part, self._start)
+        if goal is None:
+            return None
+        self._masks, _ = self._chosen(goal, 1.0)
+        report = self._cut()
+        self._start.cut(report)
+        return report
 
     def _cut(self) -> Report:
         self._program = None

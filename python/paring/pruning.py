@@ -78,6 +78,7 @@ class Goal:
         self.ratios = {str(k): float(v) for k, v in ratios.items()}
         self.params, self.macs, self.latency = params, macs, latency
         self.head_ratio = head_ratio
+        self.widths: list[tuple[str, int]] = []
         self.rest: dict[str, Any] = {
             "scope": scope,
             "heads": heads,
@@ -101,25 +102,46 @@ class Goal:
                 "ratios": [[k, r * part] for k, r in self.ratios.items()],
                 "head_ratio": None if self.head_ratio is None else self.head_ratio * part,
                 "max_ratio": self.max_ratio,
+                "widths": self.widths,
                 **self.rest,
             }
         )
 
-    def after(self, done: float, part: float) -> "Goal":
-        """What is still to do of a module of which the goal was met for ``done``, to meet it for ``part``."""
+    def after(self, done: float, part: float, start: "Start") -> Optional["Goal"]:
+        """What is still to do of a module of which the goal was met for ``done``, to meet it for ``part``; None, if nothing is."""
 
         def more(r: float) -> float:
             return (r * part - r * done) / max(1 - r * done, 1e-9)
 
-        def left(b: Optional[float]) -> Optional[float]:
-            return None if b is None else (1 - (1 - b) * part) / max(1 - (1 - b) * done, 1e-9)
+        def left(budget: Optional[float], now: float) -> Optional[float]:
+            return None if budget is None else (1 - (1 - budget) * part) / max(now, 1e-9)
 
         goal = copy.copy(self)
         goal.default, goal.ratios = more(self.default), {k: more(r) for k, r in self.ratios.items()}
         goal.head_ratio = None if self.head_ratio is None else more(self.head_ratio)
-        goal.max_ratio = min(1.0, more(self.max_ratio)) if self.max_ratio < 1 else 1.0
-        goal.params, goal.macs, goal.latency = left(self.params), left(self.macs), left(self.latency)
+        goal.widths = start.widths
+        goal.params, goal.macs = left(self.params, start.params), left(self.macs, start.macs)
+        goal.latency = left(self.latency, 1 - (1 - (self.latency or 1)) * done)
+        budget = next((b for b in (goal.params, goal.macs, goal.latency) if b is not None), None)
+        if budget is not None and budget >= 1 and not goal.ratios and not goal.head_ratio:
+            return None  # steps before went further than they had to
+        for name in ("params", "macs", "latency"):
+            value = getattr(goal, name)
+            setattr(goal, name, None if value is None else min(value, 1.0))
         return goal
+
+
+class Start:
+    """What a module was before the first of several cuts, and what share of it is left."""
+
+    def __init__(self, program: Program) -> None:
+        self.widths = [(g.members[0].axis, g.positions) for g in program.groups if g.members]
+        self.params = self.macs = 1.0
+
+    def cut(self, report: Report) -> None:
+        """After a cut."""
+        self.params *= report.parameters.after / max(report.parameters.before, 1)
+        self.macs *= report.macs.after / max(report.macs.before, 1)
 
 
 def choose(program: Program, goal: Goal, scores: Scores, part: float = 1.0, ratio: Optional[float] = None) -> tuple[Masks, Any]:
@@ -240,47 +262,6 @@ def cutting(given: Mapping[str, Any]) -> dict[str, Any]:
 def exporting(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those of them that an export takes."""
     return {k: options[k] for k in ("freeze", "rules", "dynamic_shapes", "strict")}
-
-
-def masks(
-    model: nn.Module,
-    args: Any = (),
-    kwargs: Optional[Mapping[str, Any]] = None,
-    *,
-    by: By = "l1",
-    data: Optional[Iterable[Any]] = None,
-    loss: Optional[Callable[[nn.Module, Any], Tensor]] = None,
-    reduce: str = "sum",
-    normalise: Optional[str] = "mean",
-    seed: int = 0,
-    ratio: Optional[Share] = None,
-    params: Optional[float] = None,
-    macs: Optional[float] = None,
-    latency: Optional[float] = None,
-    scope: str = "local",
-    heads: bool = False,
-    head_ratio: Optional[float] = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    max_ratio: float = 1.0,
-    min_keep: int = 1,
-    round_to: int = 1,
-    **options: Any,
-) -> Masks:
-    """Chooses what to prune, and changes nothing. :func:`prune` explains the arguments.
-
-    Returns:
-        Masks that :func:`paring.speedup` takes, and what was chosen.
-    """
-    goal = Goal(
-        ratio, params, macs, latency, scope=scope, heads=heads, head_ratio=head_ratio, include=include, exclude=exclude,
-        max_ratio=max_ratio, min_keep=min_keep, round_to=round_to, raw=normalise not in ("mean", None) or by == "lamp",
-    )  # fmt: skip
-    more = cutting(options)
-    with wrappers_off(model):
-        program = Program(model, args, kwargs, **exporting(more))
-        scores = Measuring(program, by, data, loss, reduce, None if by == "lamp" else normalise, seed).scores()
-        return by_latency(program, goal, scores, 1.0, more)[0] if latency is not None else choose(program, goal, scores)[0]
 
 
 @contextmanager

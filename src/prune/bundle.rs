@@ -3,11 +3,13 @@
 //! The head sizes of queries, keys and values stay alike, so that a configuration can say what is left: their axes are several groups (of
 //! rotary halves, of what is not rotated, of values), which lose the same share of their positions.
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashMap;
 
 use super::error::PruneError;
 use super::options::Options;
-use crate::groups::{Groups, MemberRole};
+use crate::groups::{Group, Groups, MemberRole, axis_name};
 use crate::model::Graph;
 use crate::solve::UnitGroup;
 
@@ -22,6 +24,8 @@ pub struct Bundle<'a> {
     pub said: Option<f64>,
     /// Bundles with the same number have like structure.
     pub like: u64,
+    /// How many times as wide it was before earlier rounds.
+    pub grown: f64,
 }
 
 impl<'a> Bundle<'a> {
@@ -69,6 +73,7 @@ pub fn bundles<'a>(graph: &Graph, groups: &'a Groups, options: &Options) -> Resu
     }
     let mut bundles: Vec<Bundle> = Vec::new();
     let mut done = vec![false; chosen.len()];
+    let grown = grown(graph, groups, &options.widths);
     let alike = siblings(groups, &chosen.iter().map(|(id, ..)| *id).collect::<Vec<_>>());
     for k in 0..chosen.len() {
         if std::mem::replace(&mut done[k], true) {
@@ -78,7 +83,7 @@ pub fn bundles<'a>(graph: &Graph, groups: &'a Groups, options: &Options) -> Resu
         let like = groups.likeness(graph, id);
         let members = alike.iter().find(|set| set.contains(&k));
         let Some(members) = members else {
-            bundles.push(Bundle { parts: vec![(unit, 1)], share, said: None, like });
+            bundles.push(Bundle { parts: vec![(unit, 1)], share, said: None, like, grown: grown[id] });
             continue;
         };
         members.iter().for_each(|m| done[*m] = true);
@@ -88,16 +93,19 @@ pub fn bundles<'a>(graph: &Graph, groups: &'a Groups, options: &Options) -> Resu
             return Err(conflict(graph, groups, options, said[0].0, other.0));
         }
         let share = said.first().map_or(share, |c| c.2);
+        let grown = members.iter().map(|m| grown[chosen[*m].0]).fold(1.0, f64::max);
         let units: Vec<&UnitGroup> = members.iter().map(|m| chosen[*m].1).collect();
         let common = units.iter().map(|u| u.width).fold(0, gcd);
         if common > 1 {
-            bundles.push(Bundle { parts: units.iter().map(|u| (*u, u.width / common)).collect(), share, said: None, like });
+            let parts = units.iter().map(|u| (*u, u.width / common)).collect();
+            bundles.push(Bundle { parts, share, said: None, like, grown });
         } else {
             // Halves that cannot lose the same share stay as they are.
             let (plain, paired): (Vec<&UnitGroup>, Vec<&UnitGroup>) = units.into_iter().partition(|u| u.each == 1);
             out.extend(paired.into_iter().map(|u| ("its head size must stay that of others", u)));
             if plain.len() > 1 {
-                bundles.push(Bundle { parts: plain.into_iter().map(|u| (u, 1)).collect(), share, said: None, like });
+                let parts = plain.into_iter().map(|u| (u, 1)).collect();
+                bundles.push(Bundle { parts, share, said: None, like, grown });
             }
         }
     }
@@ -119,6 +127,18 @@ fn siblings(groups: &Groups, ids: &[usize]) -> Vec<Vec<usize>> {
     let mut found: Vec<Vec<usize>> = sets.into_values().filter(|set| set.len() > 1 && set.iter().any(unread)).collect();
     found.sort_unstable();
     found
+}
+
+/// How many times as wide each group was, as [`Options::widths`] say it.
+fn grown(graph: &Graph, groups: &Groups, widths: &[(String, usize)]) -> Vec<f64> {
+    let mut before: FxHashMap<&str, VecDeque<usize>> = FxHashMap::default();
+    widths.iter().for_each(|(axis, n)| before.entry(axis).or_default().push_back(*n));
+    let of = |group: &Group| {
+        let first = group.members.first().map(|m| axis_name(graph, m))?;
+        let (then, now) = (before.get_mut(first.as_str())?.pop_front()?, group.positions()?);
+        Some(then as f64 / now.max(1) as f64)
+    };
+    groups.list.iter().map(of).map(|times| times.unwrap_or(1.0).max(1.0)).collect()
 }
 
 /// For each group the ratio that an entry asks for.

@@ -18,6 +18,8 @@ pub struct Ordered {
     /// The share that goes, where it is said.
     share: Option<f64>,
     like: u64,
+    /// How many times as many rows there were before earlier rounds.
+    grown: f64,
 }
 
 /// The rows of a group, least first, and what each is in multiples of their mean; `raw`: as it is.
@@ -77,6 +79,7 @@ impl Ordered {
             step: common.filter(|s| *s <= width),
             share: bundle.share,
             like: bundle.like,
+            grown: bundle.grown,
         }
     }
 
@@ -88,8 +91,8 @@ impl Ordered {
     /// How many rows may go at most.
     fn most(&self, options: &Options) -> usize {
         let Some(step) = self.step else { return 0 };
-        let largest = (self.width as f64 * options.max_ratio + 1e-9).floor() as usize;
-        let least = options.min_keep.max(self.width - self.rows.len()).max(self.width - largest.min(self.width));
+        let of_all = (self.width as f64 * self.grown * (1.0 - options.max_ratio) - 1e-9).ceil().max(0.0) as usize;
+        let least = options.min_keep.max(self.width - self.rows.len()).max(of_all.min(self.width));
         self.width.saturating_sub(least.max(1).next_multiple_of(step))
     }
 

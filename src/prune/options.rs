@@ -67,6 +67,9 @@ pub struct Options {
     pub ratios: Vec<(String, f64)>,
     /// What at most goes of a group.
     pub max_ratio: f64,
+    /// Of how many positions that is a share, where earlier rounds took some: for each group the axis of its first member and what it had
+    /// then, in the order of the groups.
+    pub widths: Vec<(String, usize)>,
     /// What at least stays of each axis.
     pub min_keep: usize,
     /// What stays of an axis that is cut is a multiple of this.
@@ -92,6 +95,7 @@ impl Default for Options {
             exclude: Vec::new(),
             ratios: Vec::new(),
             max_ratio: 1.0,
+            widths: Vec::new(),
             min_keep: 1,
             round_to: 1,
             heads: false,

@@ -216,6 +216,25 @@ def test_budgets_are_met_in_steps():
     assert [k for k, _ in seen] == [0, 1, 2] and seen[-1][1] <= 0.4 + 1e-6 and seen[0][1] > 0.5, seen
 
 
+@pytest.mark.parametrize("scope", ["local", "isomorphic"])
+def test_limits_are_those_of_the_module_before_the_first_step(scope):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 32, 3), torch.nn.ReLU(), torch.nn.Conv2d(32, 48, 3), torch.nn.ReLU(), torch.nn.Conv2d(48, 4, 3)
+    )
+    args = (torch.randn(2, 3, 12, 12),)
+    # An early step asks for less than a multiple of four; together they reach the limit, and no further.
+    pruner = paring.Pruner(model, args, macs=0.3, steps=5, schedule="cubic", scope=scope, round_to=4, max_ratio=0.5, by="l2")
+    left, reports = 1.0, []
+    for _ in range(4):
+        reports.append(pruner.step())
+        left = left if reports[-1] is None else left * reports[-1].macs.after / reports[-1].macs.before
+        assert model[0].out_channels >= 16 and model[2].out_channels >= 24
+    assert any(r is not None for r in reports) and left < 0.6
+    pruner.step()
+    assert (model[0].out_channels, model[2].out_channels) == (16, 24)
+
+
 def test_soft_masks_can_be_lifted():
     model = net().eval()
     before = weights(model)

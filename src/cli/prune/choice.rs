@@ -130,7 +130,7 @@ impl Choice {
             heads: self.heads,
             head_ratio: self.head_ratio,
             seed: self.seed,
-            raw: false,
+            ..Options::default()
         })
     }
 }
