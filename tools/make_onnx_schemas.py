@@ -7,7 +7,7 @@ onnxruntime documents and the rules describe, one version a line, sorted.
 `onnx::Conv.11(Tensor<T> X, …, *, int group=1, …) -> Tensor<T>`: the overload is the opset that the version came with;
 inputs come before the star, attributes after it. `<T>` is a type variable, or the one type that is possible; `<=to>` says
 that an attribute names the type. Windows' `pads` are two lists here: what is before, and `pads_end`, what is after. What the
-standard says in words of attributes that are not given is written as their default.
+standard says in words of attributes that are not given is written as their default. `Buffer<T>` is a tensor that is no parameter.
 """
 
 import onnx
@@ -15,6 +15,12 @@ import onnx
 # Attributes that may be missing, and what they are for each dimension then.
 MISSING = {"strides": "1", "dilations": "1", "output_padding": "0"}
 WINDOWS = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool", "MaxUnpool", "DeformConv"}
+
+# Inputs that no training changes and no mask names: statistics, scales, zero points, first states.
+BUFFERS = {
+    "BatchNormalization": (3, 4), "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7), "MatMulInteger": (2, 3), "LSTM": (5, 6), "GRU": (5,), "RNN": (5,),
+}  # fmt: skip
 
 MICROSOFT = """\
 microsoft::BiasGelu.1(Tensor<T> A, Tensor<T> B) -> Tensor<T>
@@ -64,8 +70,10 @@ def default(attribute):
 
 def line(schema):
     args = []
-    for port in schema.inputs:
+    for k, port in enumerate(schema.inputs):
         ty = tensor(schema, port)
+        if k in BUFFERS.get(schema.name, ()):
+            ty = ty.replace("Tensor", "Buffer", 1)
         args.append(f"{ty} {port.name}" + ("=None" if ty.endswith("?") else ""))
     if schema.attributes:
         args.append("*")

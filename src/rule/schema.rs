@@ -35,6 +35,8 @@ pub struct SchemaArg {
     pub writes: bool,
     /// True after the `*`.
     pub kwarg_only: bool,
+    /// A tensor that no training changes and no mask names, such as a statistic or a scale: `Buffer` in the place of `Tensor`.
+    pub buffer: bool,
 }
 
 /// A result of an overload.
@@ -115,8 +117,10 @@ impl SchemaArg {
         };
         let (ty, name) = declared.rsplit_once(' ')?;
         let (ty, alias, writes) = aliases(ty);
+        let buffer = ty.starts_with("Buffer");
+        let ty = if buffer { ty.replacen("Buffer", "Tensor", 1) } else { ty };
         let default = default.map(|d| spread(value(d), &ty));
-        Some(SchemaArg { name: name.to_owned(), ty, default, alias, writes, kwarg_only })
+        Some(SchemaArg { name: name.to_owned(), ty, default, alias, writes, kwarg_only, buffer })
     }
 }
 
@@ -270,6 +274,11 @@ impl Schemas {
     pub fn is_versioned(&self, base: &str) -> bool {
         let all = self.overloads(base);
         !all.is_empty() && all.iter().all(|s| s.name.rsplit_once('.').is_some_and(|(_, v)| v.parse::<i64>().is_ok()))
+    }
+
+    /// Whether the table has operators of a namespace, and so all of them.
+    pub fn lists(&self, namespace: &str) -> bool {
+        self.by_base.keys().any(|name| name.split_once("::").is_some_and(|(own, _)| own == namespace))
     }
 
     /// The schemas that a rule's `op` stands for: one overload, or all of an operator.

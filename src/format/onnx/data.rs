@@ -253,19 +253,5 @@ impl Storage {
 
 /// Calls `f` with each element; `None` for types that are no numbers.
 pub(super) fn elements(bytes: &[u8], dtype: DType, f: &mut dyn FnMut(f64)) -> Option<()> {
-    for b in bytes.chunks_exact(dtype.bytes()) {
-        f(match dtype {
-            DType::F32 => f32::from_le_bytes(b.try_into().ok()?).into(),
-            DType::F64 => f64::from_le_bytes(b.try_into().ok()?),
-            DType::F16 => half::f16::from_le_bytes(b.try_into().ok()?).into(),
-            DType::BF16 => half::bf16::from_le_bytes(b.try_into().ok()?).into(),
-            DType::I64 => i64::from_le_bytes(b.try_into().ok()?) as f64,
-            DType::I32 => i32::from_le_bytes(b.try_into().ok()?).into(),
-            DType::I16 => i16::from_le_bytes(b.try_into().ok()?).into(),
-            DType::I8 => (b[0] as i8).into(),
-            DType::U8 | DType::Bool => b[0].into(),
-            _ => return None,
-        });
-    }
-    Some(())
+    bytes.chunks_exact(dtype.bytes()).try_for_each(|element| dtype.number(element).map(&mut *f))
 }

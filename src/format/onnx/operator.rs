@@ -2,19 +2,6 @@
 
 use crate::rule::Schemas;
 
-/// Inputs that no training changes and no mask names: statistics, scales, zero points.
-pub(super) const BUFFERS: [(&str, &[usize]); 9] = [
-    ("BatchNormalization", &[3, 4]),
-    ("QuantizeLinear", &[1, 2]),
-    ("DequantizeLinear", &[1, 2]),
-    ("QLinearConv", &[1, 2, 4, 5, 6, 7]),
-    ("QLinearMatMul", &[1, 2, 4, 5, 6, 7]),
-    ("MatMulInteger", &[2, 3]),
-    ("LSTM", &[5, 6]),
-    ("GRU", &[5]),
-    ("RNN", &[5]),
-];
-
 /// What rules call a domain.
 pub(super) fn namespace(domain: &str) -> String {
     match domain {

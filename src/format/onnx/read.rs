@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::archive::{Program, Source, Stored};
 use super::data::{Files, Storage, dtype, elements, extent, locate};
 use super::error::OnnxError;
-use super::operator::{BUFFERS, namespace, operator};
+use super::operator::{namespace, operator};
 use super::proto::{CAPTURED, Data, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo, captured};
 use super::scope::source;
 use super::types::Types;
@@ -283,7 +283,6 @@ impl<'a> Reader<'a> {
     fn arguments(&mut self, node: &NodeProto<'a>, schema: Option<&Schema>) -> Result<Vec<(String, Arg)>, FormatError> {
         let mut args: Vec<(String, Arg)> = Vec::new();
         let ports: Vec<_> = schema.into_iter().flat_map(|s| &s.args).filter(|a| !a.kwarg_only).collect();
-        let buffers = BUFFERS.iter().find(|(op, _)| *op == node.op && schema.is_some()).map_or(&[][..], |(_, list)| list);
         for (k, name) in node.inputs.iter().enumerate() {
             if name.is_empty() {
                 continue;
@@ -291,7 +290,7 @@ impl<'a> Reader<'a> {
             let value = self.find(name).ok_or_else(|| {
                 self.archive.order(format!("the node `{}` ({}) reads `{name}` before it is made", node.name, node.op))
             })?;
-            if buffers.contains(&k) {
+            if ports.get(k).is_some_and(|port| port.buffer) {
                 self.buffers.insert(value);
             }
             let port = ports.get(k).or(ports.last());
