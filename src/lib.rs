@@ -20,7 +20,8 @@
 //!
 //! What is listed here is the library's interface. The other modules are its rooms, for the command line, the Python package and
 //! the tests of this workspace; they change without notice. They read like a sentence: `load` a program, propagate its `axis`es by the
-//! `rule`s, `solve` for what stays, `plan` the edits and apply them; `live` is the same for a module in memory.
+//! `rule`s, `solve` for what stays, `plan` the edits and apply them; `groups` are what can go together, of which `prune` chooses, and
+//! `live` is the same for a module in memory.
 
 // The command line names the library as others do.
 extern crate self as paring;

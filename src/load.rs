@@ -108,19 +108,7 @@ impl Model {
     fn read(&self, t: &Tensor, f: &mut dyn FnMut(usize, f64)) -> bool {
         let Ok(bytes) = self.archive.storage(t.storage) else { return false };
         let width = t.dtype.bytes();
-        let element = |at: usize| -> Option<f64> {
-            let b = bytes.get(at * width..(at + 1) * width)?;
-            Some(match t.dtype {
-                DType::F32 => f32::from_le_bytes(b.try_into().ok()?).into(),
-                DType::F64 => f64::from_le_bytes(b.try_into().ok()?),
-                DType::F16 => half::f16::from_le_bytes(b.try_into().ok()?).into(),
-                DType::BF16 => half::bf16::from_le_bytes(b.try_into().ok()?).into(),
-                DType::I64 => i64::from_le_bytes(b.try_into().ok()?) as f64,
-                DType::I32 => i32::from_le_bytes(b.try_into().ok()?).into(),
-                DType::U8 | DType::Bool => b[0].into(),
-                _ => return None,
-            })
-        };
+        let element = |at: usize| t.dtype.number(bytes.get(at * width..(at + 1) * width)?);
         (0..t.numel()).all(|n| element(place(t, n)).map(|x| f(n, x)).is_some())
     }
 }

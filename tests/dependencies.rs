@@ -1,12 +1,16 @@
 //! What the program is made of besides its own safe code: other crates by licence, source and version, and each `unsafe` with its reason.
 //! The lists are those of deny.toml, which `cargo deny check` reads too.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use sources::sources;
 
 /// The packages that this build is made of.
 fn packages() -> Vec<Value> {
@@ -75,16 +79,6 @@ const UNSAFE: [(&str, usize, &str); 4] = [
     ("src/format/source.rs", 2, "mapping files, and letting go of pages"),
     ("src/torch/setup.rs", 1, "loading libtorch's library for CUDA, with the feature torch"),
 ];
-
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-        if entry.is_dir() {
-            sources(&entry, into);
-        } else if entry.extension().is_some_and(|e| e == "rs") {
-            into.push(entry);
-        }
-    }
-}
 
 #[test]
 fn each_unsafe_block_is_listed_and_says_why_it_is_right() {

@@ -161,13 +161,11 @@ pub fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Pending, FormatError> {
     let script = is_script(to);
-    let other = || Err(FormatError::OtherFormat { from: archive.path().to_path_buf(), to: to.to_path_buf() });
+    let (from, place) = (archive.path().to_path_buf(), to.to_path_buf());
     match archive {
         Archive::Onnx(a) if onnx::is_onnx(to) => onnx::write(a, original, small, payloads, to, progress),
-        _ if onnx::is_onnx(to) || matches!(archive, Archive::Onnx(_)) => {
-            Err(onnx::OnnxError::OtherFormat { from: archive.path().to_path_buf(), to: to.to_path_buf() }.into())
-        }
-        Archive::Onnx(_) => other(),
+        Archive::Onnx(_) => Err(onnx::OnnxError::OtherFormat { from, to: place }.into()),
+        _ if onnx::is_onnx(to) => Err(onnx::OnnxError::OtherFormat { from, to: place }.into()),
         Archive::Exported(a) if !script => pt2::write(a, original, small, payloads, to, progress),
         Archive::Exported(_) => {
             torchscript::write(&torchscript::Script::new(small), payloads, &|n| archive.storage(n), to, progress)
@@ -178,7 +176,7 @@ pub fn write(
             let script = torchscript::Script { classes, interface, ..torchscript::Script::new(small) };
             torchscript::write(&script, payloads, &|n| archive.storage(n), to, progress)
         }
-        Archive::Scripted(_) => other(),
+        Archive::Scripted(_) => Err(FormatError::OtherFormat { from, to: place }),
     }
 }
 

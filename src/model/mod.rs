@@ -275,6 +275,22 @@ impl DType {
         }
     }
 
+    /// The number that an element is; `None` for types that are no real numbers here.
+    pub fn number(self, element: &[u8]) -> Option<f64> {
+        Some(match self {
+            DType::F32 => f32::from_le_bytes(element.try_into().ok()?).into(),
+            DType::F64 => f64::from_le_bytes(element.try_into().ok()?),
+            DType::F16 => half::f16::from_le_bytes(element.try_into().ok()?).into(),
+            DType::BF16 => half::bf16::from_le_bytes(element.try_into().ok()?).into(),
+            DType::I64 => i64::from_le_bytes(element.try_into().ok()?) as f64,
+            DType::I32 => i32::from_le_bytes(element.try_into().ok()?).into(),
+            DType::I16 => i16::from_le_bytes(element.try_into().ok()?).into(),
+            DType::I8 => i8::from_le_bytes(element.try_into().ok()?).into(),
+            DType::U8 | DType::Bool => (*element.first()?).into(),
+            _ => return None,
+        })
+    }
+
     /// True for the real floating point types.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64 | DType::F16 | DType::BF16 | DType::F8)

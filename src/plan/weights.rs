@@ -129,8 +129,8 @@ impl Rescaled<'_> {
     fn norms(&self, masks: &Unified) -> Norms {
         let (t, width) = (self.tensor, self.tensor.dtype.bytes());
         let all: Vec<Places> = t.shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
-        let mut whole = Strided::new(&self.bytes, &t.strides, width, &t.shape, &all).gather(t.offset);
-        let mut values = floats(&mut whole, t.dtype);
+        let whole = Strided::new(&self.bytes, &t.strides, width, &t.shape, &all).gather(t.offset);
+        let mut values = floats(&whole, t.dtype);
         if let Some(mask) = masks.given_mask(self.of) {
             values.iter_mut().zip(mask.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);
         }

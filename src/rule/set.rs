@@ -14,6 +14,7 @@ use super::entry::Entry;
 use super::error::{RuleError, RuleErrors};
 use super::file::load;
 use super::modules::{self, ModuleSizes};
+use super::name::base;
 use super::schema::{Schema, Schemas};
 
 /// The rules that are used, with the schemas of PyTorch's operators.
@@ -153,14 +154,6 @@ impl RuleSet {
 
     fn slot(&self, target: &str) -> Option<&Slot> {
         self.by_op.get(target).or_else(|| self.by_op.get(base(target)))
-    }
-}
-
-/// `aten.conv2d` of `aten.conv2d.default`.
-pub(crate) fn base(target: &str) -> &str {
-    match target.match_indices('.').nth(1) {
-        Some((at, _)) => &target[..at],
-        None => target,
     }
 }
 

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::RulebookError;
-use crate::rule::{Rule, RuleSet, base, closest};
+use crate::rule::{Rule, RuleSet, base, closest, dotted, spellings};
 
 /// An operator and where its entries are.
 #[derive(Clone, Debug, Serialize)]
@@ -56,7 +56,7 @@ pub type Found<'r> = (String, Vec<&'r Arc<Rule>>);
 /// # Errors
 /// Where there is none.
 pub fn find<'r>(rules: &'r RuleSet, name: &str) -> Result<Vec<Found<'r>>, RulebookError> {
-    let plain = name.trim_start_matches("torch.ops.").replace("::", ".");
+    let plain = dotted(name);
     for op in spellings(&plain) {
         let mut names: Vec<&str> = rules.ops().filter(|known| *known == op || base(known) == op).collect();
         names.sort_unstable();
@@ -74,11 +74,6 @@ pub fn find<'r>(rules: &'r RuleSet, name: &str) -> Result<Vec<Found<'r>>, Rulebo
         }
     }
     Err(RulebookError::Unknown { op: name.to_owned(), help: help(rules, &plain) })
-}
-
-/// What a name may mean: itself, or an operator of PyTorch's own namespace.
-pub(super) fn spellings(name: &str) -> [String; 2] {
-    [name.to_owned(), format!("aten.{name}")]
 }
 
 /// A name with its namespace: PyTorch's own, where none is written.

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use indexmap::{IndexMap, IndexSet};
 
 use super::RulebookError;
-use super::listing::{qualified, spellings};
+use super::listing::qualified;
 use crate::model::{Arg, Graph, Node, Size, ValueId};
-use crate::rule::{RuleSet, base, closest};
+use crate::rule::{RuleSet, base, closest, dotted, spellings};
 
 /// The text of a rule file to begin with.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Proposal {
 /// # Errors
 /// An operator that the model does not call, or that no schema describes.
 pub fn propose(name: &str, model: Option<(&Graph, &str)>, rules: &RuleSet) -> Result<Proposal, RulebookError> {
-    let plain = name.trim_start_matches("torch.ops.").replace("::", ".");
+    let plain = dotted(name);
     let text = match model {
         Some((graph, file)) => from_model(&plain, graph, file, rules)?,
         None => from_schema(&plain, rules)?,

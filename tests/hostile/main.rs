@@ -6,6 +6,8 @@ mod common;
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(dead_code)]
 mod fuzz;
+#[path = "../common/sources.rs"]
+mod sources;
 
 mod archives;
 mod bench;

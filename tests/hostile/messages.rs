@@ -1,20 +1,10 @@
 //! Every error has a code and says what to do.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::bench::{Bench, MASKS, MODEL};
-
-/// All Rust files below a folder.
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-        if entry.is_dir() {
-            sources(&entry, into);
-        } else if entry.extension().is_some_and(|e| e == "rs") {
-            into.push(entry);
-        }
-    }
-}
+use super::sources::sources;
 
 /// The text of an attribute's brackets that begin at `at`.
 fn bracketed(text: &str, at: usize) -> &str {

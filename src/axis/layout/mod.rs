@@ -3,6 +3,7 @@
 
 mod along;
 mod args;
+mod border;
 mod join;
 mod part;
 mod pick;
@@ -33,7 +34,7 @@ pub fn layout(function: &LayoutCall, call: &Call) -> Result<Sketch, String> {
         "tensor_split" => part::tensor_split(&args),
         "slice" => part::slice(&args),
         "slices" => several::slices(&args),
-        "pads" => several::pads(&args),
+        "pads" => border::pads(&args),
         "narrow" => part::narrow(&args),
         "select" => part::select(&args),
         "unbind" => part::unbind(&args),
@@ -52,7 +53,7 @@ pub fn layout(function: &LayoutCall, call: &Call) -> Result<Sketch, String> {
         "expand" => spread::expand(&args),
         "repeat" => spread::repeat(&args),
         "repeat_interleave" => spread::repeat_interleave(&args),
-        "pad" => spread::pad(&args),
+        "pad" => border::pad(&args),
         "reduce" => reduce::reduce(&args),
         "einsum" => reduce::einsum(&args),
         "index" => pick::index(&args),

@@ -1,4 +1,4 @@
-//! Several dimensions at once, each named in a list of its own: slices, and borders around a tensor.
+//! Slices of several dimensions at once, each named in a list of its own.
 
 use super::args::{Args, LONGEST, letters};
 use crate::axis::node::{DimExpr, LetterId, Sketch, Want};
@@ -68,47 +68,5 @@ pub(super) fn slices(args: &Args) -> Result<Sketch, String> {
     sketch.output(args.call.node.outputs.first().copied(), out);
     sketch.edit(args.editable(1), Want::Sizes(before));
     sketch.edit(args.editable(2), Want::Sizes(through));
-    Ok(sketch)
-}
-
-/// Borders: the amounts before each dimension, then those after each. What is there is a number, or (`whole`) depends on the tensor.
-pub(super) fn pads(args: &Args) -> Result<Sketch, String> {
-    let (name, value, shape) = args.operand()?;
-    let amounts = args.sizes(1)?.ok_or("no amounts are given")?;
-    let axes = args.dims(3, shape.len())?.unwrap_or_else(|| (0..shape.len()).collect());
-    if amounts.len() != 2 * axes.len() || axes.iter().any(|d| *d >= shape.len()) {
-        return Err(format!("{} amounts for {} dimensions", amounts.len(), axes.len()));
-    }
-    let whole = args.truth(4)?;
-    let mut sketch = Sketch::default();
-    let dims = letters(&mut sketch, &shape);
-    let mut out = dims.clone();
-    let mut wants = vec![FIXED; amounts.len()];
-    for (k, at) in axes.iter().copied().enumerate() {
-        let (left, right) = (&amounts[k], &amounts[axes.len() + k]);
-        if left.is(0) && right.is(0) {
-            continue;
-        }
-        let cuts = [left, right].iter().any(|a| a.as_int().is_none_or(|n| n < 0));
-        if cuts || whole {
-            let size = shape[at].add(left).add(right);
-            out[at] = DimExpr::Letter(sketch.made(format!("new{at}"), size, false));
-            sketch.locked.push(at as LetterId);
-            continue;
-        }
-        let mut parts = vec![dims[at].clone()];
-        for (which, n, place) in [("left", left, 0), ("right", right, 1)] {
-            if !n.is(0) {
-                let letter = DimExpr::Letter(sketch.made(format!("{which}{at}"), n.clone(), true));
-                wants[k + place * axes.len()] = letter.clone();
-                parts.insert(if place == 0 { 0 } else { parts.len() }, letter);
-            }
-        }
-        out[at] = DimExpr::Sum(parts);
-    }
-    sketch.operand(name, value, dims);
-    sketch.output(args.call.node.outputs.first().copied(), out);
-    sketch.edit(args.editable(1), Want::Sizes(wants));
-    sketch.fill = args.val(2)?.and_then(|v| v.as_f64()).unwrap_or(0.0);
     Ok(sketch)
 }

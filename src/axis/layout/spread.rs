@@ -84,37 +84,3 @@ pub(super) fn repeat_interleave(args: &Args) -> Result<Sketch, String> {
     }
     Ok(sketch)
 }
-
-pub(super) fn pad(args: &Args) -> Result<Sketch, String> {
-    let (name, value, shape) = args.operand()?;
-    let amounts = args.sizes(1)?.ok_or("no amounts are given")?;
-    if amounts.iter().any(|a| a.as_int().is_none_or(|n| n < 0)) || amounts.len() % 2 != 0 || amounts.len() / 2 > shape.len() {
-        return Err("amounts that are negative, symbolic or too many".into());
-    }
-    let mut sketch = Sketch::default();
-    let dims = letters(&mut sketch, &shape);
-    let mut out = dims.clone();
-    let mut wants = Vec::new();
-    for (k, pair) in amounts.chunks(2).enumerate() {
-        let at = shape.len() - 1 - k;
-        let mut side = |sketch: &mut Sketch, which: &str, n: &Size| {
-            let letter = if n.is(0) {
-                DimExpr::Sum(vec![])
-            } else {
-                DimExpr::Letter(sketch.made(format!("{which}{at}"), n.clone(), true))
-            };
-            wants.push(letter.clone());
-            letter
-        };
-        let (left, right) = (side(&mut sketch, "left", &pair[0]), side(&mut sketch, "right", &pair[1]));
-        let parts: Vec<DimExpr> = [left, dims[at].clone(), right].into_iter().filter(|d| *d != DimExpr::Sum(vec![])).collect();
-        if parts.len() > 1 {
-            out[at] = DimExpr::Sum(parts);
-        }
-    }
-    sketch.operand(name, value, dims);
-    sketch.output(args.call.node.outputs.first().copied(), out);
-    sketch.edit(args.editable(1), Want::Sizes(wants));
-    sketch.fill = args.val(2)?.and_then(|v| v.as_f64()).unwrap_or(0.0);
-    Ok(sketch)
-}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::planner::{Planner, Statistics, add};
 use super::repair::{Builder, GHOST};
-use super::want::{Formula, Outcome, Sizes, mentions, outcome, value};
+use super::want::{Formula, Outcome, Sizes, mentions, outcome};
 use crate::axis::{Bound, Call, Given, LetterId, Want};
 use crate::model::{Arg, Size};
 use crate::plan::change::Change;
@@ -70,7 +70,7 @@ impl Planner<'_> {
             }
             let old = |l: LetterId| bound.size(l);
             let was = eval(formula, &Formula { bound, call, size: &old }).map_err(|e| self.wrong(bound, e.to_string()))?;
-            let to = value(&was).ok_or_else(|| self.wrong(bound, format!("the default of `{arg}` is symbolic")))?;
+            let to = was.as_arg().ok_or_else(|| self.wrong(bound, format!("the default of `{arg}` is symbolic")))?;
             self.push(Change::Set { node: bound.node, arg: arg.clone(), to }, "its default depends on a size that changed");
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::want::{Formula, value};
+use super::want::Formula;
 use crate::axis::{Bound, Call, DimExpr, LetterId};
 use crate::model::{Arg, Size, ValueId};
 use crate::plan::change::{NewNode, NewValue, Plan};
@@ -116,7 +116,7 @@ impl Builder<'_> {
 
     fn number(&self, e: &Expr) -> Result<Arg, String> {
         let val = self.eval(e)?;
-        value(&val).ok_or_else(|| format!("`{e}` is a symbolic size"))
+        val.as_arg().ok_or_else(|| format!("`{e}` is a symbolic size"))
     }
 
     fn eval(&self, e: &Expr) -> Result<Val, String> {

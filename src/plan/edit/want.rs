@@ -101,7 +101,7 @@ pub fn outcome(
                     let pairs = b.iter().zip(a).map(|(b, a)| Ok((sizes(b)?, sizes(a)?))).collect::<Result<Vec<_>, &str>>()?;
                     held(*v, arg, (bound, call), &pairs, numbers, new)
                 }
-                _ => value(&after).map_or(Ok(Outcome::Symbolic), |to| set(arg, to)),
+                _ => after.as_arg().map_or(Ok(Outcome::Symbolic), |to| set(arg, to)),
             }
         }
         Want::Parts(letters, kind) => {
@@ -217,18 +217,6 @@ fn list(arg: &str, is_list: bool, mut items: Vec<Arg>, pairs: &[(Size, Size)], n
         (false, _) => Outcome::Leave,
         (true, true) => Outcome::Set(vec![(arg.to_owned(), Arg::List(items))]),
         (true, false) => Outcome::Set(vec![(arg.to_owned(), items.remove(0))]),
-    })
-}
-
-/// A formula's value as an argument; `None` if it is symbolic.
-pub fn value(val: &Val) -> Option<Arg> {
-    Some(match val {
-        Val::None => Arg::None,
-        Val::Bool(b) => Arg::Bool(*b),
-        Val::Size(s) => Arg::Int(s.as_int()?),
-        Val::Float(x) => Arg::Float(*x),
-        Val::Str(s) => Arg::Str(s.clone()),
-        Val::List(items) => Arg::List(items.iter().map(value).collect::<Option<_>>()?),
     })
 }
 

@@ -49,17 +49,8 @@ pub fn map_float(element: &mut [u8], dtype: DType, f: impl Fn(f64) -> f64) {
 }
 
 /// The elements of a floating point type.
-pub fn floats(bytes: &mut [u8], dtype: DType) -> Vec<f64> {
-    let mut out = Vec::with_capacity(bytes.len() / dtype.bytes());
-    for element in bytes.chunks_exact_mut(dtype.bytes()) {
-        let at = std::cell::Cell::new(0.0);
-        map_float(element, dtype, |x| {
-            at.set(x);
-            x
-        });
-        out.push(at.get());
-    }
-    out
+pub fn floats(bytes: &[u8], dtype: DType) -> Vec<f64> {
+    bytes.chunks_exact(dtype.bytes()).map(|element| dtype.number(element).unwrap_or(0.0)).collect()
 }
 
 #[cfg(test)]

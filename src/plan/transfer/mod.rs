@@ -168,7 +168,7 @@ fn norms(
     if stored.shape != t.shape {
         return Err(plan.contradiction(format!("it rescales by `{}`, which has sizes {:?}", t.name, stored.shape)));
     }
-    let mut values = floats(&mut shard.bytes(stored).to_vec(), dtype);
+    let mut values = floats(shard.bytes(stored), dtype);
     if let (true, Some(masks)) = (t.zeroed, masks) {
         let keep = mask(masks, t)?.keep()?;
         values.iter_mut().zip(keep.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use self::shared::{Check, Known, letters_of};
 use super::ast::{Body, Rule};
 use super::error::RuleError;
+use super::name::{NAMESPACE, dotted};
 use super::schema::{Schema, Schemas};
 use super::sites::Sites;
 use super::syntax::is_word;
@@ -40,16 +41,16 @@ impl Check<'_> {
     /// Names of operators have one or two dots.
     fn ops(&mut self) {
         for (i, op) in self.rule.ops.iter().enumerate() {
-            let plain = op.trim_start_matches("torch.ops.").replace("::", ".");
+            let plain = dotted(op);
             let parts = plain.split('.').count();
             let words = plain.split('.').all(|part| !part.is_empty() && part.chars().all(is_word));
             if words && (2..=3).contains(&parts) && plain == *op {
                 continue;
             }
             let help = match (words, parts) {
-                (true, 1) => format!("write `aten.{plain}` for all overloads, or `aten.{plain}.default` for one"),
+                (true, 1) => format!("write `{NAMESPACE}.{plain}` for all overloads, or `{NAMESPACE}.{plain}.default` for one"),
                 (true, 2 | 3) => format!("write `{plain}`"),
-                _ => "write `aten.conv2d` for all overloads, or `aten.conv2d.default` for one".to_owned(),
+                _ => format!("write `{NAMESPACE}.conv2d` for all overloads, or `{NAMESPACE}.conv2d.default` for one"),
             };
             let at = self.sites.span(&format!("op.{i}"));
             self.error("op", at, format!("`{op}` is no name of an operator"), "expected `namespace.operator`", Some(help));

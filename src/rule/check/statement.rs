@@ -2,6 +2,7 @@
 
 use super::super::ast::Statement;
 use super::super::error::closest;
+use super::super::name::base;
 use super::shared::{Check, listed};
 
 impl<'a> Check<'a> {
@@ -45,20 +46,18 @@ impl<'a> Check<'a> {
         let Some(schema) = schemas.get(op) else {
             if schemas.is_versioned(op) {
                 self.versions(path, statement);
-            }
-            if op.starts_with("aten.") {
-                let overloads = schemas.overloads(super::super::set::base(op));
+            } else if op.split_once('.').is_some_and(|(namespace, _)| schemas.lists(namespace)) {
+                let overloads = schemas.overloads(base(op));
                 let names: Vec<String> = schemas.operators().collect();
                 let help = match overloads.is_empty() {
-                    true => closest(super::super::set::base(op), names.iter().map(String::as_str))
-                        .map(|near| format!("did you mean `{near}`?")),
+                    true => closest(base(op), names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?")),
                     false => Some(match closest(op, overloads.iter().map(|s| s.name.as_str())) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("its overloads are {}", listed(overloads.iter().map(|s| s.name.as_str()))),
                     }),
                 };
                 let at = self.sites.word(path, op);
-                self.error("statement", at, format!("there is no operator `{op}`"), "not in PyTorch's table", help);
+                self.error("statement", at, format!("there is no operator `{op}`"), "not in the table of operators", help);
             }
             return;
         };

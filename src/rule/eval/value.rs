@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::model::Size;
+use crate::model::{Arg, Size};
 
 /// What a formula, an argument or a default is worth.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,18 @@ impl Val {
             Val::Float(x) => Some(*x),
             other => other.as_int().map(|n| n as f64),
         }
+    }
+
+    /// The same as an argument of a node; `None` if a dynamic size is in it.
+    pub fn as_arg(&self) -> Option<Arg> {
+        Some(match self {
+            Val::None => Arg::None,
+            Val::Bool(b) => Arg::Bool(*b),
+            Val::Size(s) => Arg::Int(s.as_int()?),
+            Val::Float(x) => Arg::Float(*x),
+            Val::Str(s) => Arg::Str(s.clone()),
+            Val::List(items) => Arg::List(items.iter().map(Val::as_arg).collect::<Option<_>>()?),
+        })
     }
 
     /// The items of a list.

@@ -193,7 +193,7 @@ impl<'a> Draw<'a> {
         }
         for (arg, formula) in &self.rule.args {
             let Ok(val) = eval(formula, &Sizes(&drawn.letters)) else { continue };
-            if let (Some(value), true) = (plain(&val), self.schema.arg(arg).is_some()) {
+            if let (Some(value), true) = (val.as_arg(), self.schema.arg(arg).is_some()) {
                 drawn.args.insert(arg.clone(), value);
             }
         }
@@ -292,18 +292,6 @@ fn size(dim: &Dim, drawn: &Drawn) -> Option<usize> {
         Dim::Letter(l) => *drawn.letters.get(&(l.name.clone(), 0))?,
         Dim::Product(parts) => parts.iter().map(|p| size(p, drawn)).product::<Option<usize>>()?,
         Dim::Sum(parts) => parts.iter().map(|p| size(p, drawn)).sum::<Option<usize>>()?,
-    })
-}
-
-/// A formula's value as an argument.
-fn plain(val: &Val) -> Option<Arg> {
-    Some(match val {
-        Val::None => Arg::None,
-        Val::Bool(b) => Arg::Bool(*b),
-        Val::Size(s) => Arg::Int(s.as_int()?),
-        Val::Float(x) => Arg::Float(*x),
-        Val::Str(s) => Arg::Str(s.clone()),
-        Val::List(items) => Arg::List(items.iter().map(plain).collect::<Option<_>>()?),
     })
 }
 
