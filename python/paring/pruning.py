@@ -17,6 +17,7 @@ from . import exported, run, wrappers
 from .cuts import TensorCut, UnifiedMasks
 from .errors import Error, translated
 from .grouping import Program
+from .report import Report
 from .scoring import By, Measuring, Scores, for_library
 
 Share = Union[float, Mapping[str, float]]
