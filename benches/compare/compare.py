@@ -94,7 +94,7 @@ def models():
 
     return {
         "resnet18": lambda: tv.resnet18(num_classes=10),
-        "mobilenet_v2": lambda: tv.mobilenet_v2(num_classes=10),
+        "mobilenet_v2": lambda: tv.mobilenet_v2(num_classes=10, width_mult=0.5),
         "vit": vit,
         "unet": UNet,
     }

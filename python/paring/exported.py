@@ -35,7 +35,9 @@ class ExportFailed(Error):
         super().__init__(
             f"torch.export cannot trace the module: {type(cause).__name__}: {message[:400]}",
             "paring::live::export",
-            "code that branches on values of tensors, or calls .item(), is what usually stops it: rewrite that with torch.where or "
+            "the model must return tensors, or plain containers of them: a model that returns a cache takes use_cache=False among its arguments"
+            if "not a known type" in message
+            else "code that branches on values of tensors, or calls .item(), is what usually stops it: rewrite that with torch.where or "
             "torch.cond, or pass what it depends on as an argument; strict=True traces some of what strict=False does not, and "
             "dynamic_shapes is needed where sizes must stay open",
             labels,

@@ -6,13 +6,12 @@ import ctypes
 import json
 import mmap
 import os
-import tempfile
 from typing import Any, Union
 
 import torch
 from torch import Tensor, nn
 
-from . import record, wrappers
+from . import outputs, record, wrappers
 from .errors import Error
 from .undo import Undo
 
@@ -59,27 +58,12 @@ def save(model: nn.Module, path: Union[str, "os.PathLike[str]"]) -> None:
         at += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    target = os.path.abspath(os.fspath(path))
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=os.path.dirname(target), prefix=".paring-", delete=False) as file:
-            temporary = file.name
-            file.write(len(text).to_bytes(8, "little") + text)
-            for _, _, t in found.values():
-                data = t.detach().cpu().contiguous()
-                if data.numel():
-                    file.write((ctypes.c_char * (data.numel() * data.element_size())).from_address(data.data_ptr()))
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except OSError as e:
-        raise Error(
-            f"cannot write {path}: {e}", "paring::format::write", "is there space, and may the folder be written to?"
-        ) from None
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+    with outputs.replacing(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, _, t in found.values():
+            data = t.detach().cpu().contiguous()
+            if data.numel():
+                file.write((ctypes.c_char * (data.numel() * data.element_size())).from_address(data.data_ptr()))
 
 
 def load(path: Union[str, "os.PathLike[str]"], model: nn.Module) -> nn.Module:

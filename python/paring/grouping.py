@@ -169,7 +169,7 @@ class Group:
     ) -> Tensor:
         """The norm of all that lies at a position, for each: ``[positions]``."""
         parts = [
-            torch.linalg.vector_norm(t.flatten(1) if t.dim() > 1 else t[:, None], p, dim=1)
+            torch.linalg.vector_norm(t, p, dim=tuple(range(1, t.dim()))) if t.dim() > 1 else t.abs()
             for t in self.select(tensors, roles).values()
         ]
         if not parts:

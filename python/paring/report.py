@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from torch import Tensor
+
+from . import outputs
+
+if TYPE_CHECKING:
+    from .sensing import Sensitivity
 
 
 class Total(NamedTuple):
@@ -66,10 +71,15 @@ class Report:
 
         return f'<iframe style="width:100%;height:640px;border:0" srcdoc="{html.escape(self._page)}"></iframe>'
 
-    def save_html(self, path: str) -> None:
-        """Writes the report as a page for a browser."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self._page)
+    def save_html(self, path: str, sensitivity: Optional[Sensitivity] = None) -> None:
+        """Writes the report as a page for a browser, with the plot and the table of a :func:`paring.sensitivity` if one is given."""
+        page = self._page
+        if sensitivity is not None:
+            section = f'<section id="sensitivity"><h2>Sensitivity</h2>{sensitivity.to_html()}</section>\n</main>'
+            page = page.replace("</main>", section, 1)
+            page = page.replace('id="nav"></nav>', 'id="nav"><a href="#sensitivity">Sensitivity</a></nav>', 1)
+        with outputs.replacing(path) as file:
+            file.write(page.encode())
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, as ``paring speedup --json`` prints it, with ``graph_forwards`` (name → why)."""

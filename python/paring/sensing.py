@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from torch import Tensor, nn
 
-from . import pruning
+from . import outputs, pruning
 from .errors import Error, translated
 from .grouping import Group, Program
 from .scoring import By, Measuring
@@ -89,7 +89,8 @@ class Sensitivity:
             return top + (high - top - 50) * (most - m) / span
 
         out = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="11">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="11" '
+            f'fill="currentColor" role="img" aria-label="The metric against the share of each group that goes">',
             f'<text x="{left}" y="{high - 12}">share of the group that goes</text>',
         ]
         for r in [0.0, *self.ratios]:
@@ -97,7 +98,9 @@ class Sensitivity:
         for k in range(5):
             m = low + span * k / 4
             out.append(f'<text x="{left - 6}" y="{y(m) + 4:.0f}" text-anchor="end">{m:.3g}</text>')
-            out.append(f'<line x1="{left}" x2="{x(max(self.ratios)):.0f}" y1="{y(m):.0f}" y2="{y(m):.0f}" stroke="#ddd"/>')
+            out.append(
+                f'<line x1="{left}" x2="{x(max(self.ratios)):.0f}" y1="{y(m):.0f}" y2="{y(m):.0f}" stroke="currentColor" stroke-opacity=".15"/>'
+            )
         for n, (k, row) in enumerate(self.rows.items()):
             colour = f"hsl({(n * 137) % 360},60%,45%)"
             points = " ".join(f"{x(r):.1f},{y(m):.1f}" for r, m in [(0.0, self.base), *sorted(row.items())])
@@ -109,13 +112,24 @@ class Sensitivity:
                 out.append(f'<text x="{wide - 210}" y="{top + 14 * n + 4}" fill="{colour}">{name[:38]}</text>')
         return "\n".join([*out, "</svg>"])
 
+    def to_html(self) -> str:
+        """The plot, and the table under it."""
+        head = "".join(f'<th scope="col">{r:g}</th>' for r in self.ratios)
+        rows = [f'<tr><th scope="row">(whole)</th><td colspan="{len(self.ratios)}">{self.base:.4f}</td></tr>']
+        for k, row in self.rows.items():
+            cells = "".join(f"<td>{row[r]:.4f}</td>" if r in row else "<td></td>" for r in self.ratios)
+            rows.append(f'<tr><th scope="row">{html.escape(f"{k} {self.groups[k].name}")}</th>{cells}</tr>')
+        style = "max-width:100%;overflow-x:auto"
+        table = f'<table><thead><tr><th scope="col">group</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        return f'<div style="{style}">{self.to_svg()}</div><div style="{style}">{table}</div>'
+
     def save_svg(self, path: str) -> None:
         """Writes the plot."""
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.to_svg())
+        with outputs.replacing(path) as file:
+            file.write(self.to_svg().encode())
 
     def _repr_html_(self) -> str:
-        return f"{self.to_svg()}<pre>{html.escape(str(self))}</pre>"
+        return self.to_html()
 
     def __repr__(self) -> str:
         return f"<paring.Sensitivity of {len(self)} groups at {len(self.ratios)} ratios>"

@@ -129,6 +129,13 @@ def _look_at_computed(model: nn.Module, name: str, mask: Tensor) -> None:
         )
 
 
+def _looks_like_scores(mask: Tensor) -> bool:
+    """Whether it holds no zero and more than a few different numbers, as scores do that somebody took for masks."""
+    if not mask.is_floating_point() or mask.is_meta or mask.layout != torch.strided or mask.numel() < 5:
+        return False
+    return len(mask.detach().flatten()[:1024].unique()) > 4 and bool((mask != 0).all())
+
+
 def mask_bytes(
     model: nn.Module, masks: Any, active: Mapping[str, Tensor], program: _paring.Program
 ) -> tuple[list[MaskBytes], list[str]]:
@@ -169,4 +176,8 @@ def mask_bytes(
         if parameter is None:
             _look_at_computed(model, target, mask)
         out[target] = _compact(target, mask, [] if parameter is None else list(parameter.shape))
+        if _looks_like_scores(mask):
+            notes.append(
+                f"the mask `{name}` has no zero and many different numbers: are these scores? paring.prune(by=...) takes them"
+            )
     return list(out.values()), notes

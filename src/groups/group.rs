@@ -174,7 +174,7 @@ impl Group {
         Group { class, size, outer: 1, members: Vec::new(), parameters: 0, nodes: Vec::new(), unit: None, worth }
     }
 
-    /// How the axis lies in a member's dimension, in words: `16-31 of 48`, or `a factor of 64`; nothing where it is all of it.
+    /// How the axis lies in a member's dimension, in words: `16-31 of 48`, or `a factor of 64, from 0 in steps of 8`; nothing where it is all of it.
     pub fn part(&self, graph: &Graph, member: &Member) -> Option<String> {
         let whole = graph.tensors[member.tensor].shape[member.dim];
         match (member.part, self.size.as_int()) {
@@ -189,7 +189,11 @@ impl Group {
                 let more = if places.0 > 4 { ", …" } else { "" };
                 Some(format!("{}{more} of {whole}", ranges.collect::<Vec<_>>().join(", ")))
             }
-            _ => Some(format!("a factor of {whole}")),
+            // Where it begins and how far its positions are apart tells it from the other factors.
+            _ => Some(match member.indices.as_ref().and_then(Indices::steps) {
+                Some((start, step)) => format!("a factor of {whole}, from {start} in steps of {step}"),
+                None => format!("a factor of {whole}"),
+            }),
         }
     }
 

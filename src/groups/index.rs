@@ -15,6 +15,20 @@ pub enum Indices {
     },
 }
 
+impl Indices {
+    /// The first index of the first position, and how far the first of the second is from it.
+    pub fn steps(&self) -> Option<(usize, usize)> {
+        match self {
+            Indices::Even(e) => Some((e.start, e.step)),
+            Indices::Lists { lists } => {
+                let first = |k: usize| lists.get(k).and_then(|l| l.first()).map(|i| *i as usize);
+                let (start, next) = (first(0)?, first(1)?);
+                Some((start, next.checked_sub(start)?))
+            }
+        }
+    }
+}
+
 /// Position j has the indices `start + j * step + k + t * every` for each k below `run` and each t below `times`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Even {

@@ -115,16 +115,30 @@ pub fn bundles<'a>(graph: &Graph, groups: &'a Groups, options: &Options) -> Resu
 /// The groups, of those that are listed, that are one head size: of as many positions in the same heads, where no parameter reads some of them (queries
 /// and keys are multiplied with each other).
 fn siblings(groups: &Groups, ids: &[usize]) -> Vec<Vec<usize>> {
-    let mut sets: FxHashMap<(usize, usize), Vec<usize>> = FxHashMap::default();
+    let mut sets: Vec<Vec<usize>> = Vec::new();
+    let mut of: FxHashMap<(usize, usize), usize> = FxHashMap::default();
     for (k, id) in ids.iter().enumerate() {
-        if let Some(unit) = groups.unit(&groups.list[*id]).filter(|u| !u.outer)
-            && let Some(head) = unit.heads.first()
-        {
-            sets.entry((*head, unit.span)).or_default().push(k);
+        let Some(unit) = groups.unit(&groups.list[*id]).filter(|u| !u.outer) else { continue };
+        // One axis may lie in the heads of several layers (rotary angles), and joins what lies in each of them.
+        let keys = || unit.heads.iter().map(|head| (*head, unit.span));
+        let mut joined: Vec<usize> = keys().filter_map(|key| of.get(&key).copied()).collect();
+        joined.sort_unstable();
+        joined.dedup();
+        let set = joined.first().copied().unwrap_or_else(|| {
+            sets.push(Vec::new());
+            sets.len() - 1
+        });
+        for other in joined.iter().skip(1) {
+            let moved = std::mem::take(&mut sets[*other]);
+            sets[set].extend(moved);
+            of.values_mut().filter(|s| **s == *other).for_each(|s| *s = set);
         }
+        keys().for_each(|key| _ = of.insert(key, set));
+        sets[set].push(k);
     }
+    sets.iter_mut().for_each(|set| set.sort_unstable());
     let unread = |k: &usize| !groups.list[ids[*k]].members.iter().any(|m| m.role == MemberRole::Reads);
-    let mut found: Vec<Vec<usize>> = sets.into_values().filter(|set| set.len() > 1 && set.iter().any(unread)).collect();
+    let mut found: Vec<Vec<usize>> = sets.into_iter().filter(|set| set.len() > 1 && set.iter().any(unread)).collect();
     found.sort_unstable();
     found
 }

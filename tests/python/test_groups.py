@@ -188,19 +188,23 @@ def test_heads_are_told_from_their_width():
 
 @pytest.mark.skipif("PARING_BENCH" not in os.environ, reason="a benchmark: PARING_BENCH=1 runs it")
 def test_a_group_lasso_costs_little():
-    """Under a tenth of a training step of resnet50; a quarter is asked for, since machines are shared."""
+    """Under a tenth of a training step of resnet50 on 16 pictures, in processor time, which other work on the machine changes little."""
     torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
-    model, x = torchvision.models.resnet50(), torch.randn(8, 3, 160, 160)
+    model, x = torchvision.models.resnet50(), torch.randn(16, 3, 224, 224)
     groups = paring.groups(model, (x[:1],)).prunable
 
-    def step(penalty):
-        start = time.perf_counter()
-        loss = model(x).square().mean()
-        if penalty:
-            loss = loss + 1e-4 * sum(g.norm() for g in groups)
-        loss.backward()
-        return time.perf_counter() - start
+    def seconds(loss):
+        start = time.process_time()
+        loss().backward()
+        return time.process_time() - start
 
-    times = {p: sorted(step(p) for _ in range(4))[0] for p in (False, True, False, True)}
-    assert times[True] < 1.25 * times[False], times
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other use processor time too
+    try:
+        step = min(seconds(lambda: model(x).square().mean()) for _ in range(2))
+        lasso = min(seconds(lambda: 1e-4 * sum(g.norm() for g in groups)) for _ in range(3))
+    finally:
+        torch.set_num_threads(threads)
+    print(f"a step {step:.2f} s, the lasso {lasso:.2f} s")
+    assert lasso < 0.1 * step, (lasso, step)

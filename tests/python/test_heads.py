@@ -58,3 +58,23 @@ def test_width_and_heads(name):
     q, k, v = kept(ratio=0.5, head_ratio=0.5)
     for part in (q, k, v):
         assert set(part.sum(1).tolist()) <= {0, 4}, (name, part)
+
+
+def test_the_head_size_is_one_in_all_layers():
+    """Rotary angles tie the queries and keys of all layers; values follow, so that the class, with one head size, computes the small model."""
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(**{**SMALL, "num_hidden_layers": 3}, num_key_value_heads=4)
+    model = transformers.LlamaForCausalLM(config).eval()
+    with torch.no_grad():  # values of one layer count for more than those of another
+        for k, layer in enumerate(model.model.layers):
+            layer.self_attn.v_proj.weight.mul_(torch.linspace(0.2, 1 + k, 8).repeat(4)[:, None])
+    ids = torch.randint(0, 60, (1, 7))
+    report = paring.prune(
+        model, (), {"input_ids": ids, "use_cache": False}, ratio=0.5, by="l2", scope="global", statistics="approximate"
+    )
+    sizes = {
+        p.shape[0] // (8 if "q_proj" in n else 4)
+        for n, p in model.named_parameters()
+        if n.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight"))
+    }
+    assert len(sizes) == 1 and sizes.pop() < 8 and not report.graph_forwards, report.graph_forwards

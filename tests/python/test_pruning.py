@@ -270,7 +270,7 @@ def test_what_is_hidden_may_grow_again():
     assert first[0] not in next(iter(pruner.masks.lost.values()))
 
 
-def test_sensitivity():
+def test_sensitivity(tmp_path):
     model = net().eval()
     before = weights(model)
     whole = model(X[0])
@@ -285,6 +285,25 @@ def test_sensitivity():
     assert all(torch.equal(p, before[n]) for n, p in model.named_parameters())
     assert "polyline" in table.to_svg() and "0.50" in str(table)
     ratios = table.suggest(params=0.6)
-    paring.prune(model, X, ratio=ratios)
+    report = paring.prune(model, X, ratio=ratios)
+    # The report's page has the plot.
+    report.save_html(tmp_path / "page.html", sensitivity=table)
+    page = (tmp_path / "page.html").read_text()
+    assert (
+        page.count("<polyline") == 2
+        and page.index("polyline") < page.index("</main>")
+        and [*tmp_path.iterdir()] == [tmp_path / "page.html"]
+    )
+    report.save_html(tmp_path / "page.html")
+    assert "polyline" not in (tmp_path / "page.html").read_text()
     assert sum(p.numel() for p in model.parameters()) < 0.7 * sum(t.numel() for t in before.values())
     assert set(table.allowed(0.0).values()) == {0.0}
+
+
+def test_scores_given_as_masks_are_noted():
+    model = net()
+    scores = {"a.weight": torch.rand_like(model.a.weight) + 0.1}
+    report = paring.speedup(model, X, masks=scores)
+    assert any("are these scores" in r for r in report.reasons)
+    ones = {"a.weight": torch.ones_like(model.a.weight)}
+    assert not any("are these scores" in r for r in paring.speedup(net(), X, masks=ones).reasons)

@@ -72,3 +72,8 @@ def test_what_no_configuration_says():
     # The norms are over 16 of 32 now, which a model of hidden_size=16 would not know.
     assert model.model.embed_tokens.weight.shape == (60, 16) and model.config.hidden_size == 32
     assert any("hidden_size=16" in r and "stays" in r for r in report.reasons), report.reasons
+
+
+def test_a_cache_among_the_outputs_is_named():
+    with pytest.raises(paring.Error, match="use_cache=False"):
+        paring.prune(llama(), (), {"input_ids": torch.randint(0, 60, (1, 7))}, ratio=0.5)

@@ -28,7 +28,7 @@ pub struct UnitGroup {
     pub outer: bool,
     /// Its positions lie in those of another axis.
     pub inner: bool,
-    /// The axes of heads that it lies in, outermost first, by number of group.
+    /// The axes of heads that it lies in, by number of group: outermost first, and those of a first layer before those of others that have the axis.
     pub heads: Vec<usize>,
     /// Positions in a head, with those that stand beside its own.
     pub span: usize,
@@ -130,10 +130,12 @@ impl Units {
                 for k in inner {
                     let each = inner.iter().filter(|other| *other == k).count();
                     let group = &mut self.groups[*k];
-                    if last && group.heads.is_empty() && !heads.contains(k) {
-                        group.heads.clone_from(&heads);
+                    let first = group.heads.is_empty();
+                    if last && !heads.contains(k) && (first || group.span == span) {
+                        let new: Vec<usize> = heads.iter().copied().filter(|h| !group.heads.contains(h)).collect();
+                        group.heads.extend(new);
                         group.span = span;
-                        group.each = each;
+                        group.each = if first { each } else { group.each };
                     }
                 }
             }
