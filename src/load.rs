@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::format::torchscript::Input;
 use crate::format::{Archive, FormatError};
 use crate::model::{DType, Graph, Role, Tensor};
-use crate::solve::{Data, Mask, Masks, NONNEG, NONZERO};
+use crate::solve::{Data, Mask, Masks, NONNEG, NONZERO, ZERO};
 
 /// A program with the file that holds its weights.
 pub struct Model {
@@ -114,7 +114,7 @@ impl Model {
 }
 
 impl Data for Model {
-    /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`].
+    /// What holds for all elements of a buffer or constant: flags [`NONNEG`] and [`NONZERO`], and [`ZERO`] of whole numbers (zero points).
     fn flags(&self, tensor: usize) -> u8 {
         let tensor = &self.graph.tensors[tensor];
         if tensor.updated {
@@ -131,6 +131,9 @@ impl Data for Model {
         }
         if values.iter().all(|x| *x != 0.0) {
             flags |= NONZERO;
+        }
+        if !tensor.dtype.is_float() && values.iter().all(|x| *x == 0.0) {
+            flags |= ZERO;
         }
         flags
     }

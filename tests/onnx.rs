@@ -147,6 +147,118 @@ fn broken_models_are_errors() {
     }
 }
 
+/// The model with other operators for the relu: `node` makes `b` of `a`.
+fn with_node(node: Vec<u8>, functions: &[Vec<u8>]) -> Vec<u8> {
+    let mut parts = parts();
+    parts[1] = bytes(1, &node);
+    let opsets = [bytes(8, &number(2, 17)), bytes(8, &[bytes(1, b"own"), number(2, 1)].concat())].concat();
+    let functions: Vec<u8> = functions.iter().flat_map(|f| bytes(25, f)).collect();
+    [number(1, 8), bytes(7, &parts.concat()), opsets, functions].concat()
+}
+
+fn call(op: &str, input: &str, output: &str) -> Vec<u8> {
+    [node(op, &[input], output), bytes(7, b"own")].concat()
+}
+
+fn function(name: &str, nodes: &[Vec<u8>]) -> Vec<u8> {
+    let nodes: Vec<u8> = nodes.iter().flat_map(|n| bytes(7, n)).collect();
+    let opsets = [bytes(9, &number(2, 17)), bytes(9, &[bytes(1, b"own"), number(2, 1)].concat())].concat();
+    [bytes(1, name.as_bytes()), bytes(4, b"X"), bytes(5, b"Y"), nodes, opsets, bytes(10, b"own"), bytes(60, b"kept")].concat()
+}
+
+#[test]
+fn functions_are_looked_into_and_kept() {
+    let (_folder, path) = folder();
+    let inner = function("Inner", &[node("Relu", &["X"], "t"), node("Identity", &["t"], "Y")]);
+    let outer = function("Outer", &[call("Inner", "X", "s"), node("Abs", &["s"], "Y")]);
+    let whole = with_node(call("Outer", "a", "b"), &[inner, outer]);
+    assert_eq!(shrink(&path, &whole, &[], "small.onnx").unwrap(), whole);
+    let small = shrink(&path, &whole, &[1, 3], "small.onnx").unwrap();
+    assert!(small.len() < whole.len());
+    let kept = bytes(1, &call("Outer", "a", "b"));
+    assert!(small.windows(kept.len()).any(|w| w == kept), "the call is not as it was");
+}
+
+#[test]
+fn fields_that_are_unknown_stay_in_what_changes() {
+    let (_folder, path) = folder();
+    let mut parts = parts();
+    parts[4] = bytes(5, &[tensor("one", &[3, 4], &floats(12)), bytes(60, b"mine")].concat());
+    parts.push(bytes(13, &[value("a", &[5, 4]), bytes(60, b"yours")].concat()));
+    parts.push(bytes(60, b"all"));
+    let small = shrink(&path, &model(&parts), &[1, 3], "small.onnx").unwrap();
+    let columns = |k: u32| (k as f32 + 1.0).to_le_bytes();
+    let one: Vec<u8> = [0, 2, 4, 6, 8, 10].into_iter().flat_map(columns).collect();
+    let two: Vec<u8> = [0, 1, 4, 5].into_iter().flat_map(columns).collect();
+    parts[4] = bytes(5, &[tensor("one", &[3, 2], &one), bytes(60, b"mine")].concat());
+    parts[5] = bytes(5, &tensor("two", &[2, 2], &two));
+    parts[8] = bytes(13, &[value("a", &[5, 2]), bytes(60, b"yours")].concat());
+    assert_eq!(small, model(&parts));
+}
+
+/// Graphs in graphs: If in If.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut inside = [node("If", &["a"], "b"), Vec::new()].concat();
+    for _ in 0..depth {
+        let graph = [bytes(1, &inside), bytes(12, &bytes(1, b"b"))].concat();
+        let attribute = [bytes(1, b"then_branch"), bytes(6, &graph), number(20, 5)].concat();
+        inside = [node("If", &["a"], "b"), bytes(5, &attribute)].concat();
+    }
+    inside
+}
+
+#[test]
+fn bombs_are_errors_at_once() {
+    let (_folder, path) = folder();
+    let twice = |k: usize| {
+        let next = format!("f{}", k + 1);
+        function(&format!("f{k}"), &[call(&next, "X", "t"), call(&next, "t", "Y")])
+    };
+    let doubling: Vec<Vec<u8>> = (0..30).map(twice).chain([function("f30", &[])]).collect();
+    let itself = function("f0", &[call("f0", "X", "Y")]);
+    let with = |at: usize, part: Vec<u8>| {
+        let mut parts = parts();
+        parts[at] = part;
+        model(&parts)
+    };
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("graphs in graphs", with_node(nested(5_000), &[]), "nested too deeply"),
+        ("functions that double", with_node(call("f0", "a", "b"), &doubling), "functions that unfold to more than"),
+        ("a function that calls itself", with_node(call("f0", "a", "b"), &[itself]), "f0"),
+        (
+            "a tensor of 10^12 elements",
+            with(4, bytes(5, &tensor("one", &[1_000_000, 1_000_000], &floats(12)))),
+            "needs 4000000000000 bytes",
+        ),
+        ("no elements of many", with(4, bytes(5, &tensor("one", &[0, 1 << 40, 1 << 40], &[]))), "1099511627776"),
+        ("a text of 2^60 bytes", [number(1, 8), varint(7 << 3 | 2), varint(1 << 60), b"graph".to_vec()].concat(), "is damaged"),
+        ("a program for another file", b"\x7fELF and so on".to_vec(), "paring::"),
+        ("JSON", b"{\"graph\": []}".to_vec(), "paring::"),
+    ];
+    for (what, model, said) in cases {
+        let start = std::time::Instant::now();
+        let error = shrink(&path, &model, &[1], "small.onnx").expect_err(what);
+        assert!(error.contains(said) && error.contains("help:") && error.contains("paring::"), "{what}: {error}");
+        assert!(start.elapsed().as_secs() < 20, "{what} takes {:?}", start.elapsed()); // two, where the program is optimised
+        assert!(!path.join("small.onnx").exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_do_not_lead_out_of_the_folder() {
+    let (_outer, outer) = folder();
+    let (_folder, path) = folder();
+    fs::write(outer.join("secret"), floats(12)).unwrap();
+    std::os::unix::fs::symlink(outer.join("secret"), path.join("weights")).unwrap();
+    let entry = [bytes(1, b"location"), bytes(2, b"weights")].concat();
+    let dims = [number(1, 3), number(1, 4)].concat();
+    let mut parts = parts();
+    parts[4] = bytes(5, &[dims, number(2, 1), bytes(8, b"one"), bytes(13, &entry), number(14, 1)].concat());
+    let error = shrink(&path, &model(&parts), &[1], "small.onnx").unwrap_err();
+    assert!(error.contains("leads out of the model's folder"), "{error}");
+}
+
 #[test]
 fn formats_are_not_mixed() {
     let (_folder, path) = folder();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::data::{Bytes, Files, Storage};
 use super::error::OnnxError;
 use super::proto::Model;
+use super::units::{Message, Unfolded};
 use super::wire::Fault;
 use crate::format::FormatError;
 use crate::model::Graph;
@@ -16,6 +17,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) bytes: Bytes,
     pub(super) model: Model,
+    /// Its nodes, with those of functions in the place of calls.
+    pub(super) nodes: Unfolded,
 }
 
 /// An open model: the file is mapped, its graph is known, the weights are untouched.
@@ -39,7 +42,7 @@ pub(super) struct Program {
 pub(super) enum Stored {
     /// An initializer, by its place in the list.
     Initializer(usize),
-    /// A node of the graph, by its place.
+    /// A node of the unfolded graph, by its place.
     Constant(usize),
 }
 
@@ -83,9 +86,19 @@ impl Source {
         self.graph_bytes().get(range.clone()).unwrap_or(&[])
     }
 
-    /// Where a part of the file lies in it.
-    pub(super) fn offset_of(&self, part: &[u8]) -> usize {
-        (part.as_ptr() as usize).saturating_sub(self.bytes.as_ptr() as usize)
+    /// The message of a node of the unfolded graph.
+    pub(super) fn node(&self, at: usize) -> &[u8] {
+        match self.nodes.list.get(at) {
+            Some(Message::There(range)) => self.part(range),
+            Some(Message::Made(bytes)) => bytes,
+            None => &[],
+        }
+    }
+
+    /// Where a part of the file lies in it; `None` of bytes that are not in it.
+    pub(super) fn offset_of(&self, part: &[u8]) -> Option<usize> {
+        let at = (part.as_ptr() as usize).checked_sub(self.bytes.as_ptr() as usize)?;
+        (at <= self.bytes.len()).then_some(at)
     }
 
     pub(super) fn fault(&self, fault: Fault) -> FormatError {

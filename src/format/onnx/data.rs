@@ -65,7 +65,7 @@ pub(super) struct Files {
 }
 
 /// The element type of a number of the format; `None` for texts and for types of less than a byte.
-pub(super) fn dtype(kind: i64) -> Option<DType> {
+pub fn dtype(kind: i64) -> Option<DType> {
     Some(match kind {
         1 => DType::F32,
         2 => DType::U8,
@@ -88,7 +88,7 @@ pub(super) fn dtype(kind: i64) -> Option<DType> {
 }
 
 /// The number of a type; of `F8`, which stands for several, the first.
-pub(super) fn kind(dtype: DType) -> i64 {
+pub fn kind(dtype: DType) -> i64 {
     match dtype {
         DType::F32 => 1,
         DType::U8 => 2,
@@ -110,7 +110,7 @@ pub(super) fn kind(dtype: DType) -> i64 {
 }
 
 /// The type that the standard calls so: `int64`.
-pub(super) fn named(name: &str) -> Option<DType> {
+pub fn named(name: &str) -> Option<DType> {
     Some(match name {
         "float" => DType::F32,
         "double" => DType::F64,
@@ -136,14 +136,14 @@ pub(super) fn extent(tensor: &TensorProto, dtype: DType) -> Option<(Vec<usize>, 
     Some((shape, bytes))
 }
 
-/// Where the elements of a tensor are. `inside` says where a part of the model's file lies in it.
+/// Where the elements of a tensor are. `inside` says where a part of the model's file lies in it; `None` of bytes that are elsewhere.
 pub(super) fn locate(
     path: &Path,
     files: &mut Files,
     tensor: &TensorProto,
     dtype: DType,
     (needed, numel): (usize, usize),
-    inside: &dyn Fn(&[u8]) -> usize,
+    inside: &dyn Fn(&[u8]) -> Option<usize>,
 ) -> Result<Storage, FormatError> {
     let bad = |reason: String| OnnxError::Initializer { path: path.to_path_buf(), tensor: tensor.name.to_owned(), reason }.into();
     if tensor.segmented {
@@ -154,8 +154,7 @@ pub(super) fn locate(
     }
     match &tensor.data {
         Data::Raw(raw) if raw.len() == needed => {
-            let at = inside(raw);
-            Ok(Storage::Here(at..at + raw.len()))
+            Ok(inside(raw).map_or_else(|| Storage::Packed((*raw).into()), |at| Storage::Here(at..at + raw.len())))
         }
         Data::Raw(raw) => Err(bad(format!("needs {needed} bytes by its sizes {:?}, and has {}", tensor.dims, raw.len()))),
         Data::None if needed == 0 => Ok(Storage::Packed(Arc::new([]))),

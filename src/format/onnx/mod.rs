@@ -1,9 +1,11 @@
 //! ONNX models: one message of protocol buffers, with weights in it or in files beside it.
 
 mod archive;
+mod control;
 mod data;
 mod encode;
 mod error;
+mod kept;
 mod node;
 mod open;
 mod operator;
@@ -11,13 +13,19 @@ mod piece;
 mod proto;
 mod read;
 mod scope;
+mod setting;
+mod small;
 mod tensor;
 mod types;
+mod unfold;
+mod units;
 mod value;
 mod wire;
 mod write;
 
 pub use archive::Archive;
+pub use data::{dtype as dtype_of, kind as kind_of, named as dtype_named};
 pub use error::OnnxError;
 pub use open::is_onnx;
+pub use small::to_bytes;
 pub(super) use write::write;

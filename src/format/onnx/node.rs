@@ -57,12 +57,19 @@ impl<'a> Nodes<'a> {
         self.changed.get(self.by_name.get(name)?).map(Vec::as_slice)
     }
 
+    /// Whether a node is what it was.
+    pub(super) fn is_same(&self, k: usize) -> bool {
+        let new = &self.small.nodes[k];
+        let old = if let Origin::Listed(at) = new.origin { self.old.get(&at) } else { None };
+        old.is_some_and(|old| old.target == new.target && old.args == new.args && old.outputs == new.outputs)
+    }
+
     /// The message of a node that was there; `None` if it is what it was.
     pub(super) fn patched(&mut self, k: usize, bytes: &[u8]) -> Result<Option<Vec<u8>>, FormatError> {
         let new = &self.small.nodes[k];
         let Origin::Listed(at) = new.origin else { return Ok(None) };
         let old = self.old.get(&at).copied().ok_or_else(|| FormatError::edit(format!("`{}` was no node", new.name)))?;
-        if old.target == new.target && old.args == new.args && old.outputs == new.outputs {
+        if self.is_same(k) {
             return Ok(None);
         }
         let proto = NodeProto::read(bytes).map_err(|f| self.source.fault(f))?;
@@ -154,7 +161,9 @@ impl<'a> Nodes<'a> {
             _ => None,
         };
         let dtype = before.map(|v| v.dtype).unwrap_or_else(|| self.dtype(node, port, literal, schema));
-        let rank = before.and_then(|v| v.shape.as_ref()).map(Vec::len);
+        // Numbers that the standard has as 64-bit ones are lists.
+        let listed = usize::from(port.ty.contains("<int64>"));
+        let rank = before.map_or(Some(listed), |v| v.shape.as_ref().map(Vec::len));
         let dims = match literal {
             Arg::List(items) => vec![items.len()],
             _ => vec![1; rank.unwrap_or(0)],
@@ -194,11 +203,17 @@ impl<'a> Nodes<'a> {
             let Some(_) = schema.arg(name).filter(|a| a.kwarg_only && !half && !kept.contains(&name.as_str())) else { continue };
             let arg = match (arg, node.arg(&format!("{name}_end"))) {
                 (Arg::List(a), Some(Arg::List(b))) => &Arg::List([a.as_slice(), b].concat()),
+                (Arg::List(a), None) if schema.arg(&format!("{name}_end")).is_some() => {
+                    &Arg::List([a.clone(), vec![Arg::Int(0); a.len()]].concat())
+                }
                 (arg, _) => arg,
             };
             if matches!(arg, Arg::None) || name == CAPTURED {
                 continue;
             }
+            // One number where the operator has a list.
+            let list = schema.arg(name).is_some_and(|a| a.ty.contains("[]")) && !matches!(arg, Arg::List(_));
+            let arg = if list { &Arg::List(vec![arg.clone()]) } else { arg };
             let message = attribute(name, arg);
             let message = message.ok_or_else(|| FormatError::edit(format!("`{name}` of `{}` cannot be written", node.name)))?;
             put_bytes(out, 5, &message);

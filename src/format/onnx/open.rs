@@ -8,6 +8,8 @@ use super::data::Bytes;
 use super::error::OnnxError;
 use super::proto::Model;
 use super::read;
+use super::unfold::unfold;
+use super::units::Unfolded;
 use crate::format::FormatError;
 
 impl Archive {
@@ -35,14 +37,19 @@ impl Archive {
         if bytes.starts_with(b"PK") {
             return Err(not("it is a zip file, as torch.export.save and torch.jit.save write"));
         }
-        let model = Model::read(&bytes).map_err(|f| f.of(path, 0))?;
+        // The version of the format comes first in all that programs write.
+        let model = Model::read(&bytes).map_err(|f| match bytes.first() {
+            Some(&8) => f.of(path, 0).into(),
+            _ => not(f.reason),
+        })?;
         if model.graph_field.is_empty() {
             return Err(not("it has no graph"));
         }
         if model.opsets.is_empty() {
             return Err(not("it names no version of its operators"));
         }
-        let source = Source { path: path.to_path_buf(), bytes, model };
+        let mut source = Source { path: path.to_path_buf(), bytes, model, nodes: Unfolded::default() };
+        source.nodes = unfold(&source)?;
         let program = read::program(&source)?;
         Ok(Archive { source, program })
     }

@@ -21,8 +21,23 @@ pub(super) struct Model {
     pub(super) opsets: Vec<(String, i64)>,
     /// The version of the format.
     pub(super) ir: i64,
-    /// Functions of the model: domain and name.
-    pub(super) functions: Vec<(String, String)>,
+    pub(super) functions: Vec<FunctionName>,
+}
+
+/// What a function of the model is called, and where its message lies in the file.
+#[derive(Debug)]
+pub(super) struct FunctionName {
+    domain: String,
+    name: String,
+    overload: String,
+    pub(super) at: Range<usize>,
+}
+
+impl FunctionName {
+    /// Whether a node with these calls it.
+    pub(super) fn is(&self, domain: &str, name: &str, overload: &str) -> bool {
+        self.name == name && self.domain == domain && self.overload == overload
+    }
 }
 
 /// A graph. Nodes and tensors are told by where they lie in it.
@@ -44,6 +59,7 @@ pub(super) struct NodeProto<'a> {
     pub(super) name: &'a str,
     pub(super) op: &'a str,
     pub(super) domain: &'a str,
+    pub(super) overload: &'a str,
     pub(super) attributes: Vec<Attribute<'a>>,
     /// `metadata_props`.
     pub(super) about: Vec<(&'a str, &'a str)>,
@@ -132,33 +148,38 @@ impl Model {
                     model.graph = field.span.end - graph.len()..field.span.end;
                     model.graph_field = field.span;
                 }
-                (8, v) => {
-                    let (mut domain, mut version) = (String::new(), 0);
-                    for part in fields(v.bytes()) {
-                        match part? {
-                            f if f.number == 1 => domain = text(f.value).to_owned(),
-                            f if f.number == 2 => version = f.value.number(),
-                            _ => {}
-                        }
-                    }
-                    model.opsets.push((domain, version));
-                }
-                (25, v) => {
-                    let (mut name, mut domain) = (String::new(), String::new());
-                    for part in fields(v.bytes()) {
+                (8, v) => model.opsets.push(opset(v.bytes())?),
+                (25, Value::Bytes(bytes)) => {
+                    let (mut name, mut domain, mut overload) = (String::new(), String::new(), String::new());
+                    for part in fields(bytes) {
                         match part? {
                             f if f.number == 1 => name = text(f.value).to_owned(),
                             f if f.number == 10 => domain = text(f.value).to_owned(),
+                            f if f.number == 13 => overload = text(f.value).to_owned(),
                             _ => {}
                         }
                     }
-                    model.functions.push((domain, name));
+                    let at = field.span.end - bytes.len()..field.span.end;
+                    model.functions.push(FunctionName { domain, name, overload, at });
                 }
                 _ => {}
             }
         }
         Ok(model)
     }
+}
+
+/// Domain and version of an operator set.
+pub(super) fn opset(bytes: &[u8]) -> Result<(String, i64), Fault> {
+    let (mut domain, mut version) = (String::new(), 0);
+    for part in fields(bytes) {
+        match part? {
+            f if f.number == 1 => domain = text(f.value).to_owned(),
+            f if f.number == 2 => version = f.value.number(),
+            _ => {}
+        }
+    }
+    Ok((domain, version))
 }
 
 impl GraphProto {
@@ -206,6 +227,7 @@ impl<'a> NodeProto<'a> {
                 4 => node.op = text(field.value),
                 5 => node.attributes.push(Attribute::read(field.value.bytes())?),
                 7 => node.domain = text(field.value),
+                8 => node.overload = text(field.value),
                 9 => node.about.push(entry(field.value.bytes())?),
                 _ => {}
             }
@@ -215,7 +237,7 @@ impl<'a> NodeProto<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Attribute<'a>, Fault> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Attribute<'a>, Fault> {
         let (mut name, mut kind, mut one) = ("", 0, Setting::Other);
         let (mut numbers, mut reals, mut texts, mut graphs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for field in fields(bytes) {

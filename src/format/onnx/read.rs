@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::archive::{Program, Source, Stored};
-use super::data::{Files, Storage, dtype, elements, extent, locate};
+use super::control::results;
+use super::data::{dtype, elements, extent, locate};
 use super::error::OnnxError;
 use super::operator::{namespace, operator};
-use super::proto::{CAPTURED, Data, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo, captured};
+use super::proto::{CAPTURED, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo, captured};
 use super::scope::source;
 use super::types::Types;
 use crate::format::FormatError;
@@ -46,8 +47,8 @@ pub(super) fn program(archive: &Source) -> Result<Program, FormatError> {
     reader.sizes(&graph)?;
     reader.tensors(&graph)?;
     reader.inputs(&graph)?;
-    for (at, range) in graph.nodes.iter().enumerate() {
-        let node = NodeProto::read(archive.part(range)).map_err(|f| archive.fault(f))?;
+    for at in 0..archive.nodes.list.len() {
+        let node = NodeProto::read(archive.node(at)).map_err(|f| archive.fault(f))?;
         reader.node(at, &node)?;
     }
     for range in &graph.outputs {
@@ -59,9 +60,9 @@ pub(super) fn program(archive: &Source) -> Result<Program, FormatError> {
     Ok(reader.program)
 }
 
-struct Reader<'a> {
-    archive: &'a Source,
-    program: Program,
+pub(super) struct Reader<'a> {
+    pub(super) archive: &'a Source,
+    pub(super) program: Program,
     names: HashMap<&'a str, ValueId>,
     symbols: Vec<String>,
     /// What the file says of the values' types.
@@ -97,7 +98,10 @@ impl<'a> Reader<'a> {
 
     /// The sizes that the file records of a value. Of names that no input has only the name is known.
     fn recorded(&self, name: &str) -> Option<Vec<Size>> {
-        let dims = self.infos.get(name)?.dims.as_ref()?;
+        self.sized(self.infos.get(name)?.dims.as_ref()?)
+    }
+
+    fn sized(&self, dims: &[Dim]) -> Option<Vec<Size>> {
         let size = |dim: &Dim| match dim {
             Dim::Number(n) => Size::int(*n),
             Dim::Name(name) => self.symbol(name),
@@ -120,7 +124,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn tensor(&mut self, name: &'a str, proto: &TensorProto<'a>, stored: Stored) -> Result<(), FormatError> {
+    pub(super) fn tensor(&mut self, name: &'a str, proto: &TensorProto<'a>, stored: Stored) -> Result<(), FormatError> {
         let bad = |reason: &str| -> FormatError {
             let (path, tensor) = (self.archive.path.clone(), name.to_owned());
             OnnxError::Initializer { path, tensor, reason: reason.to_owned() }.into()
@@ -144,7 +148,9 @@ impl<'a> Reader<'a> {
         let weight = dtype.is_float() || (matches!(dtype, DType::I8 | DType::U8) && shape.len() > 1);
         let role = if weight && !shape.is_empty() { Role::Parameter } else { Role::Constant };
         let mut strides = vec![1; shape.len()];
-        (0..shape.len().saturating_sub(1)).rev().for_each(|d| strides[d] = strides[d + 1] * shape[d + 1].max(1));
+        (0..shape.len().saturating_sub(1))
+            .rev()
+            .for_each(|d| strides[d] = usize::saturating_mul(strides[d + 1], shape[d + 1].max(1)));
         self.program.graph.tensors.push(Tensor {
             name: name.to_owned(),
             value,
@@ -202,7 +208,7 @@ impl<'a> Reader<'a> {
         {
             return Ok(());
         }
-        let function = self.archive.model.functions.iter().any(|(d, n)| d == node.domain && n == node.op);
+        let function = self.archive.model.functions.iter().any(|f| f.is(node.domain, node.op, node.overload));
         let target = operator(&self.archive.model.opsets, node.domain, node.op, function);
         let schema = Schemas::builtin().get(&target).filter(|_| !function);
         let mut args = self.arguments(node, schema)?;
@@ -212,14 +218,16 @@ impl<'a> Reader<'a> {
         if !captured.is_empty() {
             args.push((CAPTURED.to_owned(), Arg::List(captured)));
         }
+        let told = if function { Vec::new() } else { results(node).map_err(|f| self.archive.fault(f))? };
         let mut types = Types::of(schema, &args, &self.program.graph);
         let mut outputs = Vec::new();
         // Results that the program does not use are missing at the end; one in the middle has no name.
         let unnamed = || format!("{}_{}", node.outputs.first().unwrap_or(&"result"), at);
         for (k, name) in node.outputs.iter().enumerate() {
-            let known = self.infos.get(name).and_then(|i| dtype(i.kind));
+            let (kind, dims) = told.get(k).map_or((0, None), |(kind, dims)| (*kind, dims.as_ref()));
+            let known = self.infos.get(name).and_then(|i| dtype(i.kind)).or_else(|| dtype(kind));
             let dtype = known.or_else(|| types.result(k)).unwrap_or(DType::F32);
-            let shape = self.recorded(name);
+            let shape = self.recorded(name).or_else(|| self.sized(dims?));
             outputs.push(match name.is_empty() {
                 true => {
                     let id = ValueId(self.program.graph.values.len() as u32);
@@ -245,39 +253,6 @@ impl<'a> Reader<'a> {
             origin: Origin::Listed(at),
         });
         Ok(())
-    }
-
-    /// A constant among the nodes; false if it is one that is not understood.
-    fn constant(&mut self, name: &'a str, at: usize, node: &NodeProto<'a>) -> Result<bool, FormatError> {
-        let [attribute] = node.attributes.as_slice() else { return Ok(false) };
-        let packed = |dims: Vec<i64>, kind: i64, bytes: Vec<u8>| (dims, kind, bytes);
-        let (dims, kind, bytes) = match &attribute.value {
-            Setting::Tensor(bytes) => {
-                let tensor = TensorProto::read(bytes).map_err(|f| self.archive.fault(f))?;
-                self.tensor(name, &tensor, Stored::Constant(at))?;
-                return Ok(true);
-            }
-            Setting::Float(x) => packed(vec![], 1, x.to_le_bytes().into()),
-            Setting::Int(n) => packed(vec![], 7, n.to_le_bytes().into()),
-            Setting::Floats(list) => packed(vec![list.len() as i64], 1, list.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            Setting::Ints(list) => packed(vec![list.len() as i64], 7, list.iter().flat_map(|n| n.to_le_bytes()).collect()),
-            _ => return Ok(false),
-        };
-        let data = Data::None;
-        let proto = TensorProto { name, dims, kind, data, external: None, segmented: false };
-        // Its elements are in the attribute: they are packed here.
-        let stored = self.program.storages.len();
-        let empty = TensorProto { dims: vec![0], ..TensorProto { name, kind, ..TensorProto::default() } };
-        self.tensor(name, &empty, Stored::Constant(at))?;
-        self.program.storages[stored] = Storage::Packed(bytes.into());
-        let shape: Vec<usize> = proto.dims.iter().map(|n| *n as usize).collect();
-        if let Some(t) = self.program.graph.tensors.last_mut() {
-            t.strides = vec![1; shape.len()];
-            t.role = Role::Constant;
-            self.program.graph.values[t.value.index()].shape = Some(shape.iter().copied().map(Size::from).collect());
-            t.shape = shape;
-        }
-        Ok(true)
     }
 
     fn arguments(&mut self, node: &NodeProto<'a>, schema: Option<&Schema>) -> Result<Vec<(String, Arg)>, FormatError> {
@@ -326,35 +301,6 @@ impl<'a> Reader<'a> {
         Ok(args)
     }
 
-    fn setting(&self, value: &Setting) -> Arg {
-        match value {
-            Setting::Float(x) => Arg::Float(f64::from(*x)),
-            Setting::Int(n) => Arg::Int(*n),
-            Setting::Text(text) => Arg::Str(String::from_utf8_lossy(text).into_owned()),
-            Setting::Ints(list) => ints(list),
-            Setting::Floats(list) => Arg::List(list.iter().map(|x| Arg::Float(f64::from(*x))).collect()),
-            Setting::Texts(list) => Arg::List(list.iter().map(|t| Arg::Str(String::from_utf8_lossy(t).into_owned())).collect()),
-            Setting::Tensor(bytes) => self.number(bytes).unwrap_or_else(|| Arg::Opaque("tensor".to_owned())),
-            Setting::Graphs(_) => Arg::Opaque("graph".to_owned()),
-            Setting::Other => Arg::Opaque("other".to_owned()),
-        }
-    }
-
-    /// A tensor of one element as a number.
-    fn number(&self, bytes: &[u8]) -> Option<Arg> {
-        let tensor = TensorProto::read(bytes).ok()?;
-        let kind = dtype(tensor.kind)?;
-        let (_, needed) = extent(&tensor, kind).filter(|(_, n)| *n == kind.bytes())?;
-        let mut files = Files::default();
-        let storage = locate(&self.archive.path, &mut files, &tensor, kind, (needed, 1), &|part| self.archive.offset_of(part));
-        let storage = storage.ok()?;
-        let bytes = storage.bytes(&self.archive.bytes, &files);
-        let mut numbers = Vec::new();
-        elements(&bytes, kind, &mut |x| numbers.push(x))?;
-        let x = *numbers.first()?;
-        Some(if kind.is_float() { Arg::Float(x) } else { Arg::Int(x as i64) })
-    }
-
     /// Roles, and what small constants hold.
     fn finish(&mut self) {
         let Program { graph, storages, files, .. } = &mut self.program;
@@ -385,6 +331,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn ints(list: &[i64]) -> Arg {
+/// A list of numbers.
+pub(super) fn ints(list: &[i64]) -> Arg {
     Arg::List(list.iter().map(|n| Arg::Int(*n)).collect())
 }

@@ -7,15 +7,17 @@ use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::archive::{Archive, Stored};
+use super::archive::{Archive, Source, Stored};
 use super::data::Storage;
 use super::encode::{Constant, field, value_info};
+use super::kept::kept_calls;
 use super::node::Nodes;
 use super::piece::Piece;
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfo, captured};
 use super::tensor::{Place, initializer};
+use super::units::Message;
 use super::value::resized;
-use super::wire::{fields, put_start};
+use super::wire::{Field, fields, put_start};
 use crate::format::{FormatError, Output, Payload, Pending};
 use crate::model::{Graph, Origin, Tensor};
 
@@ -45,8 +47,12 @@ pub(in crate::format) fn write(
         initializers: FxHashMap::default(),
         used: FxHashSet::default(),
         was_used: FxHashSet::default(),
+        by_place: small.nodes.iter().enumerate().filter_map(listed).collect(),
+        kept: FxHashSet::default(),
     };
     writer.initializers = archive.program.stored.iter().enumerate().map(|(k, s)| (*s, k)).collect();
+    writer.kept =
+        kept_calls(archive, small, (&writer.initializers, &writer.by_place), &|k| writer.same(k), &|k| writer.nodes.is_same(k));
     writer.uses(&graph)?;
     let pieces = writer.graph(&graph)?;
     let outside = std::mem::take(&mut writer.outside);
@@ -97,6 +103,10 @@ struct Writer<'a> {
     /// Names that something reads, after and before.
     used: FxHashSet<String>,
     was_used: FxHashSet<String>,
+    /// The new node at a place of the unfolded graph.
+    by_place: FxHashMap<usize, usize>,
+    /// Calls of functions, by their place in the file, in which nothing changes.
+    kept: FxHashSet<usize>,
 }
 
 impl<'a> Writer<'a> {
@@ -107,8 +117,11 @@ impl<'a> Writer<'a> {
     /// What is read in the new graph and in the old one.
     fn uses(&mut self, graph: &GraphProto) -> Result<(), FormatError> {
         let fault = |f| self.archive.source.fault(f);
-        for range in &graph.nodes {
+        for (at, range) in graph.nodes.iter().enumerate() {
             let node = NodeProto::read(self.part(range)).map_err(fault)?;
+            if self.kept.contains(&at) {
+                self.used.extend(node.inputs.iter().map(|n| (*n).to_owned()));
+            }
             let mut names = node.inputs.clone();
             captured(&node, 0, &mut names).map_err(fault)?;
             self.was_used.extend(names.into_iter().map(str::to_owned));
@@ -134,7 +147,6 @@ impl<'a> Writer<'a> {
         let mut pieces: Vec<Piece<'a>> = Vec::new();
         let mut moved: Vec<usize> = Vec::new();
         let (mut node, mut stored, mut written) = (0, 0, 0);
-        let by_place: FxHashMap<usize, usize> = self.small.nodes.iter().enumerate().filter_map(listed).collect();
         for part in fields(bytes) {
             let part = part.map_err(fault)?;
             let old = Piece::Old(&bytes[part.span.clone()]);
@@ -142,19 +154,17 @@ impl<'a> Writer<'a> {
                 1 => {
                     let at = node;
                     node += 1;
-                    if let Some(k) = self.initializers.get(&Stored::Constant(at)).copied() {
-                        if self.same(k) {
-                            pieces.push(old);
-                        } else {
-                            moved.push(k);
+                    let unit = self.archive.source.nodes.of(at);
+                    if self.kept.contains(&at) {
+                        if let Some(first) = unit.clone().find_map(|k| self.by_place.get(&k).copied()) {
+                            self.new_nodes(written..first, &mut pieces)?;
+                            written = first + unit.filter(|k| self.by_place.contains_key(k)).count();
                         }
-                    } else if let Some(k) = by_place.get(&at).copied() {
-                        self.new_nodes(written..k, &mut pieces)?;
-                        match self.nodes.patched(k, part.value.bytes())? {
-                            None => pieces.push(old),
-                            Some(message) => pieces.push(Piece::New(field(1, &message))),
+                        pieces.push(old);
+                    } else {
+                        for k in unit {
+                            self.node(k, &part, bytes, (&mut written, &mut moved), &mut pieces)?;
                         }
-                        written = k + 1;
                     }
                     if node == graph.nodes.len() {
                         self.new_nodes(written..self.small.nodes.len(), &mut pieces)?;
@@ -188,6 +198,36 @@ impl<'a> Writer<'a> {
         self.new_nodes(written..self.small.nodes.len(), &mut pieces)?;
         self.additions(&moved, &mut pieces)?;
         Ok(pieces)
+    }
+
+    /// Writes a node of the unfolded graph, and those that stand before it. `part` is the field of the file that it came from.
+    fn node(
+        &mut self,
+        at: usize,
+        part: &Field,
+        graph: &'a [u8],
+        (written, moved): (&mut usize, &mut Vec<usize>),
+        pieces: &mut Vec<Piece<'a>>,
+    ) -> Result<(), FormatError> {
+        let source: &'a Source = &self.archive.source;
+        let as_it_was = || match source.nodes.list.get(at) {
+            Some(Message::Made(bytes)) => Piece::New(field(1, bytes)),
+            _ => Piece::Old(&graph[part.span.clone()]),
+        };
+        if let Some(k) = self.initializers.get(&Stored::Constant(at)).copied() {
+            match self.same(k) {
+                true => pieces.push(as_it_was()),
+                false => moved.push(k),
+            }
+        } else if let Some(k) = self.by_place.get(&at).copied() {
+            self.new_nodes(*written..k, pieces)?;
+            pieces.push(match self.nodes.patched(k, source.node(at))? {
+                None => as_it_was(),
+                Some(message) => Piece::New(field(1, &message)),
+            });
+            *written = k + 1;
+        }
+        Ok(())
     }
 
     fn is_stored(&self, name: &str) -> bool {

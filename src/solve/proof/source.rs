@@ -25,6 +25,9 @@ pub struct Sources<'a> {
     pub masked: &'a Masked<'a>,
 }
 
+/// Of so many whole numbers it is known what they have in common.
+const FEW: usize = 1 << 14;
+
 type Masked<'a> = dyn Fn(usize, usize, Option<Link<usize>>) -> Option<Vec<bool>> + 'a;
 
 impl Scene<'_> {
@@ -33,8 +36,10 @@ impl Scene<'_> {
         for (k, t) in self.graph.tensors.iter().enumerate() {
             let Some(ids) = &self.p.dims[t.value.index()] else { continue };
             let kept: Vec<_> = ids.iter().map(|id| self.snapshot.kept(*id)).collect();
-            // A number is there at every position; of others, what loses none needs no look at its data.
-            let untouched = t.numel() > 1 && kept.iter().all(Option::is_none);
+            // A number is there at every position; of others, what loses none needs no look at its data, unless they are few whole
+            // numbers, as zero points are.
+            let few = !t.dtype.is_float() && t.numel() <= FEW;
+            let untouched = t.numel() > 1 && !few && kept.iter().all(Option::is_none);
             let zero = if zero(k) { ZERO | FINITE | NONNEG } else { 0 };
             if let Some(exact) = self.exact {
                 let links: Vec<_> = (0..ids.len()).map(|d| self.state.positions.contexts.dim(&self.p.axes, ids, d)).collect();
