@@ -61,6 +61,11 @@ impl Session {
         &self.model
     }
 
+    /// The file, or what messages call the model.
+    pub fn path(&self) -> &Path {
+        &self.name
+    }
+
     /// The program.
     pub fn graph(&self) -> &Graph {
         &self.model.graph

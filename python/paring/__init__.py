@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
@@ -18,8 +19,6 @@ from ._paring import __version__
 from .errors import Error, need_torch
 
 if TYPE_CHECKING:
-    import os
-
     import torch
 
     from .grouping import Group, Groups, groups
@@ -41,7 +40,7 @@ _PLACES = {
 
 
 def speedup(
-    model: "torch.nn.Module",
+    model: Union["torch.nn.Module", str, "os.PathLike[str]"],
     args: Sequence[Any] = (),
     *,
     kwargs: Optional[Mapping[str, Any]] = None,
@@ -60,14 +59,15 @@ def speedup(
     strict: bool = False,
     graph_forward: Literal["auto", "never", "always"] = "auto",
     progress: Optional[bool] = None,
+    output: Union[None, str, "os.PathLike[str]"] = None,
 ) -> "Report":
-    """Cuts pruned channels out of a live module, which goes on as before: it trains, is saved, pruned again.
+    """Cuts pruned channels out of a live module, which goes on as before: it trains, is saved, pruned again. Or out of a file.
 
     The smaller module equals the original with its parameters multiplied by ``report.unified_masks`` (in evaluation mode, up to rounding).
     If anything fails, the module is as it was.
 
     Args:
-        model: the module; what DataParallel, DDP, ``torch.compile`` or averaging wrap is found inside.
+        model: the module, or the path of a model (``model.onnx``, ``model.pt2``), of which a smaller one is written. What DataParallel, DDP, ``torch.compile`` or averaging wrap is found inside.
         args, kwargs: an example of what it is called with, for ``torch.export``.
         masks: name of a parameter → a mask of any type and device, of its shape or with one number for each output channel, 0 = pruned; a
             path to masks of any kind that ``paring speedup --masks`` takes; ``"zeros"``: what is zero in the weights already. Without it, the
@@ -86,6 +86,8 @@ def speedup(
         graph_forward: where the code of a module states numbers: give it the small program's graph as its forward, never do so (an error
             then), or always.
         progress: show the steps; by default on a terminal or in a notebook, if tqdm is installed.
+        output: where the small model goes, if the model is a file; by default ``model.small.onnx`` beside ``model.onnx``. Masks go by the names
+            in the file, and may be arrays of NumPy.
 
     Returns:
         What was done.
@@ -93,9 +95,6 @@ def speedup(
     Raises:
         Error: with the code, help and places that the command line prints.
     """
-    need_torch()
-    from . import run
-
     options = {
         "on_conflict": on_conflict,
         "unmasked": unmasked,
@@ -111,6 +110,18 @@ def speedup(
         "keep_branches": graph_forward == "never",
         "masks": str(masks) if isinstance(masks, str) or hasattr(masks, "__fspath__") else "masks",
     }
+    from . import programs
+
+    if isinstance(model, (str, os.PathLike)):
+        programs.only_files({**options, "args": args, "kwargs": kwargs, "optimizer": optimizer, "also": also})
+        return programs.speedup(model, masks, output, options)
+    if output is not None:
+        raise Error(
+            "output= is for a model in a file", "paring::live::file", "a module is changed in place; paring.save writes it"
+        )
+    need_torch()
+    from . import run
+
     return run.speedup(model, args, dict(kwargs or {}), masks, optimizer, list(also), options, progress)
 
 

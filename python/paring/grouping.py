@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 import torch
 from torch import Tensor, nn
 
-from . import _paring, exported, wrappers
+from . import _paring, exported, programs, wrappers
 from .errors import translated
 
 
@@ -282,4 +282,7 @@ def groups(
     Raises:
         Error: a module that cannot be exported.
     """
+    programs.of_modules(
+        "groups", model, "`paring analyze MODEL --json` prints those of a file; paring.prune and paring.masks take files"
+    )
     return Program(model, args, kwargs, freeze=freeze, rules=rules, dynamic_shapes=dynamic_shapes, strict=strict).groups

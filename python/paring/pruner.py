@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 import torch
 from torch import Tensor, nn
 
-from . import run, wrappers
+from . import programs, run, wrappers
 from .errors import Error
 from .grouping import Groups, Program
 from .pruning import Goal, Masks, Share, Start, by_latency, choose, cutting, exporting, unified, wrappers_off
@@ -17,7 +18,7 @@ from .scoring import By, Measuring, Scores, wrong
 
 
 def prune(
-    model: nn.Module,
+    model: Union[nn.Module, str, "os.PathLike[str]"],
     args: Any = (),
     kwargs: Optional[Mapping[str, Any]] = None,
     *,
@@ -27,12 +28,13 @@ def prune(
     optimizer: Optional[torch.optim.Optimizer] = None,
     also: Iterable[nn.Module] = (),
     progress: Optional[bool] = None,
+    output: Union[None, str, "os.PathLike[str]"] = None,
     **options: Any,
 ) -> Report:
-    """Makes a module smaller by its least important channels, in place.
+    """Makes a module smaller by its least important channels, in place; or writes a smaller model beside one in a file.
 
     Args:
-        model, args, kwargs: the module, and an example of what it is called with.
+        model, args, kwargs: the module, and an example of what it is called with; or the path of a model, which needs none.
         by: what makes a position important: ``"l1"``, ``"l2"``, ``"bn"``, ``"fpgm"``, ``"random"``, ``"lamp"`` (of weights), ``"taylor"``,
             ``"taylor2"``, ``"fisher"``, ``"obd"`` (of gradients: need data and loss), ``"wanda"``, ``"apoz"``, ``"activation"`` (need data); a
             function of a :class:`Group` that gives a number for each position; a dict of tensors by parameter or group; a safetensors file.
@@ -47,11 +49,23 @@ def prune(
         include, exclude: names or patterns: what alone is pruned, and what is not.
         max_ratio, min_keep, round_to: what goes at most and stays at least of a group; what stays is a multiple of that.
         steps, schedule, between: in so many steps, after each of which ``between(model, step)`` is called, for training; see :class:`Pruner`.
+        output: where the small model goes, if the model is a file. Its weights alone say what is important, and ``steps`` is 1.
         optimizer, also, progress, and all other options: as :func:`paring.speedup` takes them.
 
     Returns:
         The report of the last cut.
     """
+    if isinstance(model, (str, os.PathLike)):
+        from . import choosing
+
+        programs.only_files({"args": args, "kwargs": kwargs, "optimizer": optimizer, "also": list(also)})
+        if steps != 1 or between is not None:
+            raise Error("steps= is for a module, and the model is a file", "paring::live::file", "a file is pruned at once")
+        return choosing.prune(model, output, options)
+    if output is not None:
+        raise Error(
+            "output= is for a model in a file", "paring::live::file", "a module is changed in place; paring.save writes it"
+        )
     pruner = Pruner(
         model, args, kwargs, steps=steps, schedule=schedule, optimizer=optimizer, also=also, progress=progress, **options
     )
@@ -65,12 +79,19 @@ def prune(
     return report
 
 
-def masks(model: nn.Module, args: Any = (), kwargs: Optional[Mapping[str, Any]] = None, **options: Any) -> Masks:
+def masks(
+    model: Union[nn.Module, str, "os.PathLike[str]"], args: Any = (), kwargs: Optional[Mapping[str, Any]] = None, **options: Any
+) -> Masks:
     """Chooses what to prune, and changes nothing. :func:`prune` explains the arguments.
 
     Returns:
         Masks that :func:`paring.speedup` takes, and what was chosen.
     """
+    if isinstance(model, (str, os.PathLike)):
+        from . import choosing
+
+        programs.only_files({"args": args, "kwargs": kwargs})
+        return choosing.masks(model, options)
     return Pruner(model, args, kwargs, **options).choose()
 
 
@@ -130,6 +151,7 @@ class Pruner:
         progress: Optional[bool] = None,
         **options: Any,
     ) -> None:
+        programs.of_modules("Pruner", model, "paring.prune and paring.masks take files")
         if isinstance(schedule, str) and schedule not in SCHEDULES:
             raise Error(
                 f"`{schedule}` is no schedule", "paring::live::goal", f"schedule= is one of {', '.join(SCHEDULES)} or a function"

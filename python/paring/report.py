@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 from . import outputs
 
@@ -30,7 +31,10 @@ class Report:
         macs: multiply-accumulates of a forward pass.
         reasons: a line for what stayed although a mask drops it, or could be asked to go, and what else to know.
         plan: every edit and its reason, as ``paring speedup --plan`` writes it.
+        output: the file that was written, for a model that is one; else None.
     """
+
+    output: Optional[str] = None
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from torch import Tensor, nn
 
-from . import outputs, pruning
+from . import outputs, programs, pruning
 from .errors import Error, translated
 from .grouping import Group, Program
 from .scoring import By, Measuring
@@ -161,6 +161,7 @@ def sensitivity(
         groups: names or patterns of the groups; all that can be pruned, if left out. Heads are among them.
         options: ``freeze``, ``rules``, ``dynamic_shapes``, ``strict``, as :func:`paring.speedup` takes them.
     """
+    programs.of_modules("sensitivity", model, "it runs the module; `paring analyze` shows the groups of a file")
     program = Program(model, args, kwargs, **pruning.exporting(pruning.cutting(options)))
     scores = Measuring(program, by, data, loss, reduce, None).scores()
     chosen = [g for g in program.groups.prunable if g.id in scores]

@@ -11,7 +11,7 @@ use paring::report;
 use paring::rule::RuleSet;
 use paring::shown::Shown;
 use paring::solve::{Mask, Masks, Options, Policy};
-use paring::{OnUnknown, Settings};
+use paring::{OnUnknown, Outputs, Settings};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -74,6 +74,41 @@ impl PyProgram {
         })
     }
 
+    /// A program in a file of any kind that the command line reads.
+    #[staticmethod]
+    fn open(path: PathBuf, rules: Vec<PathBuf>, freeze: Vec<String>) -> PyResult<PyProgram> {
+        deep(|| {
+            let rules = if rules.is_empty() { RuleSet::builtin() } else { RuleSet::with_dirs(&rules)? };
+            Ok(PyProgram(Program::of_file(&path, rules, &freeze)?))
+        })
+    }
+
+    /// Writes the small program of one in a file. Gives, as `Cut` does, the summary, the table, the page and the plan, and the unified masks.
+    #[allow(clippy::type_complexity)]
+    fn shrink<'py>(
+        &self,
+        py: Python<'py>,
+        masks: MaskList<'_>,
+        options: &str,
+        output: PathBuf,
+    ) -> PyResult<(String, String, String, String, Vec<(String, Vec<usize>, Bound<'py, PyBytes>)>)> {
+        let (settings, all) = (settings(options)?, read(&masks)?);
+        let outputs = Outputs { model: Some(output), ..Outputs::default() };
+        let (summary, page, plan, unified) = deep(|| {
+            let session = self.0.session();
+            outputs.check(&[("the model that is read", session.path())])?;
+            session.model().archive.check_data()?;
+            let cut = session.cut(&all, &settings)?;
+            let (page, plan) = (cut.page(), cut.plan_json());
+            let unified: Vec<_> =
+                cut.unified().to_masks().into_iter().map(|(name, m)| (name, m.shape, m.keep.into_owned())).collect();
+            Ok((cut.write(&settings, &outputs, &mut |_| {})?, page, plan, unified))
+        })?;
+        let unified = unified.into_iter().map(|(name, shape, keep)| (name, shape, PyBytes::new(py, &keep))).collect();
+        let page = report::html(&page).map_err(wrong)?;
+        Ok((serde_json::to_string(&summary).map_err(wrong)?, report::table(&summary), page, plan.to_string(), unified))
+    }
+
     /// The names of parameters, buffers and constants, with their sizes, as JSON.
     fn tensors(&self) -> String {
         let all = self.0.model().graph.tensors.iter().map(|t| (t.name.clone(), t.shape.clone().into()));
@@ -98,15 +133,7 @@ impl PyProgram {
 
     /// Decides what stays. `options` are JSON: on_conflict, unmasked, statistics, on_unknown, lossless, bias_maps, masks (a name for messages).
     fn cut(&self, masks: MaskList<'_>, options: &str) -> PyResult<PyCut> {
-        let settings = settings(options)?;
-        let mut all = Masks::new();
-        for (name, shape, bytes) in &masks {
-            let keep = bytes.as_bytes();
-            if keep.len() != shape.iter().product::<usize>() {
-                return Err(wrong(format!("the mask `{name}` has {} bytes", keep.len())));
-            }
-            all.insert(name.clone(), Mask { shape: shape.clone(), keep: keep.into() });
-        }
+        let (settings, all) = (settings(options)?, read(&masks)?);
         deep(|| Ok(PyCut(self.0.cut(&all, &settings)?)))
     }
 
@@ -195,6 +222,19 @@ impl PyCut {
     fn zeroed(&self) -> Vec<String> {
         self.0.zeroed().map(str::to_owned).collect()
     }
+}
+
+/// Masks as the library has them.
+fn read<'a>(masks: &'a MaskList<'_>) -> PyResult<Masks<'a>> {
+    let mut all = Masks::new();
+    for (name, shape, bytes) in masks {
+        let keep = bytes.as_bytes();
+        if keep.len() != shape.iter().product::<usize>() {
+            return Err(wrong(format!("the mask `{name}` has {} bytes", keep.len())));
+        }
+        all.insert(name.clone(), Mask { shape: shape.clone(), keep: keep.into() });
+    }
+    Ok(all)
 }
 
 fn settings(options: &str) -> PyResult<Settings> {

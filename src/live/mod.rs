@@ -34,7 +34,7 @@ pub use attributes::{Attributes, ModuleState, attributes};
 pub use compare::Difference;
 pub use error::LiveError;
 
-/// An exported module.
+/// An exported module, or a program in a file.
 pub struct Program {
     session: Session,
 }
@@ -62,6 +62,14 @@ impl Program {
     /// Anything wrong with the archive or the rules, and names that mean nothing.
     pub fn open(bytes: Arc<[u8]>, rules: RuleSet, freeze: &[String]) -> Result<Program, Error> {
         Ok(Program { session: Session::of_bytes(Path::new("the exported module"), bytes, rules, freeze)? })
+    }
+
+    /// Reads a program from a file of any kind.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn of_file(path: &Path, rules: RuleSet, freeze: &[String]) -> Result<Program, Error> {
+        Ok(Program { session: Session::open(path, &[], rules, freeze)? })
     }
 
     /// The program and its buffers.
