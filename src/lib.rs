@@ -43,6 +43,8 @@ pub mod load;
 #[doc(hidden)]
 pub mod model;
 #[doc(hidden)]
+pub mod onnxruntime;
+#[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]
 pub mod prune;
@@ -61,6 +63,8 @@ pub mod solve;
 #[cfg(feature = "torch")]
 #[doc(hidden)]
 pub mod torch;
+#[doc(hidden)]
+pub mod trials;
 
 use std::path::Path;
 

@@ -26,7 +26,6 @@ pub(super) enum CliError {
     #[diagnostic(code(paring::stdout::text), help("please report this with the command line"))]
     Text(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Processes that test rules.
-    #[cfg(feature = "torch")]
     #[error("cannot run tests in processes of their own")]
     #[diagnostic(
         code(paring::rule::workers),

@@ -69,7 +69,6 @@ pub fn run_case(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<(), Ve
 ///
 /// # Errors
 /// What is wrong with the test.
-#[cfg_attr(not(feature = "torch"), allow(dead_code))]
 pub(crate) fn call(rules: &RuleSet, rule: &Rule, case: &Case) -> Result<Graph, String> {
     let target = target(rules, rule, case)?;
     graph(rules, rule, case, &target)

@@ -11,7 +11,6 @@ mod usage;
 mod words;
 
 pub use case::{Failure, run_case};
-#[cfg(feature = "torch")]
 pub(crate) use case::{Plain, call};
 pub use check::{Checked, Problem, check, problems};
 pub use error::RulebookError;

@@ -12,10 +12,10 @@ mod library;
 mod locate;
 mod memory;
 mod program;
-pub mod rules;
 mod setup;
 mod text;
 mod timing;
+mod trials;
 mod verdict;
 mod verify;
 
@@ -27,5 +27,6 @@ pub use program::Program;
 pub use setup::{Device, Precision, Setup, threads};
 pub use text::{timings_text, verdict_text};
 pub use timing::Timing;
+pub use trials::Libtorch;
 pub use verdict::{Difference, OutputError, Verdict, Verify};
 pub use verify::{prove, verify};

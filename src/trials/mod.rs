@@ -3,19 +3,21 @@
 
 mod accept;
 mod array;
+mod backend;
 mod draw;
 mod example;
 mod flavour;
 mod hints;
 mod lock;
 mod number;
-mod program;
 mod prove;
 mod random;
+mod told;
 mod values;
 pub mod workers;
 mod written;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,9 @@ use draw::Draw;
 use example::{Ints, is};
 use number::prove_numbers;
 use prove::{Outcome, prove};
+
+pub use array::Array;
+pub use backend::{Backend, Call, Loaded};
 use random::Random;
 
 use crate::model::DType;
@@ -86,22 +91,20 @@ mod effort {
     pub const TOGETHER: usize = 4;
 }
 
-/// The rules to test: those for `ops`, or all; where the user has rules, only theirs.
-pub fn chosen<'r>(rules: &'r RuleSet, ops: &[String]) -> Vec<&'r Arc<Rule>> {
+/// The rules to test: those for `ops`, or all; where the user has rules, only theirs; of operators that `by` has.
+pub fn chosen<'r>(rules: &'r RuleSet, ops: &[String], by: &dyn Backend) -> Vec<&'r Arc<Rule>> {
     let own = rules.rules().any(|r| rules.is_own(r));
     rules
         .rules()
         .filter(|r| ops.is_empty() && (!own || rules.is_own(r)) || r.ops.iter().any(|op| named(op, ops)))
+        .filter(|r| r.ops.iter().any(|op| by.has(op)))
         .filter(|r| r.ops.iter().any(|op| rules.named(op).iter().any(|other| is(other, r))))
         .collect()
 }
 
 /// Tests one rule: the calls of its tests, and (unless `written`) drawn ones.
-pub fn test(rules: &RuleSet, rule: &Arc<Rule>, ops: &[String], seed: u64, written: bool) -> TestedRule {
-    if let Err(e) = (super::Setup { threads: Some(1), ..super::Setup::default() }).apply() {
-        return untested(rule, &e.to_string());
-    }
-    Tester { rules, rule, seed, drawn: rule.drawn && !written }.run(ops)
+pub fn test(rules: &RuleSet, rule: &Arc<Rule>, by: &Rc<dyn Backend>, ops: &[String], seed: u64, written: bool) -> TestedRule {
+    Tester { rules, rule, by, seed, drawn: rule.drawn && !written }.run(ops)
 }
 
 /// A rule of which nothing is known, for there was no way to run it.
@@ -142,13 +145,16 @@ pub fn verdict(rules: &[&Arc<Rule>], tested: &[TestedRule]) -> Result<(), RuleEr
 fn named(op: &str, ops: &[String]) -> bool {
     ops.iter().any(|asked| {
         let asked = asked.trim_start_matches("torch.ops.").replace("::", ".");
-        [asked.clone(), format!("aten.{asked}")].iter().any(|a| op == a || base(op) == a || op == base(a))
+        [asked.clone(), format!("aten.{asked}"), format!("onnx.{asked}")]
+            .iter()
+            .any(|a| op == a || base(op) == a || op == base(a))
     })
 }
 
 struct Tester<'a> {
     rules: &'a RuleSet,
     rule: &'a Arc<Rule>,
+    by: &'a Rc<dyn Backend>,
     seed: u64,
     drawn: bool,
 }
@@ -159,7 +165,7 @@ impl Tester<'_> {
         let mut random = Random::new(self.seed, &self.rule.ops.join(" "));
         let mut ready: Vec<Ready> = Vec::new();
         for case in &self.rule.tests {
-            match written::example(self.rules, self.rule, case) {
+            match written::example(self.rules, self.rule, case, self.by) {
                 Ok(example) => {
                     let target = example.graph.node(example.node()).target.clone();
                     let verdict = accept(self.rules, self.rule, example, &mut Types::new(), &mut random);
@@ -182,7 +188,11 @@ impl Tester<'_> {
         }
         if ready.is_empty() {
             let why = tested.skipped.first().map(|(op, why)| format!("{op}: {why}"));
-            tested.not_run = Some(why.unwrap_or_else(|| "PyTorch itself has no such operator".into()));
+            let silent =
+                (!self.drawn && self.rule.tests.is_empty()).then(|| "it has no tests, and says `drawn: never`".to_owned());
+            tested.not_run = Some(why.or(silent).unwrap_or_else(|| {
+                format!("{} has no such operator", if self.by.is_typed() { "a version that is tried" } else { "PyTorch itself" })
+            }));
         }
         tested
     }
@@ -196,7 +206,7 @@ impl Tester<'_> {
                 let into = schema.args.iter().any(|a| a.writes && a.kwarg_only);
                 let by_name = schema.args.iter().any(|a| a.ty.starts_with("Dimname"));
                 let asked = ops.is_empty() || named(op, ops);
-                if serves && asked && !into && !by_name && !found.iter().any(|s| s.name == schema.name) {
+                if serves && asked && self.by.runs(schema) && !into && !by_name && !found.iter().any(|s| s.name == schema.name) {
                     found.push(schema);
                 }
             }
@@ -205,7 +215,7 @@ impl Tester<'_> {
     }
 
     fn overload(&self, schema: &Schema, ready: &mut Vec<Ready>, tested: &mut TestedRule) {
-        let mut draw = Draw::new(self.rule, schema, self.seed);
+        let mut draw = Draw::new(self.rule, schema, self.seed, self.by);
         let alternatives = draw.alternatives();
         let mut found: Vec<Ready> = Vec::new();
         let mut tried = vec![Tried::default(); alternatives];

@@ -1,8 +1,10 @@
 //! Examples from a rule's own tests, and examples with more around them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::accept::{Ready, Verdict, accept};
+use super::backend::Backend;
 use super::example::{Example, Ints};
 use super::random::Random;
 use crate::model::{Arg, DType};
@@ -10,8 +12,11 @@ use crate::rule::{Case, Rule, RuleSet, eval};
 use crate::rulebook;
 
 /// The call of a test.
-pub(super) fn example(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<Example, String> {
+pub(super) fn example(rules: &RuleSet, rule: &Arc<Rule>, case: &Case, by: &Rc<dyn Backend>) -> Result<Example, String> {
     let mut graph = rulebook::call(rules, rule, case)?;
+    if let Some(schema) = graph.nodes.first().and_then(|n| rules.schemas().get(&n.target)) {
+        graph.versions = by.versions(schema);
+    }
     let inputs = graph.tensors.iter().map(|t| t.value.index() + 1).max().unwrap_or(0);
     graph.values.truncate(inputs);
     graph.values.iter_mut().for_each(|v| v.dtype = DType::F64);
@@ -31,7 +36,7 @@ pub(super) fn example(rules: &RuleSet, rule: &Arc<Rule>, case: &Case) -> Result<
             },
         });
     }
-    Ok(Example { graph, ints, readers: 0 })
+    Ok(Example { graph, ints, readers: 0, by: by.clone() })
 }
 
 /// The same call, on its first operand plus a number: what was zero at removed positions is then equal at all of them.
@@ -41,11 +46,13 @@ pub(super) fn shifted(rules: &RuleSet, rule: &Arc<Rule>, one: &Ready) -> Option<
     let first = one.example.bound(&one.p)?.operands.first()?.arg.clone();
     let Some(Arg::Tensor(x)) = node.arg(&first) else { return None };
     let tensor = old.graph.tensors.iter().find(|t| t.value == *x && t.dtype == DType::F64)?;
-    let mut example = Example::new();
+    let mut example = Example::new(&old.by);
+    example.graph.versions.clone_from(&old.graph.versions);
     let shape = tensor.shape.clone();
     let from = example.tensor("x", &shape);
     let by = example.tensor("shift", &vec![1; shape.len()]);
-    example.call("aten.add.Tensor", vec![("self".into(), Arg::Tensor(from)), ("other".into(), Arg::Tensor(by))]);
+    let (add, args) = old.by.add(from, by);
+    example.call(&add, args);
     let sum = example.value("shifted");
     example.graph.nodes[0].outputs = vec![sum];
     let args = node.args.iter().map(|(name, arg)| match arg {

@@ -4,7 +4,6 @@ use super::accept::Ready;
 use super::array::{Array, Kept, places};
 use super::example::{Example, Ints};
 use super::flavour::{Domain, Flavour, fill};
-use super::program::Program;
 use super::random::Random;
 use crate::axis::{Call, Propagation, propagate, still_described};
 use crate::model::{DType, Graph, ValueId};
@@ -101,6 +100,9 @@ pub(super) fn compare(
     }
     let kept = report.kept;
     let removed = kept.iter().chain(&of_outputs).any(|k| !k.is_all());
+    if kept.iter().chain(&of_outputs).any(Kept::is_crossed) {
+        return Outcome::Agrees { removed: false };
+    }
     if !removed || drawn_at_random(rules, example, p) {
         return Outcome::Agrees { removed };
     }
@@ -109,10 +111,10 @@ pub(super) fn compare(
         Err(e) => return Outcome::Differs(format!("{}{e}", report.removed())),
     };
     let small = plan::apply(graph, p, solution, &plan);
-    let rewritten = || if plan.edits.is_empty() { String::new() } else { call_text(&small) };
+    let rewritten = |of: &Example| if plan.edits.is_empty() { String::new() } else { call_text(&small, of) };
     let checked = propagate(&small, rules, &[]).and_then(|again| still_described((graph, p), (&small, &again)));
     if let Err(e) = checked {
-        return Outcome::Differs(format!("{}the call becomes {}, where {e}", report.removed(), rewritten()));
+        return Outcome::Differs(format!("{}the call becomes {}, where {e}", report.removed(), rewritten(example)));
     }
     let mut cut: Vec<Array> = Vec::new();
     for (k, array) in inputs.iter().enumerate() {
@@ -142,11 +144,16 @@ pub(super) fn compare(
         },
         im: None,
     }));
-    let run = Program::load(&small, outputs.clone()).and_then(|small| small.run(&cut));
+    let run = example.by.load(&small, &outputs).and_then(|small| small.run(&cut));
     let found = match run {
         Ok(found) => found,
         Err(why) => {
-            return Outcome::Differs(format!("{}libtorch does not take the rest, {}: {why}", report.removed(), rewritten()));
+            return Outcome::Differs(format!(
+                "{}{} does not take the rest, {}: {why}",
+                report.removed(),
+                example.by.name(),
+                rewritten(example)
+            ));
         }
     };
     for (at, (((v, kept), whole), small)) in outputs.iter().zip(&of_outputs).zip(&whole).zip(&found).enumerate() {
@@ -277,9 +284,10 @@ impl Report<'_> {
 }
 
 /// The last calls of a graph, as text.
-fn call_text(graph: &Graph) -> String {
+fn call_text(graph: &Graph, of: &Example) -> String {
     let node = |n: &crate::model::Node| {
-        let example = Example { graph: Graph { nodes: vec![n.clone()], ..graph.clone() }, ints: Vec::new(), readers: 0 };
+        let graph = Graph { nodes: vec![n.clone()], ..graph.clone() };
+        let example = Example { graph, ints: Vec::new(), ..of.clone() };
         format!("{}{}", n.target, example.text())
     };
     graph.nodes.iter().map(node).collect::<Vec<_>>().join("; ")

@@ -1,22 +1,25 @@
 //! Drawing examples for a rule: tensors from its notation, other arguments from the operator's schema.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
+use super::backend::Backend;
 use super::example::Example;
 use super::hints::Hints;
 use super::random::Random;
 use crate::model::{Arg, Size};
-use crate::rule::{Body, Dim, Expr, Operand, Pattern, Rule, Schema, Scope, Val, eval};
+use crate::rule::{Body, Dim, Expr, Operand, Pattern, Rule, Schema, SchemaArg, Scope, Val, eval};
 
 /// Sizes of letters; an ellipsis has one for each of its dimensions.
 type Letters = HashMap<(String, usize), usize>;
 
 /// Draws examples of one rule for one overload.
 pub(super) struct Draw<'a> {
-    rule: &'a Rule,
+    pub(super) rule: &'a Rule,
     schema: &'a Schema,
     pub(super) hints: Hints,
     pub random: Random,
+    pub(super) by: Rc<dyn Backend>,
 }
 
 /// The arguments drawn so far.
@@ -29,12 +32,14 @@ pub(super) struct Drawn {
     pub(super) first: Vec<usize>,
     /// Length of lists of which neither the schema nor the rule tells it.
     pub(super) listed: Option<usize>,
+    /// Length of all lists that are tensors.
+    pub(super) pairs: Option<usize>,
 }
 
 impl<'a> Draw<'a> {
     /// For a rule and an overload.
-    pub fn new(rule: &'a Rule, schema: &'a Schema, seed: u64) -> Draw<'a> {
-        Draw { rule, schema, hints: Hints::new(rule), random: Random::new(seed, &schema.name) }
+    pub fn new(rule: &'a Rule, schema: &'a Schema, seed: u64, by: &Rc<dyn Backend>) -> Draw<'a> {
+        Draw { rule, schema, hints: Hints::new(rule), random: Random::new(seed, &schema.name), by: by.clone() }
     }
 
     /// How many alternatives the rule has.
@@ -45,7 +50,8 @@ impl<'a> Draw<'a> {
     /// An example of one alternative, which the rule may or may not be for; `None` where an argument cannot be drawn. With
     /// `equal`, all letters have one size: then libtorch also takes calls that the rule pairs wrongly.
     pub fn example(&mut self, alternative: usize, equal: bool) -> Option<Example> {
-        let mut example = Example::new();
+        let mut example = Example::new(&self.by);
+        example.graph.versions = self.by.versions(self.schema);
         let mut drawn = Drawn::default();
         let rule = self.rule;
         match &rule.body {
@@ -59,9 +65,15 @@ impl<'a> Draw<'a> {
             Body::Layout(_) => self.tensors(&mut drawn, &mut example),
         }
         let mut args = Vec::new();
+        drawn.pairs = self.random.one(&[1, 1, 1, 2]).filter(|_| self.random.chance(0.6));
         for arg in &self.schema.args {
             let found = match drawn.args.remove(&arg.name) {
                 Some(arg) => Some(arg),
+                None if self.by.is_typed() && arg.is_tensor() => match &arg.default {
+                    Some(_) if self.random.chance(0.4) => None,
+                    Some(_) => self.told(arg, &drawn, &mut example),
+                    None => Some(self.told(arg, &drawn, &mut example)?),
+                },
                 None => match &arg.default {
                     Some(_) if self.random.chance(if self.hints.values.contains_key(&arg.name) { 0.35 } else { 0.6 }) => None,
                     Some(_) => self.value(arg, &drawn),
@@ -71,6 +83,9 @@ impl<'a> Draw<'a> {
             if let Some(value) = found {
                 args.push((arg.name.clone(), value));
             }
+        }
+        if self.by.is_typed() {
+            Draw::halves(&mut args);
         }
         example.call(&self.schema.name, args);
         Some(example)
@@ -102,7 +117,7 @@ impl<'a> Draw<'a> {
         let mut ended: Vec<&str> = Vec::new();
         for (k, operand) in pattern.operands.iter().enumerate() {
             let declared = self.schema.arg(&operand.name)?;
-            if !declared.is_tensor() {
+            if !declared.is_tensor() || self.by.is_typed() && operand.unread && is_list(declared) {
                 continue;
             }
             let missing = operand.missing.is_some() && self.random.chance(0.4);
@@ -230,6 +245,10 @@ impl<'a> Draw<'a> {
     /// Tensors of any sizes, for a layout.
     fn tensors(&mut self, drawn: &mut Drawn, example: &mut Example) {
         for arg in self.schema.args.iter().filter(|a| a.is_tensor()) {
+            let typed = self.by.is_typed();
+            if typed && (is_list(arg) || arg.default.is_some() || arg.ty.contains("Tind") && self.random.chance(0.5)) {
+                continue; // what it holds is told
+            }
             if arg.default.is_some() && self.random.chance(0.5) {
                 continue;
             }
@@ -273,6 +292,11 @@ impl<'a> Draw<'a> {
             drawn.args.insert(arg.name.clone(), value);
         }
     }
+}
+
+/// Whether an argument is a tensor of whole numbers, by its type.
+fn is_list(arg: &SchemaArg) -> bool {
+    arg.ty.contains("<int64>") || arg.ty.contains("<int32>")
 }
 
 fn ellipsis(dim: &Dim) -> Option<&str> {

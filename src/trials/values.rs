@@ -3,7 +3,12 @@
 use super::draw::{Draw, Drawn};
 use super::random::Random;
 use crate::model::Arg;
-use crate::rule::SchemaArg;
+use crate::rule::{SchemaArg, Val};
+
+fn is_flag(arg: &SchemaArg) -> bool {
+    let counts = arg.name != "keepdims" && ["axis", "dim", "group", "size", "num_"].iter().any(|part| arg.name.contains(part));
+    !counts && matches!(arg.default.as_ref().and_then(Val::as_int), Some(0 | 1))
+}
 
 impl Draw<'_> {
     /// A value by the type of the argument.
@@ -15,14 +20,18 @@ impl Draw<'_> {
         let fits = |a: &Arg| match a {
             Arg::Int(n) => (matches!(base, "int" | "SymInt" | "Scalar") || base == "float" && *n >= 0) && list.is_none(),
             Arg::Float(_) => matches!(base, "float" | "Scalar") && list.is_none(),
-            Arg::Bool(_) => base == "bool" && list.is_none(),
+            Arg::Bool(_) => matches!(base, "bool" | "int") && list.is_none(),
             Arg::Str(_) => base == "str",
             Arg::None => arg.ty.ends_with('?'),
             _ => false,
         };
         let hinted: Vec<Arg> = self.hints.values.get(&arg.name).into_iter().flatten().filter(|a| fits(a)).cloned().collect();
         if !hinted.is_empty() && self.random.chance(0.7) {
-            return self.random.one(&hinted);
+            // Where a truth value is a number, it is 0 or 1.
+            return self.random.one(&hinted).map(|a| match a {
+                Arg::Bool(b) if base == "int" => Arg::Int(b.into()),
+                other => other,
+            });
         }
         if let Some(length) = list {
             let hinted = self.hints.lengths.get(&arg.name).cloned().unwrap_or_default();
@@ -41,6 +50,8 @@ impl Draw<'_> {
             };
         }
         match base {
+            // Where types are told, what is 0 or 1 by default is a truth value, but for axes and counts.
+            "int" if self.by.is_typed() && is_flag(arg) => Some(Arg::Int(self.random.below(2) as i64)),
             "int" | "SymInt" => self.random.one(&[-2, -1, 0, 1, 1, 2, 2, 3, 4]).map(Arg::Int),
             "float" => self.random.one(&[0.5, 1.5, 0.3, 2.0, 1e-3]).map(Arg::Float),
             "Scalar" => self.random.one(&[
@@ -66,7 +77,7 @@ impl Draw<'_> {
     }
 
     /// A list of integers: dimensions, an order, parts, other sizes of as many elements, or small numbers.
-    fn list(&mut self, length: Option<usize>, drawn: &Drawn) -> Vec<i64> {
+    pub(super) fn list(&mut self, length: Option<usize>, drawn: &Drawn) -> Vec<i64> {
         let shape = &drawn.first;
         let rank = shape.len();
         let small = |random: &mut Random, n: usize| (0..n).map(|_| 1 + random.below(3) as i64).collect();

@@ -1,7 +1,5 @@
 //! Small tensors as plain numbers, and which of their elements stay.
 
-use tch::{Kind, Tensor};
-
 use crate::axis::Propagation;
 use crate::model::{DType, ValueId};
 use crate::plan::Keep;
@@ -9,48 +7,18 @@ use crate::solve::Solution;
 
 /// A tensor's elements, row-major.
 #[derive(Clone, Debug)]
-pub(super) struct Array {
+pub struct Array {
+    /// Its sizes.
     pub shape: Vec<usize>,
+    /// The type of its elements.
     pub dtype: DType,
+    /// The elements; of complex numbers the real parts.
     pub re: Vec<f64>,
     /// Imaginary parts of complex numbers.
     pub im: Option<Vec<f64>>,
 }
 
 impl Array {
-    /// As a tensor of libtorch's.
-    pub fn tensor(&self) -> Result<Tensor, tch::TchError> {
-        let shape: Vec<i64> = self.shape.iter().map(|n| *n as i64).collect();
-        let floats = |list: &[f64]| Tensor::f_from_slice(list)?.f_reshape(&shape);
-        match (self.dtype, &self.im) {
-            (_, Some(im)) => Tensor::f_complex(&floats(&self.re)?, &floats(im)?),
-            (DType::F32, _) => floats(&self.re)?.f_to_kind(Kind::Float),
-            (DType::I64, _) => floats(&self.re)?.f_to_kind(Kind::Int64),
-            (DType::Bool, _) => floats(&self.re)?.f_to_kind(Kind::Bool),
-            _ => floats(&self.re),
-        }
-    }
-
-    /// From a tensor of libtorch's.
-    pub fn of(t: &Tensor) -> Result<Array, tch::TchError> {
-        let shape = t.size().iter().map(|n| *n as usize).collect();
-        let list = |t: &Tensor| -> Result<Vec<f64>, tch::TchError> {
-            let flat = t.f_resolve_conj()?.f_resolve_neg()?.f_to_kind(Kind::Double)?.f_contiguous()?.f_reshape([-1])?;
-            Vec::<f64>::try_from(&flat)
-        };
-        if t.is_complex() {
-            let (re, im) = (list(&t.f_real()?)?, list(&t.f_imag()?)?);
-            return Ok(Array { shape, dtype: DType::C128, re, im: Some(im) });
-        }
-        let dtype = match t.f_kind()? {
-            Kind::Bool => DType::Bool,
-            Kind::Float => DType::F32,
-            _ if t.is_floating_point() => DType::F64,
-            _ => DType::I64,
-        };
-        Ok(Array { shape, dtype, re: list(t)?, im: None })
-    }
-
     /// The elements for which `keep` says so, as a tensor of another shape.
     pub fn cut(&self, keep: &[bool], shape: Vec<usize>) -> Array {
         let pick = |list: &Vec<f64>| list.iter().zip(keep).filter(|(_, k)| **k).map(|(x, _)| *x).collect();
@@ -86,6 +54,11 @@ impl Kept {
     /// True if nothing goes.
     pub fn is_all(&self) -> bool {
         self.dims.iter().all(Option::is_none)
+    }
+
+    /// A ragged dimension stands before the one that tells what stays of it: such elements have no place in a smaller tensor in their order.
+    pub fn is_crossed(&self) -> bool {
+        self.dims.iter().enumerate().any(|(d, keep)| matches!(keep, Some(Keep::By { link, .. }) if link.at > d))
     }
 
     /// Whether a place stays, as far as one dimension is concerned.

@@ -1,8 +1,10 @@
 //! A call of one operator on small tensors.
 
+use super::backend::Backend;
 use crate::axis::{Bound, PropagateError, Propagation, Step, propagate};
 use crate::model::{Arg, DType, Graph, Node, NodeId, Origin, Role, Size, Source, Tensor, Value, ValueId};
 use crate::rule::{Body, Rule, RuleSet, Schema};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The numbers that a tensor may hold, where not all are allowed.
@@ -24,6 +26,8 @@ pub(super) struct Example {
     pub ints: Vec<Option<Ints>>,
     /// How many nodes after that of the operator read its results.
     pub readers: usize,
+    /// What runs it.
+    pub by: Rc<dyn Backend>,
 }
 
 /// Whether a rule describes an example.
@@ -40,8 +44,8 @@ pub(super) enum Fit {
 
 impl Example {
     /// An empty program.
-    pub fn new() -> Example {
-        Example { graph: Graph::default(), ints: Vec::new(), readers: 0 }
+    pub fn new(by: &Rc<dyn Backend>) -> Example {
+        Example { graph: Graph::default(), ints: Vec::new(), readers: 0, by: by.clone() }
     }
 
     /// The node that calls the operator: the last but for those that read its results.
@@ -100,6 +104,8 @@ impl Example {
                 let parts = propagate(&self.graph, rules, &[]).ok().and_then(|p| Some(p.bound_at(node)?.outputs.len()));
                 vec![true; parts.unwrap_or(1)]
             }
+            // Of results that may be left out, those that the rule describes.
+            Some(s) if self.by.is_typed() => vec![true; described(rule).unwrap_or(1).min(s.returns.len())],
             Some(s) => s.returns.iter().map(|r| r.ty.starts_with("Tensor")).collect(),
             None => vec![true; described(rule).unwrap_or(1)],
         };
@@ -122,7 +128,8 @@ impl Example {
             if rule.leaves_out(k) || !(if rule.asks_for(k) { all } else { others() }) {
                 continue;
             }
-            self.call("aten.alias.default", vec![("self".into(), Arg::Tensor(v))]);
+            let (copy, args) = self.by.copy(v);
+            self.call(&copy, args);
             let read = value(&mut self.graph, &format!("read{k}"), None);
             self.graph.nodes.last_mut().into_iter().for_each(|n| n.outputs.push(read));
             self.readers += 1;

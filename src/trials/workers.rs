@@ -1,4 +1,4 @@
-//! Processes that test rules. A drawn call may be one that libtorch does not check and dies of; then only that process does.
+//! Processes that test rules. A drawn call may be one that is not checked and that a process dies of; then only that one does.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -32,6 +32,7 @@ pub fn share(
     count: usize,
     command: &(dyn Fn() -> Command + Sync),
     died: &(dyn Fn(usize) -> TestedRule + Sync),
+    by: &str,
 ) -> std::io::Result<Vec<TestedRule>> {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(count.max(1));
     let next = AtomicUsize::new(0);
@@ -50,12 +51,12 @@ pub fn share(
                 if answer.is_none() {
                     worker = Worker::start(command())?;
                 }
-                let why = "libtorch dies of a call that was drawn: give calls in `tests:`, and say `drawn: never`";
+                let why = format!("{by} dies of a call that was drawn: give calls in `tests:`, and say `drawn: never`");
                 if let Some(tested) = &mut answer {
                     if tested.cases == 0 {
-                        tested.not_run = Some(why.to_owned());
+                        tested.not_run = Some(why.clone());
                     }
-                    tested.skipped.push(("drawn calls".to_owned(), why.to_owned()));
+                    tested.skipped.push(("drawn calls".to_owned(), why));
                 }
             }
             done.push((k, answer.unwrap_or_else(|| died(k))));

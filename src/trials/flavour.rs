@@ -113,11 +113,11 @@ pub(super) fn fill(
         for (place, stays) in places(shape).zip(&stays) {
             out.push(match (dtype, ints) {
                 (_, Some(Ints::All(x))) => *x,
-                (DType::I64 | DType::Bool, Some(Ints::List(list))) => {
+                (_, Some(Ints::List(list))) => {
                     let at = place.last().copied().unwrap_or(0);
                     list.get(at % list.len().max(1)).map_or(0.0, |n| *n as f64)
                 }
-                (DType::I64 | DType::Bool, _) => {
+                (DType::I64 | DType::I32 | DType::I8 | DType::U8 | DType::Bool, _) => {
                     let bound = match ints {
                         Some(Ints::Below(n)) => *n,
                         _ => 2,
