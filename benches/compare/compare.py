@@ -171,14 +171,14 @@ def by_torch_pruning(model, example, macs, name):
     goal = count(model, example)[0] * macs
     for _ in range(200):
         pruner.step()
+        if name == "vit":
+            for m in model.modules():
+                if hasattr(m, "qkv"):
+                    m.num_heads = pruner.num_heads[m.qkv]
+                    m.head_dim = m.qkv.out_features // (3 * m.num_heads)
+                    m.attn_dim = m.qkv.out_features // 3
         if count(model, example)[0] <= goal:
             break
-    if name == "vit":
-        for m in model.modules():
-            if hasattr(m, "qkv"):
-                m.num_heads = pruner.num_heads[m.qkv]
-                m.head_dim = m.qkv.out_features // (3 * m.num_heads)
-                m.attn_dim = m.qkv.out_features // 3
     return model
 
 
