@@ -22,6 +22,28 @@ LARGEST_BUFFER = 1 << 22
 """Buffers of more elements are not looked at; the library has the same limit."""
 
 
+class Open:
+    """Dynamic shapes that leave all sizes open which the code leaves open, or only the ``first`` of each tensor."""
+
+    def __init__(self, first: bool) -> None:
+        self.first = first
+
+    def of(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As ``torch.export`` takes them, by the names that the forward has now."""
+        shapes = torch.export.ShapesCollection()
+        for t in pytree.tree_leaves((args, kwargs)):
+            if isinstance(t, Tensor) and t.dim():
+                shapes[t] = {d: torch.export.Dim.AUTO for d in range(1 if self.first else t.dim())}
+        return shapes.dynamic_shapes(model, args, kwargs)
+
+
+def has_open_sizes(program: torch.export.ExportedProgram) -> bool:
+    """Whether a program takes inputs of other sizes than those of its example."""
+    inputs = set(program.graph_signature.user_inputs)
+    values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder" and n.name in inputs]
+    return any(isinstance(n, torch.SymInt) for v in values if isinstance(v, Tensor) for n in v.shape)
+
+
 class ExportFailed(Error):
     """The module cannot be exported; ``frames`` are those of the failure, outermost first."""
 
@@ -96,6 +118,8 @@ def trace(
     """The same in whatever mode it is in."""
     with quiet(), torch.no_grad():
         try:
+            if isinstance(dynamic_shapes, Open):
+                dynamic_shapes = dynamic_shapes.of(model, tuple(args), kwargs)
             return torch.export.export(
                 model,
                 tuple(args),
@@ -124,10 +148,9 @@ def in_training(
             try:
                 return trace(model, args, kwargs, dynamic_shapes, strict, preserve)
             except ExportFailed:
-                tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-                if dynamic_shapes is not None or not tensors or any(t.dim() == 0 or t.shape[0] != 1 for t in tensors):
+                if dynamic_shapes is not None or not of_one(args, kwargs):
                     raise
-                return trace(model, _twice(tuple(args)), _twice(kwargs), dynamic_shapes, strict, preserve)
+                return trace(model, twice(tuple(args)), twice(kwargs), dynamic_shapes, strict, preserve)
     finally:
         for m, mode in modes:
             m.training = mode
@@ -146,7 +169,14 @@ def buffers_kept(model: nn.Module) -> Iterator[None]:
                     buffer.copy_(old)
 
 
-def _twice(given: Any) -> Any:
+def of_one(*given: Any) -> bool:
+    """Whether these are an example of one: tensors whose first size is 1."""
+    tensors = [t for t in pytree.tree_leaves(given) if isinstance(t, Tensor)]
+    return bool(tensors) and all(t.dim() > 0 and t.shape[0] == 1 for t in tensors)
+
+
+def twice(given: Any) -> Any:
+    """The same example again behind it."""
     return pytree.tree_map(lambda t: torch.cat([t, t]) if isinstance(t, Tensor) else t, given)
 
 

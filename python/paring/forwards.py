@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from . import attributes, exported
+from . import attributes, exported, sizes
 from .errors import Error
 from .exported import log
 from .graphs import CONSTANTS, Graph
@@ -45,6 +45,7 @@ def of(run: Work, names: Sequence[str]) -> dict[str, Graph]:
     run.program, run.cut = again, run.decide(again)
     run.read()
     small = exported.load(run.cut.archive())
+    sizes.localise(small)
     training = in_training(run, program, names, preserve)
     here = next((t.device for t in run.model.parameters()), torch.device("cpu"))
     try:
@@ -81,9 +82,7 @@ def in_training(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Arguments that have other values while the module trains: module → node → argument → value. Empty where an export cannot tell."""
     try:
-        other = exported.in_training(
-            run.model, run.args, run.kwargs, run.options["dynamic_shapes"], run.options["strict"], preserve
-        )
+        other = exported.in_training(run.model, *run.shown, run.options["dynamic_shapes"], run.options["strict"], preserve)
     except exported.ExportFailed:
         return {}
     out: dict[str, dict[str, dict[str, Any]]] = {}

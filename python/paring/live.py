@@ -9,7 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,14 @@ ROUNDS = 40
 """How often a module is exported at most while attributes are tried."""
 
 
+FIXED = "graph forwards take inputs of the example's sizes alone: torch.export cannot leave them open; dynamic_shapes may help"
+
+
 class Shrinking(Work):
     """One run on one module; its steps in the order in which they are called."""
+
+    closed: Optional[tuple[Any, ...]] = None
+    """What the example's sizes gave, once it was tried to trace with open ones."""
 
     # ---- what to cut
 
@@ -51,21 +57,71 @@ class Shrinking(Work):
 
     def fit(self) -> None:
         """Gives modules the attributes, classes and forwards with which they compute the small program."""
+        start = self.undo.mark()
+        try:
+            self.follow()
+        except Error:
+            if not self.close():
+                raise
+            self.undo.back(start)
+            self.follow()
+
+    def follow(self) -> None:
+        """The same with the sizes open that are open."""
         mode = self.options["graph_forward"]
         if self.changes["nothing"]:
             self.chosen, self.made = {}, {}
             return
         tried = self.every_module() if mode == "always" else list(self.forced)
+        if tried:
+            self.open()
         graphed = self.try_attributes(tried)
         while graphed:
             if mode == "never":
                 raise self.cannot_follow(graphed)
+            self.open()
             if any(g in tried for g in graphed):  # a module is called several times, and differs
                 if self.in_one:
                     raise self.cannot_follow(graphed)
                 self.in_one = True
             tried = list(dict.fromkeys([*tried, *graphed]))
             graphed = self.try_attributes(tried)
+
+    def open(self) -> None:
+        """A graph takes the sizes that it was traced with, so that it is traced with all sizes open, or with an open batch, where that can be and
+        the same positions go."""
+        if self.closed is not None or self.options["dynamic_shapes"] is not None:
+            return
+        before = self.changes["tensors"]
+        self.closed = self.shown, self.options, self.program, self.cut, self.original
+        args, kwargs = self.shown
+        if exported.of_one(args, kwargs):  # a size of 1 is never open
+            args, kwargs = exported.twice(args), exported.twice(kwargs)
+        for first in (False, True):
+            try:
+                self.shown, self.options = (args, kwargs), {**self.options, "dynamic_shapes": exported.Open(first)}
+                self.original = self.export()
+                archive = exported.archive(self.original, whole=self.whole)
+                with translated():
+                    self.program = _paring.Program(archive, self.options["rules"], self.options["freeze"])
+                self.cut = self.decide(self.program)
+                self.read()
+                if self.changes["tensors"] == before:
+                    if not exported.has_open_sizes(self.original):
+                        self.notes.append(FIXED)
+                    return
+            except Exception as e:  # whatever the code or the exporter have against open sizes
+                log.info("sizes cannot be open: %s", str(e).partition("\n")[0])
+        self.close()
+
+    def close(self) -> bool:
+        """Back to the example's sizes; False if it is traced with no others."""
+        if not self.closed or not isinstance(self.options["dynamic_shapes"], exported.Open):
+            return False
+        self.shown, self.options, self.program, self.cut, self.original = self.closed
+        self.read()
+        self.notes.append(FIXED)
+        return True
 
     def widen(self, module: nn.Module) -> bool:
         """Where a graph is not called as it was when it was traced: the module around it shall be one too. False if there is none."""
@@ -217,7 +273,8 @@ class Shrinking(Work):
     def report(self) -> Report:
         """What was done."""
         own = [(n, t) for n, t in self.changes["tensors"].items() if t["kind"] == "parameter" and t["same_as"] is None]
-        summary = json.loads(self.cut.summary())
+        cut = self.closed[3] if self.closed else self.cut  # of the example as it was given
+        summary = json.loads(cut.summary())
         summary["parameters"] = {
             "before": sum(math.prod(t["shape"]) for _, t in own),
             "after": sum(math.prod(self.tensors[n].small) for n, _ in own),
@@ -230,9 +287,9 @@ class Shrinking(Work):
         why = {n: self.whys.get(n, "asked for") for n in self.made}
         return Report(
             summary,
-            self.cut.table(),
-            self.cut.page(),
-            json.loads(self.cut.plan()),
+            cut.table(),
+            cut.page(),
+            json.loads(cut.plan()),
             UnifiedMasks(parameters, self.changes["lossless"]),
             why,
             self.notes,

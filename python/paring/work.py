@@ -31,6 +31,7 @@ class Work:
         self, model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], options: dict[str, Any], undo: Undo
     ) -> None:
         self.model, self.args, self.kwargs, self.options, self.undo = model, tuple(args), kwargs, options, undo
+        self.shown: tuple[tuple[Any, ...], dict[str, Any]] = self.args, self.kwargs  # the example that exports are made with
         self.modules = dict(model.named_modules(remove_duplicate=False))
         self.names: dict[int, str] = {}
         for name, module in self.modules.items():
@@ -61,9 +62,7 @@ class Work:
 
     def export(self, preserve: Sequence[str] = ()) -> torch.export.ExportedProgram:
         """The module as it is now."""
-        return exported.export(
-            self.model, self.args, self.kwargs, self.options["dynamic_shapes"], self.options["strict"], preserve
-        )
+        return exported.export(self.model, *self.shown, self.options["dynamic_shapes"], self.options["strict"], preserve)
 
     def every_module(self) -> list[str]:
         """The modules whose forward is code of their own: those that call others."""

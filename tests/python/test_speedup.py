@@ -431,3 +431,64 @@ def test_weights_of_some_size():
     report = paring.speedup(model, (x,), masks={"0.weight": torch.arange(8192) % 4 == 0, "0.bias": torch.arange(8192) % 4 == 0})
     assert model[0].out_features == 2048
     assert torch.allclose(model(x), nets.masked(original, report.unified_masks)(x), atol=1e-4)
+
+
+class Scaled(nn.Module):
+    """Attention that takes its scale from the size of its heads, which no attribute can keep: it needs a graph as its forward."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads, self.head_dim = 2, 8
+        self.qkv, self.proj = nn.Linear(16, 48), nn.Linear(16, 16)
+
+    def forward(self, x, shift=0.0):
+        b, n, _ = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        return self.proj(y.transpose(1, 2).reshape(b, n, self.heads * self.head_dim)) + shift
+
+
+class Tokens(nn.Module):
+    """Two of them, with a sum over tokens whose number the code multiplies with that of pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.a, self.b, self.head = nn.Linear(6, 16), Scaled(), Scaled(), nn.Linear(16, 5)
+
+    def forward(self, x):
+        y = self.b(self.a(self.embed(x)), shift=1.0)
+        b, n, c = y.shape
+        return self.head(y.reshape(b * n, c)).view(b, n, 5).sum(1)
+
+
+@pytest.mark.parametrize("batch", (1, 2))
+def test_graph_forwards_take_other_sizes(batch):
+    model, x = nets.made(Tokens), nets.tokens(batch)
+    original = copy.deepcopy(model)
+    masks = {}
+    for name in ("a", "b"):  # half of the positions in each head go, in queries, keys and values
+        keep = (torch.arange(48) % 8 < 4)[:, None].expand(48, 16)
+        masks |= {f"{name}.qkv.weight": keep, f"{name}.qkv.bias": keep[:, 0]}
+    report = paring.speedup(model, (x,), masks=masks)
+    assert sorted(report.graph_forwards) == ["a", "b"] and model.a.qkv.weight.shape[0] == 24
+    assert report.macs.before == 5 * batch * (6 * 16 + 2 * (16 * 48 + 2 * 5 * 16 + 16 * 16) + 16 * 5)
+    whole = nets.masked(original, report.unified_masks)
+    for other in (nets.tokens(batch), nets.tokens(7), torch.randn(3, 9, 6, dtype=torch.float64)):
+        assert nets.close(model(other), whole(other))
+    assert not any("sizes alone" in r for r in report.reasons)
+    model.train()
+    model(nets.tokens(4)).sum().backward()
+    assert model.a.qkv.weight.grad.shape == model.a.qkv.weight.shape
+
+
+def test_graph_forwards_say_where_sizes_are_fixed():
+    class Fixed(Tokens):
+        def forward(self, x):
+            assert int(x.shape[0]) == 2 and x.shape[1] == 5  # specialises
+            return super().forward(x * torch.ones(2, 5, 1, dtype=x.dtype))
+
+    model, x = nets.made(Fixed), nets.tokens(2)
+    keep = (torch.arange(48) % 8 < 4)[:, None].expand(48, 16)
+    report = paring.speedup(model, (x,), masks={"a.qkv.weight": keep, "a.qkv.bias": keep[:, 0]})
+    assert "a" in report.graph_forwards and model(x).shape == (2, 5)
+    assert any("sizes alone" in r for r in report.reasons)
