@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from torch.utils import _pytree as pytree
 
 from .errors import Error
@@ -41,7 +42,7 @@ def has_open_sizes(program: torch.export.ExportedProgram) -> bool:
     """Whether a program takes inputs of other sizes than those of its example."""
     inputs = set(program.graph_signature.user_inputs)
     values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder" and n.name in inputs]
-    return any(isinstance(n, torch.SymInt) for v in values if isinstance(v, Tensor) for n in v.shape)
+    return any(not is_concrete_int(n) for v in values if isinstance(v, Tensor) for n in v.shape)
 
 
 class ExportFailed(Error):
