@@ -268,15 +268,19 @@ pub fn plan(data: &[u8], scratch: &Scratch) {
 
 /// Symbolic sizes: every one in a program is this.
 pub fn symbols(data: &[u8], _: &Scratch) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(bytes) = std::str::from_utf8(data).ok().and_then(sized) {
+        archive(&bytes, "model.pt2");
+    }
+}
+
+/// A program whose symbolic sizes are these lines.
+pub fn sized(text: &str) -> Option<Vec<u8>> {
     static BASE: OnceLock<Value> = OnceLock::new();
     let base = BASE.get_or_init(|| serde_json::from_slice(include_bytes!("../seeds/program/dyn.json")).expect("a seed is JSON"));
     let mut json = base.clone();
     let mut lines = text.lines().cycle();
     write(&mut json["model"], &mut || lines.next().unwrap_or_default().to_owned());
-    if let Some(bytes) = program_of(json.to_string().as_bytes()) {
-        archive(&bytes, "model.pt2");
-    }
+    program_of(json.to_string().as_bytes())
 }
 
 /// Puts texts in the place of expressions.

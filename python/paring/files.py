@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import mmap
 import os
 from typing import Any, Union
 
@@ -68,8 +67,13 @@ def save(model: nn.Module, path: Union[str, "os.PathLike[str]"]) -> None:
 
 def load(path: Union[str, "os.PathLike[str]"], model: nn.Module) -> nn.Module:
     """See :func:`paring.load`."""
+    with Stored(path) as stored:
+        return _load(stored, model)
+
+
+def _load(stored: Stored, model: nn.Module) -> nn.Module:
+    path, header = stored.path, stored.header
     inner = wrappers.unwrapped(model)
-    header, start, view = _read(path)
     meta = header.pop("__metadata__", {})
     if meta.get("paring") != VERSION:
         raise Error(
@@ -96,7 +100,8 @@ def load(path: Union[str, "os.PathLike[str]"], model: nn.Module) -> nn.Module:
                 "load into a new module of the class that was shrunk, with the configuration that it was built with",
             )
         for name, (_, _, t) in found.items():
-            undo.set_data(t, _tensor(path, name, header[name], start, view, t), _same(t.data))
+            undo.set_data(t, stored.tensor(name).to(t.device), _same(t.data))
+        stored.unchanged()
         record.join(inner, changes, undo)
     return model
 
@@ -109,38 +114,87 @@ def _damaged(path: Any, why: str) -> Error:
     return Error(f"{path} is damaged: {why}", "paring::live::load", "save it again with paring.save")
 
 
-def _read(path: Union[str, "os.PathLike[str]"]) -> tuple[dict[str, Any], int, memoryview]:
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < 8:
-                raise _damaged(path, "it is too short")
-            length = int.from_bytes(file.read(8), "little")
-            if length > size - 8:
-                raise _damaged(path, "its header is longer than the file")
-            try:
-                header = json.loads(file.read(length))
-            except (ValueError, RecursionError) as e:
-                raise _damaged(path, f"its header cannot be read: {e}") from None
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as e:
-        raise Error(f"cannot read {path}: {e}", "paring::format::read", None) from None
-    if not isinstance(header, dict):
-        raise _damaged(path, "its header is no map")
-    return header, 8 + length, data
+class Stored:
+    """An open safetensors file. It is read and not mapped: a mapped file that gets shorter ends the process."""
 
+    def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        self.path = path
+        try:
+            self.file = open(path, "rb", buffering=0)
+        except OSError as e:
+            raise self._unreadable(e) from None
+        try:
+            self._begin()
+        except BaseException:
+            self.file.close()
+            raise
 
-def _tensor(path: Any, name: str, entry: Any, start: int, data: memoryview, like: Tensor) -> Tensor:
-    try:
-        dtype, shape, (begin, end) = DTYPES[entry["dtype"]], [int(n) for n in entry["shape"]], entry["data_offsets"]
-        size = dtype.itemsize
-        for n in shape:
-            size *= n
-        if min(shape, default=0) < 0 or not 0 <= begin <= end <= len(data) - start or end - begin != size:
-            raise ValueError(f"sizes {shape} and bytes {begin} to {end} do not fit")
-    except (KeyError, TypeError, ValueError) as e:
-        raise _damaged(path, f"`{name}`: {e}") from None
-    if not size:
-        return torch.empty(shape, dtype=dtype, device=like.device)
-    raw = torch.frombuffer(bytearray(data[start + begin : start + end]), dtype=dtype)
-    return raw.view(shape).to(like.device)
+    def _begin(self) -> None:
+        self.about = os.fstat(self.file.fileno())
+        size = self.about.st_size
+        if size < 8:
+            raise _damaged(self.path, "it is too short")
+        length = int.from_bytes(self._bytes(0, 8), "little")
+        if length > size - 8:
+            raise _damaged(self.path, "its header is longer than the file")
+        try:
+            header = json.loads(self._bytes(8, length))
+        except (ValueError, RecursionError) as e:
+            raise _damaged(self.path, f"its header cannot be read: {e}") from None
+        if not isinstance(header, dict):
+            raise _damaged(self.path, "its header is no map")
+        self.header: dict[str, Any] = header
+        self.start = 8 + length
+
+    def __enter__(self) -> Stored:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def unchanged(self) -> None:
+        """An error if somebody wrote to the file since it was opened."""
+        now = os.fstat(self.file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self.about.st_size, self.about.st_mtime_ns):
+            raise self._changed()
+
+    def tensor(self, name: str) -> Tensor:
+        """A tensor, in memory of its own."""
+        try:
+            entry = self.header[name]
+            dtype, shape, (begin, end) = DTYPES[entry["dtype"]], [int(n) for n in entry["shape"]], entry["data_offsets"]
+            size = dtype.itemsize
+            for n in shape:
+                size *= n
+            there = self.about.st_size - self.start
+            if min(shape, default=0) < 0 or not 0 <= begin <= end <= there or end - begin != size:
+                raise ValueError(f"sizes {shape} and bytes {begin} to {end} do not fit")
+        except (KeyError, TypeError, ValueError) as e:
+            raise _damaged(self.path, f"`{name}`: {e}") from None
+        if not size:
+            return torch.empty(shape, dtype=dtype)
+        return torch.frombuffer(self._bytes(self.start + begin, size), dtype=dtype).view(shape)
+
+    def _bytes(self, at: int, count: int) -> bytearray:
+        data = bytearray(count)
+        view, done = memoryview(data), 0
+        try:
+            self.file.seek(at)
+            while done < count:
+                read = self.file.readinto(view[done:])
+                if not read:
+                    raise self._changed()
+                done += read
+        except OSError as e:
+            raise self._unreadable(e) from None
+        return data
+
+    def _unreadable(self, e: OSError) -> Error:
+        return Error(f"cannot read {self.path}: {e}", "paring::format::read", None)
+
+    def _changed(self) -> Error:
+        return Error(
+            f"{self.path} changed while it was read; nothing was done",
+            "paring::file::changed",
+            "load it again when nothing else writes to the file",
+        )

@@ -18,15 +18,15 @@ def replacing(path: Union[str, os.PathLike[str]]) -> Iterator[IO[bytes]]:
     Raises:
         Error: the system does not let it be written.
     """
-    target = os.path.abspath(os.fspath(path))
+    target = os.path.realpath(os.fspath(path))  # what a symbolic link points at is replaced, and not the link
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=os.path.dirname(target), prefix=".paring-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(target), prefix=f".paring-{os.getpid()}-", delete=False) as file:
             temporary = file.name
             yield file
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        os.chmod(temporary, os.stat(target).st_mode & 0o777 if os.path.exists(target) else 0o666 & ~mask)
         os.replace(temporary, target)
     except OSError as e:
         raise Error(

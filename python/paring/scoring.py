@@ -318,12 +318,9 @@ def called_with(batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def read(path: str) -> dict[str, Tensor]:
     """The tensors of a safetensors file."""
-    header, start, view = files._read(path)
-    out = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            like = torch.empty(entry["shape"], dtype=files.DTYPES[entry["dtype"]])
-            out[name] = files._tensor(path, name, entry, start, view, like)
+    with files.Stored(path) as stored:
+        out = {name: stored.tensor(name) for name in stored.header if name != "__metadata__"}
+        stored.unchanged()
     return out
 
 

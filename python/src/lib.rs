@@ -124,7 +124,7 @@ impl PyProgram {
     ) -> PyResult<(Vec<(String, Vec<usize>, Bound<'py, PyBytes>)>, Vec<String>)> {
         let mut notes = Vec::new();
         let masks = deep(|| {
-            let file = MaskFile::open(&path)?;
+            let file = MaskFile::load(&path)?;
             let masks = file.masks_of(&|| Ok(Opened::Of(self.0.session())), &mut |note| notes.push(note))?;
             Ok(masks.into_iter().map(|(name, m)| (name, m.shape, m.keep.into_owned())).collect::<Vec<_>>())
         })?;

@@ -76,6 +76,14 @@ impl MaskFile {
         }
     }
 
+    /// Opens a file as [`MaskFile::open`] does and reads all of it into memory: whoever makes it shorter meanwhile does no harm to the process.
+    pub fn load(path: &Path) -> Result<MaskFile> {
+        match MaskFile::open(path)? {
+            MaskFile::Stored(_) => Ok(MaskFile::Stored(masks::load(path)?)),
+            read => Ok(read),
+        }
+    }
+
     /// The file, where masks are read from it when they are asked for.
     pub fn source(&self) -> Option<Arc<Source>> {
         match self {

@@ -48,7 +48,9 @@ impl Run {
         let outputs = program.run(&inputs)?;
         let names = Script::new(&model.graph).outputs.into_iter().map(|v| model.graph.value(v).name.clone());
         let named: Vec<_> = names.zip(outputs).collect();
-        write_outputs(&self.output, &named)?.persist()?;
+        let written = write_outputs(&self.output, &named)?;
+        model.archive.unchanged()?;
+        written.persist()?;
         let lines = named.iter().map(|(name, t)| format!("{name} {:?} {:?}\n", t.size(), t.kind()));
         super::say::print(&lines.collect::<String>())
     }

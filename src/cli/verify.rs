@@ -79,6 +79,9 @@ impl Verify {
             seed: self.libtorch.seed,
             runs: self.runs,
         })?;
+        original.archive.unchanged()?;
+        small.archive.unchanged()?;
+        file.source().map_or(Ok(()), |source| source.unchanged())?;
         if self.json {
             super::say::print_json(&verdict)?;
         } else {

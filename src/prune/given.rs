@@ -7,6 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::error::PruneError;
 use crate::axis::Propagation;
+use crate::format::read_bytes;
 use crate::groups::Groups;
 use crate::load::Model;
 use crate::model::Role;
@@ -26,7 +27,7 @@ impl Scores {
     /// A file that cannot be read or is none, and element types that are no numbers.
     pub fn read(path: &Path) -> Result<Scores, PruneError> {
         let bad = |reason: String| PruneError::Scores { path: path.to_path_buf(), reason };
-        let bytes = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
+        let bytes = read_bytes(path).map_err(|e| bad(e.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("this is no safetensors file: {e}")))?;
         let mut by_name = IndexMap::new();
         for (name, view) in file.iter() {

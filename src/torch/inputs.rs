@@ -106,7 +106,7 @@ fn draw(shape: &[i64], dtype: DType, bound: i64) -> Result<Tensor, TorchError> {
 /// # Errors
 /// A file that cannot be read, or that lacks an input.
 pub fn read_inputs(path: &Path, graph: &Graph, precision: Precision) -> Result<Inputs, TorchError> {
-    std::fs::metadata(path).map_err(format::FormatError::reading(path))?;
+    let watched = format::Watched::open(path).map_err(format::FormatError::reading(path))?;
     let wrong = |e: tch::TchError| TorchError::Tensors { path: path.to_path_buf(), reason: e.to_string() };
     let tensors = Tensor::read_safetensors(path).map_err(wrong)?;
     let names: Vec<String> = graph.inputs.iter().map(|v| graph.value(*v).name.clone()).collect();
@@ -123,6 +123,7 @@ pub fn read_inputs(path: &Path, graph: &Graph, precision: Precision) -> Result<I
             _ => Input::Tensor(tensor.shallow_clone()),
         });
     }
+    watched.unchanged()?;
     Ok(Inputs { list })
 }
 

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use paring::cli::STACK;
 use serde_json::json;
 use tempfile::TempDir;
 use zip::ZipArchive;
@@ -14,6 +15,11 @@ pub use super::fuzz::{Member, pack};
 
 pub const MODEL: &str = "pocketnet.pt2";
 pub const MASKS: &str = "pocketnet.masks.safetensors";
+
+/// The program: that of this build, or another one that was built before, such as a release.
+pub fn program() -> PathBuf {
+    std::env::var_os("PARING_TESTED").map_or_else(|| env!("CARGO_BIN_EXE_paring").into(), PathBuf::from)
+}
 
 pub struct Bench {
     dir: TempDir,
@@ -36,13 +42,16 @@ impl Bench {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// Runs in 300 MB besides the stack that the program asks for at its start, and in 20 s of processor time: a debug build on a
-    /// busy machine. With libtorch, of which much more is mapped than used, only the time is limited.
+    /// Runs in 300 MB besides the stack that the program asks for at its start, and in two seconds of processor time, which is the same on
+    /// a busy machine; a build for tests has 20. With libtorch, of which much more is mapped than used, only the time is limited.
     pub fn command(&self, args: &[&str]) -> Command {
-        let memory = if cfg!(feature = "torch") { "unlimited" } else { "614400" };
-        let limited = format!("ulimit -v {memory}; ulimit -t 20; exec \"$0\" \"$@\"");
+        let released = std::env::var_os("PARING_TESTED").is_some() || !cfg!(debug_assertions);
+        let seconds = if released { 2 } else { 20 };
+        let memory =
+            if cfg!(feature = "torch") && !released { "unlimited".to_owned() } else { ((300 << 10) + (STACK >> 10)).to_string() };
+        let limited = format!("ulimit -v {memory}; ulimit -t {seconds}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
-        command.args(["-c", &limited, env!("CARGO_BIN_EXE_paring")]);
+        command.args(["-c", &limited]).arg(program());
         command.current_dir(self.dir.path()).args(args).env("COLUMNS", "100");
         command
     }

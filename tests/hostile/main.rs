@@ -12,6 +12,8 @@ mod sources;
 mod archives;
 mod bench;
 mod changing;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod faults;
 mod messages;
 mod notation;
 mod outputs;

@@ -20,6 +20,10 @@ fn sums_in_sums_are_read_once() {
     same("x[((a + b) + c)] -> [a]", &"x[(a + b) + c] -> [a]".parse::<Pattern>().unwrap().to_string());
     let long = format!("x[{}a] -> [a]", "a, ".repeat(1_000_000));
     assert!(long.parse::<Pattern>().unwrap_err().message.contains("more than"));
+    let operands = format!("{}x[a] -> [a]", "x[a], ".repeat(1_000_000));
+    assert!(operands.parse::<Pattern>().unwrap_err().message.contains("more than"));
+    let results = format!("x[a] -> {}[a]", "[a], ".repeat(1_000_000));
+    assert!(results.parse::<Pattern>().unwrap_err().message.contains("more than"));
 }
 
 #[test]

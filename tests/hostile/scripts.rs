@@ -145,16 +145,27 @@ fn parameter(shape: &[i32]) -> Vec<u8> {
     [&text("w")[..], &tensor, b"\x89ccollections\nOrderedDict\n)RtR"].concat()
 }
 
+/// A program of one layer, whose output is `h` after this, and masks for it.
+fn layer(bench: &Bench, file: &str, body: &str) {
+    let code = format!(
+        "class Net(Module):\n  __parameters__ = [\"w\", ]\n  __buffers__ = []\n  training : bool\n  w : Tensor\n  def forward(self: __torch__.Net,\n    \
+         x: Tensor) -> Tensor:\n    h = torch.relu(torch.linear(x, self.w))\n    return {body}\n"
+    );
+    let bytes = archive(&pickle(&parameter(&[4, 4])), &code, None);
+    bench.put(file, &super::bench::with_member(&bytes, "net/data/0", &[0; 64]));
+    bench.put("half.safetensors", &super::bench::safetensors("w", &[4, 4], &[1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]));
+}
+
+/// A program that is small, and the arguments that make it smaller by half.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub fn small(bench: &Bench) -> [&'static str; 6] {
+    layer(bench, "layer.pt", "torch.sum(h, [1])");
+    ["speedup", "layer.pt", "--masks", "half.safetensors", "--input", "8x4"]
+}
+
 #[test]
 fn long_axes_of_weights_stay() {
     let bench = Bench::new();
-    let methods = |body: &str| {
-        format!(
-            "class Net(Module):\n  __parameters__ = [\"w\", ]\n  __buffers__ = []\n  training : bool\n  w : Tensor\n  def forward(self: __torch__.Net,\n    \
-             x: Tensor) -> Tensor:\n    h = torch.relu(torch.linear(x, self.w))\n    return {body}\n"
-        )
-    };
-    bench.put("half.safetensors", &super::bench::safetensors("w", &[4, 4], &[1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]));
     for (k, (body, goes)) in [
         ("torch.sum(h, [1])", true),
         ("torch.relu(torch.sum(torch.view(h, [-1]), [0]))", false),
@@ -166,8 +177,7 @@ fn long_axes_of_weights_stay() {
     .enumerate()
     {
         let file = format!("weights{k}.pt");
-        let bytes = archive(&pickle(&parameter(&[4, 4])), &methods(body), None);
-        bench.put(&file, &super::bench::with_member(&bytes, "net/data/0", &[0; 64]));
+        layer(&bench, &file, body);
         let args = ["speedup", &file, "--masks", "half.safetensors", "--input", "1000000000x4", "--plan", "plan.json", "--json"];
         let json: serde_json::Value = serde_json::from_str(&bench.succeeds(&args)).unwrap();
         let stays = json["stays"].as_array().unwrap();

@@ -92,6 +92,30 @@ fn masks_without_end_and_masks_that_repeat_themselves() {
 }
 
 #[test]
+fn symbolic_sizes_take_no_time() {
+    let bench = Bench::new();
+    let many = |n: usize, one: &dyn Fn(usize) -> String| (0..n).map(one).collect::<Vec<_>>().join(", ");
+    let sum = format!("Add({})", many(10, &|n| format!("Symbol('s{n}')")));
+    let binomials = many(40, &|n| format!("Add(Symbol('a{n}'), Symbol('b{n}'))"));
+    let deep = "Max(".repeat(100_000);
+    for text in [
+        "FloorDiv(Integer(-9223372036854775808), Integer(-1))".to_owned(),
+        format!("Pow(Pow({sum}, Integer(8)), Integer(8))"),
+        format!("Mul({binomials})"),
+        format!("Add({})", many(3000, &|n| format!("FloorDiv(Symbol('s{n}'), Integer(2))"))),
+        deep,
+    ] {
+        bench.put("sized.pt2", &super::fuzz::targets::sized(&text).unwrap());
+        for args in [&["analyze", "sized.pt2"][..], &["speedup", "sized.pt2", "--masks", "zeros", "--plan", "plan.json"]] {
+            let (out, start) = (bench.command(args).output().unwrap(), &text[..40]);
+            let said = String::from_utf8_lossy(&out.stderr);
+            assert!(!super::common::faulty(out.status.code(), &said), "{start} {args:?}: {:?} {said}", out.status);
+            assert!(out.status.success() || said.contains("paring::") && said.contains("help:"), "{start} {args:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn small_members_are_small() {
     let bench = Bench::new();
     let mut all = members();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::bench::{Bench, MASKS, MODEL};
+use super::bench::{Bench, MASKS, MODEL, program};
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -13,7 +13,7 @@ fn a_full_output_is_an_error_and_files_are_complete() {
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
     fs::create_dir(bench.path("rules")).unwrap();
     bench.put("rules/odd.yaml", b"- op: shop.gate\n  rule: x[n,c]->[n,c]\n");
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["speedup", MODEL, "--masks", MASKS, "-o", "small.pt2"],
         &["speedup", MODEL, "--masks", MASKS, "--plan", "plan.json", "--json"],
         &["analyze", MODEL],
@@ -21,6 +21,7 @@ fn a_full_output_is_an_error_and_files_are_complete() {
         &["rules", "check", "rules"],
         &["rules", "show", "relu"],
         &["rules", "fmt", "rules"],
+        &["rules", "new", "silu", "--model", MODEL],
         &["completions", "bash"],
         &["man"],
     ];
@@ -45,7 +46,7 @@ fn a_full_output_is_an_error_and_files_are_complete() {
     for closed in ["exec \"$0\" \"$@\" >&-", "exec \"$0\" \"$@\" 2>&-", "exec \"$0\" \"$@\" >&- 2>&- <&-", "\"$0\" \"$@\" | true"]
     {
         let mut command = std::process::Command::new("sh");
-        command.args(["-c", closed, env!("CARGO_BIN_EXE_paring"), "speedup", MODEL, "--masks", MASKS, "-o", "closed.pt2"]);
+        command.args(["-c", closed]).arg(program()).args(["speedup", MODEL, "--masks", MASKS, "-o", "closed.pt2"]);
         let out = command.current_dir(bench.path("")).output().unwrap();
         assert_eq!(out.status.code(), Some(0), "{closed} {}", String::from_utf8_lossy(&out.stderr));
         assert!(bench.path("closed.pt2").is_file(), "{closed}");

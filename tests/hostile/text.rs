@@ -1,6 +1,6 @@
 //! A stranger's text on the terminal: long lines, and what a terminal would obey.
 
-use super::bench::{Bench, MASKS, MODEL, find, members, pack, safetensors};
+use super::bench::{Bench, MASKS, MODEL, Member, find, members, pack, safetensors};
 
 /// What no output may hold.
 fn harmless(text: &str) {
@@ -55,6 +55,18 @@ fn names_do_not_command_the_terminal() {
     harmless(&bench.fails(&["speedup", MODEL, "--masks", "evil.yaml", "-o", "out"], "paring::masks::yaml"));
     bench.put("raw.yaml", "a: [\u{9b}31m\u{202e}".as_bytes());
     harmless(&bench.fails(&["speedup", MODEL, "--masks", "raw.yaml", "-o", "out"], "paring::masks::yaml"));
+    // A shard of a checkpoint, a class in a pickle, an operator and a key in rules.
+    bench.put("plan.json", br#"{"version": 1, "tensors": [], "edits": []}"#);
+    bench.put("index.json", format!("{{\"weight_map\": {{\"w\": {quoted}}}}}").as_bytes());
+    harmless(&bench.fails(&["apply", "plan.json", "--weights", "index.json", "-o", "out"], "paring::"));
+    let class = [b"\x80\x02}X\x01\x00\x00\x00ac", evil.as_bytes(), b"\nNet\n)\x81s."].concat();
+    bench.put("class.pth", &pack(&[Member::new("m/data.pkl", &class)]));
+    harmless(&bench.fails(&["speedup", MODEL, "--masks", "class.pth", "-o", "out"], "paring::"));
+    let module = [b"\x80\x02c__torch__\n", evil.as_bytes(), b"\n)\x81}b."].concat();
+    bench.put("class.pt", &pack(&[Member::new("m/data.pkl", &module), Member::new("m/code/__torch__.py", b"")]));
+    harmless(&bench.fails(&["analyze", "class.pt"], "paring::"));
+    bench.put("rules.yaml", format!("- op: {quoted}\n  {quoted}: 1\n").as_bytes());
+    harmless(&bench.fails(&["rules", "check", "rules.yaml"], "paring::rule::"));
     // Names of parameters, in reports and as JSON.
     let renamed = |from: &str, to: &str| {
         let mut all = members();

@@ -1,6 +1,7 @@
 """`paring.save` and `paring.load`."""
 
 import json
+import os
 import struct
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 import nets
 import paring
+from paring import files
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,50 @@ def test_damaged_files_change_nothing(what, tmp_path):
     assert e.value.code
     assert before == {k: (id(v), v.shape) for k, v in fresh.named_parameters()} and nets.close(fresh(x), want)
     assert type(fresh.inner) is nets.Stated.Inner
+
+
+@pytest.mark.parametrize("what", ["shorter", "written to", "replaced"])
+def test_a_file_that_changes_while_it_is_loaded(what, tmp_path, monkeypatch):
+    """One that gets shorter ends no process; one that is replaced under its name is read to its end."""
+    model, file = nets.made(nets.Stated), tmp_path / "small.safetensors"
+    paring.speedup(model, (nets.image(),), masks=nets.every_other(model))
+    paring.save(model, file)
+    read, reads = files.Stored.tensor, []
+
+    def slow(*args):
+        if not reads:
+            if what == "shorter":
+                os.truncate(file, file.stat().st_size // 2)
+            elif what == "written to":
+                with open(file, "r+b") as other:
+                    other.seek(-8, os.SEEK_END)
+                    other.write(b"\0" * 8)
+                os.utime(file, ns=(1, 1))  # the clock of files ticks seldom
+            else:
+                (tmp_path / "other").write_bytes(b"another")
+                os.replace(tmp_path / "other", file)
+        reads.append(args)
+        return read(*args)
+
+    monkeypatch.setattr(files.Stored, "tensor", slow)
+    fresh, x = nets.made(nets.Stated), nets.image()
+    before, want = {k: (id(v), v.shape) for k, v in fresh.named_parameters()}, fresh(x)
+    if what == "replaced":
+        assert nets.close(paring.load(file, fresh)(x), model(x))
+        return
+    with pytest.raises(paring.Error, match="changed while it was read") as e:
+        paring.load(file, fresh)
+    assert e.value.code == "paring::file::changed" and reads
+    assert before == {k: (id(v), v.shape) for k, v in fresh.named_parameters()} and nets.close(fresh(x), want)
+
+
+def test_modes_stay_and_links_are_followed(tmp_path):
+    model, file, link = nets.made(nets.Residual), tmp_path / "file", tmp_path / "link"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    paring.save(model, link)
+    assert link.is_symlink() and file.stat().st_mode & 0o777 == 0o640 and file.stat().st_size > 3
 
 
 def test_another_module_is_refused(tmp_path):

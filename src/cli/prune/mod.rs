@@ -104,6 +104,7 @@ impl Masks {
         let file = masks::write_safetensors(&self.output, &list, |k| {
             pruned.masks.get_index(k).map_or_else(Default::default, |(_, mask)| mask.keep.clone())
         })?;
+        session.model().archive.unchanged()?;
         persist_all(vec![file])?;
         if self.json {
             return crate::cli::say::print_json(&pruned);

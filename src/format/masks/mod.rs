@@ -9,8 +9,7 @@ mod view;
 pub use error::MaskFileError;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +23,8 @@ use super::FormatError;
 use super::output::{Output, Pending};
 use super::source::Source;
 
-pub use saved::{Saved, read_saved};
+pub use saved::Saved;
+use saved::read_saved;
 use view::View;
 
 /// One mask of a file. Its bytes stay in the file until they are asked for.
@@ -61,13 +61,22 @@ pub enum Stored {
 /// # Errors
 /// A file that cannot be read, or of neither kind.
 pub fn read(path: &Path) -> Result<Stored, FormatError> {
-    let mut start = [0; 16];
-    let count = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(FormatError::reading(path))?;
-    let start = &start[..count];
-    if start.starts_with(b"PK\x03\x04") || super::pickle::is_legacy(start) {
-        return Ok(Stored::Saved(read_saved(path)?));
+    of(path, Source::open(path)?)
+}
+
+/// The same, of a file that is read into memory: whoever makes it shorter meanwhile does no harm to the process.
+///
+/// # Errors
+/// As [`read`], and a file that changes meanwhile.
+pub fn load(path: &Path) -> Result<Stored, FormatError> {
+    of(path, Source::load(path)?)
+}
+
+fn of(path: &Path, source: Source) -> Result<Stored, FormatError> {
+    if source.starts_with(b"PK\x03\x04") || super::pickle::is_legacy(&source[..source.len().min(16)]) {
+        return Ok(Stored::Saved(read_saved(path, source)?));
     }
-    Ok(Stored::Safetensors(read_safetensors(path)?))
+    Ok(Stored::Safetensors(safetensors(path, source)?))
 }
 
 impl Stored {
@@ -81,7 +90,8 @@ impl Stored {
 }
 
 impl Mask {
-    fn source(&self) -> Option<&Arc<Source>> {
+    /// The file, where it is read from it when it is asked for.
+    pub fn source(&self) -> Option<&Arc<Source>> {
         match &self.data {
             Data::Mapped(source, _) => Some(source),
             Data::View(_) => None,
@@ -151,8 +161,12 @@ fn flags<const N: usize>(bytes: &[u8], kept: impl Fn([u8; N]) -> bool) -> Vec<u8
 
 /// The masks of a safetensors file by name, in the order of the file. Only the header is read.
 pub fn read_safetensors(path: &Path) -> Result<IndexMap<String, Mask>, FormatError> {
+    safetensors(path, Source::open(path)?)
+}
+
+fn safetensors(path: &Path, source: Source) -> Result<IndexMap<String, Mask>, FormatError> {
     let bad = |reason: String| FormatError::Masks(MaskFileError::NotSafetensors { path: path.to_path_buf(), reason });
-    let map = Arc::new(Source::open(path)?);
+    let map = Arc::new(source);
     if map.is_empty() {
         return Err(bad("the file is empty".to_owned()));
     }

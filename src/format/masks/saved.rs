@@ -12,6 +12,7 @@ use super::{Data, Dtype, Mask};
 use crate::format::FormatError;
 use crate::format::masks::MaskFileError;
 use crate::format::pickle::{self, Pickle, TensorRef};
+use crate::format::source::Source;
 use crate::model::DType;
 
 /// The masks in a file of `torch.save`.
@@ -26,17 +27,18 @@ pub struct Saved {
 /// Keys under which checkpoints hold a state dict.
 const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
 
-/// The masks of a file of `torch.save`.
+/// The masks of a file of `torch.save`, all of which are read at once.
 ///
 /// # Errors
-/// A file that cannot be read, that holds anything but tensors and plain containers, or no masks.
-pub fn read_saved(path: &Path) -> Result<Saved, FormatError> {
-    let file = pickle::Saved::open(path)?;
+/// A file that changes meanwhile, that holds anything but tensors and plain containers, or no masks.
+pub(super) fn read_saved(path: &Path, source: Source) -> Result<Saved, FormatError> {
+    let file = pickle::Saved::of(source)?;
     plain(path, "the pickle", &file.root, &mut HashSet::new())?;
     let mut reader =
         Reader { path: path.to_path_buf(), file: &file, masks: IndexMap::new(), ignored: Vec::new(), storages: HashMap::new() };
     reader.top(&file.root)?;
     let Reader { masks, ignored, .. } = reader;
+    file.unchanged()?;
     if masks.is_empty() {
         let reason = format!("it is {}", file.root.kind());
         return Err(FormatError::Masks(MaskFileError::NoMasks { path: path.to_path_buf(), reason }));

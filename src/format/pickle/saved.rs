@@ -1,13 +1,10 @@
 //! A file of `torch.save`: the pickle and the storages beside it.
 
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use super::{Pickle, TensorRef, is_legacy, read};
 use crate::format::FormatError;
+use crate::format::source::Source;
 use crate::format::zip::Members;
+use std::borrow::Cow;
 
 /// A file of `torch.save`, mapped; its storages are read where they are asked for.
 pub(in crate::format) struct Saved {
@@ -19,14 +16,13 @@ pub(in crate::format) struct Saved {
 }
 
 impl Saved {
-    /// Opens a file and reads its pickle.
-    pub(in crate::format) fn open(path: &Path) -> Result<Saved, FormatError> {
-        let mut start = [0; 16];
-        let count = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(FormatError::reading(path))?;
-        if is_legacy(&start[..count]) {
-            return Err(FormatError::Pickle { path: path.to_path_buf(), source: super::PickleError::Legacy });
+    /// Reads the pickle of a file.
+    pub(in crate::format) fn of(source: Source) -> Result<Saved, FormatError> {
+        let path = &source.path().to_path_buf();
+        if is_legacy(&source[..source.len().min(16)]) {
+            return Err(FormatError::Pickle { path: path.clone(), source: super::PickleError::Legacy });
         }
-        let members = Members::open(path)?;
+        let members = Members::of(source)?;
         let found = members
             .iter()
             .find_map(|(name, _)| name.strip_suffix("data.pkl").filter(|t| t.find('/').is_none_or(|at| at + 1 == t.len())));
@@ -46,6 +42,11 @@ impl Saved {
     /// The bytes of a storage.
     pub(in crate::format) fn storage(&self, key: &str) -> Result<Cow<'_, [u8]>, FormatError> {
         self.members.content(self.members.need(&self.member(key))?)
+    }
+
+    /// An error if the file is not as it was when it was opened.
+    pub(in crate::format) fn unchanged(&self) -> Result<(), FormatError> {
+        self.members.unchanged()
     }
 
     /// The error for a tensor that is not as its storage.

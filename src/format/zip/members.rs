@@ -79,11 +79,16 @@ pub(in crate::format) struct Members {
 impl Members {
     /// Maps the file and reads its central directory.
     pub(in crate::format) fn open(path: &Path) -> Result<Members, FormatError> {
-        let source = Source::open(path)?;
-        if source.len() < 4 {
-            return Err(FormatError::Zip(ArchiveError::NotAZip { path: path.to_path_buf() }));
+        Members::of(Source::open(path)?)
+    }
+
+    /// Reads the central directory of a file.
+    pub(in crate::format) fn of(source: Source) -> Result<Members, FormatError> {
+        let path = source.path().to_path_buf();
+        match source.len() < 4 {
+            true => Err(FormatError::Zip(ArchiveError::NotAZip { path })),
+            false => Members::read(&path, Mapped::File(Arc::new(source))),
         }
-        Members::read(path, Mapped::File(Arc::new(source)))
     }
 
     /// Reads the central directory of an archive in memory; `path` is what messages call it.

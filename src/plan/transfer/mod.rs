@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::gather::{Norms, Places, add_to, cut, floats, mask_element};
 use crate::format::checkpoint::{Checkpoint, CheckpointError, Entry, Shard, Stored, write_index, write_shard};
 use crate::format::masks::{Mask, read_safetensors};
-use crate::format::{FormatError, Pending, persist_all};
+use crate::format::{FormatError, Pending, Source, persist_all};
 use crate::model::DType;
 pub use error::TransferError;
 pub use file::PlanFile;
@@ -137,7 +137,8 @@ pub fn transfer(
             shard.tensors.iter().map(|(name, t)| entry(name, t, jobs.get(name), plan, &mut done)).collect::<Result<_, _>>()?;
         entries.push(list);
     }
-    write(&checkpoint, &targets, &jobs, &entries, &done)?;
+    let beside = masks.as_ref().and_then(|masks| masks.values().find_map(Mask::source));
+    write((&checkpoint, beside.map(|source| &**source)), &targets, &jobs, &entries, &done)?;
     Ok(done)
 }
 
@@ -283,9 +284,9 @@ fn targets(checkpoint: &Checkpoint, inputs: &[&Path], output: &Path) -> Result<T
     }
 }
 
-/// Writes all files; the first gets its name when the last is complete.
+/// Writes all files; the first gets its name when the last is complete. What they are made of is as it was then.
 fn write(
-    checkpoint: &Checkpoint,
+    (checkpoint, masks): (&Checkpoint, Option<&Source>),
     targets: &Targets,
     jobs: &HashMap<String, Job>,
     entries: &[Vec<Entry>],
@@ -312,6 +313,7 @@ fn write(
             files.push(write_index(path, &index.json, &totals)?);
         }
         checkpoint.shards.iter().try_for_each(Shard::unchanged)?;
+        masks.map_or(Ok(()), Source::unchanged)?;
         Ok(persist_all(files)?)
     };
     let result = all();
