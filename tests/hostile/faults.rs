@@ -50,7 +50,11 @@ fn step(regs: &libc::user_regs_struct, of: impl Fn(u64) -> bool) -> Option<&'sta
     })
 }
 
+/// Arguments, or names of files.
+type Words<'a> = &'a [&'a str];
+
 /// Runs a command and lets one of its steps, by number, meet its fate.
+#[allow(clippy::zombie_processes)] // `traced` waits
 fn run(bench: &Bench, args: &[&str], fate: Option<(usize, Fate<'_>)>) -> Ended {
     let said = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new(program());
@@ -196,7 +200,7 @@ fn every_step_of_writing_fails_once() {
     let cut = ["cut/w1.safetensors", "cut/w2.safetensors", "cut/w.safetensors.index.json"];
     let odd = "- op: shop.gate\n  rule: \"x[n,c]->[n,c]\"\n";
     // Commands, their outputs, which of these are there before, and what is in them.
-    let cases: [(&[&str], &[&str], &[&str], &str); 4] = [
+    let cases: [(Words, Words, Words, &str); 4] = [
         (&speedup, &four, &four[1..3], "old"),
         (&apply, &cut, &[], ""),
         (&apply, &cut, &cut, "old"),
@@ -293,7 +297,7 @@ fn inputs_that_change_meanwhile() {
     let analyze = [&["analyze", "layer.pt", "--report", "out.pt"][..], &input].concat();
     let apply =
         ["apply", "zeroed.json", "--weights", "w1.safetensors", "--unified-masks", "unified", "-q", "-o", "out.pt"].to_vec();
-    let cases: [(&[&str], &[&str], &[&str]); 6] = [
+    let cases: [(Words, Words, Words); 6] = [
         (&by_masks, &["layer.pt", "half.safetensors"], &[]),
         (&by_hand, &["layer.pt"], &["by_hand.yaml", "gate.yaml"]),
         (&prune, &["layer.pt"], &["scores.safetensors"]),

@@ -23,8 +23,7 @@ use super::FormatError;
 use super::output::{Output, Pending};
 use super::source::Source;
 
-pub use saved::Saved;
-use saved::read_saved;
+pub use saved::{Saved, read_saved};
 use view::View;
 
 /// One mask of a file. Its bytes stay in the file until they are asked for.

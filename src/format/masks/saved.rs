@@ -31,7 +31,7 @@ const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
 ///
 /// # Errors
 /// A file that changes meanwhile, that holds anything but tensors and plain containers, or no masks.
-pub(super) fn read_saved(path: &Path, source: Source) -> Result<Saved, FormatError> {
+pub fn read_saved(path: &Path, source: Source) -> Result<Saved, FormatError> {
     let file = pickle::Saved::of(source)?;
     plain(path, "the pickle", &file.root, &mut HashSet::new())?;
     let mut reader =

@@ -26,7 +26,7 @@ pub(super) struct Builder<'a> {
 }
 
 /// Work that any program may take.
-pub(super) const WORK: usize = 1 << 22;
+pub(super) const WORK: usize = 1 << 21;
 /// And that for each byte of its code.
 pub(super) const WORK_PER_BYTE: usize = 64;
 /// The work that a node or a value is.
