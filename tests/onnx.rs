@@ -265,3 +265,153 @@ fn formats_are_not_mixed() {
     let error = shrink(&path, &model(&parts()), &[1], "small.pt2").unwrap_err();
     assert!(error.contains("paring::onnx::other_format"), "{error}");
 }
+
+fn entry(key: &str, text: &str) -> Vec<u8> {
+    [bytes(1, key.as_bytes()), bytes(2, text.as_bytes())].concat()
+}
+
+/// Two linear layers, of which the file has transposed matrices: nodes with what is noted of them.
+fn layers(names: [&str; 2], nodes: [Vec<u8>; 3], noted: Vec<u8>) -> Vec<u8> {
+    let [one, relu, two] = nodes;
+    let (first, second) = (tensor(names[0], &[3, 4], &floats(12)), tensor(names[1], &[4, 2], &floats(8)));
+    let own = [bytes(1, &one), bytes(1, &relu), bytes(1, &two), bytes(5, &first), bytes(5, &second)];
+    let ends = [bytes(11, &value("x", &[5, 3])), bytes(12, &value("y", &[5, 2])), noted];
+    model(&[own.to_vec(), ends.to_vec()].concat())
+}
+
+/// Drops rows of a matrix of four rows.
+fn rows(name: &str, columns: usize, drop: &[usize]) -> (String, Mask<'static>) {
+    let keep: Vec<u8> = (0..4 * columns).map(|k| u8::from(!drop.contains(&(k / columns)))).collect();
+    (name.to_owned(), Mask { shape: vec![4, columns], keep: keep.into() })
+}
+
+fn cut(folder: &Path, model: &[u8], masks: Masks) -> Result<(Vec<u8>, paring::report::Summary), String> {
+    let file = folder.join("model.onnx");
+    fs::write(&file, model).unwrap();
+    let outputs = Outputs { model: Some(folder.join("small.onnx")), ..Outputs::default() };
+    let done = paring::speedup(&file, &masks, RuleSet::builtin(), &Settings::default(), &outputs, &mut |_| {});
+    let summary = done.map_err(|e| format!("{:?}", miette::Report::new(e)).split_whitespace().collect::<Vec<_>>().join(" "))?;
+    Ok((fs::read(folder.join("small.onnx")).unwrap(), summary))
+}
+
+/// What the exporters of PyTorch note: the parameters and the call behind each node, or the module in the node's name.
+fn exported() -> [(&'static str, &'static str, Vec<u8>); 3] {
+    let named =
+        |op: &str, inputs: &[&str], output: &str, name: &str| [node(op, inputs, output), bytes(3, name.as_bytes())].concat();
+    let signature = "# inputs\np_fc_weight: PARAMETER target='fc.weight'\np_out_weight: PARAMETER target='out.weight'\np_gone: PARAMETER target='gone'\n";
+    let noted = bytes(16, &entry("pkg.torch.export.ExportedProgram.graph_signature", signature));
+    let call = |input: &str, weight: &str| {
+        let text = format!(
+            "%linear : [num_users=1] = call_function[target=torch.ops.aten.linear.default](args = (%{input}, %{weight}), kwargs = {{}})"
+        );
+        bytes(9, &entry("pkg.torch.onnx.fx_node", &text))
+    };
+    let listed = [
+        [node("MatMul", &["x", "val_0"], "a"), call("x", "p_fc_weight")].concat(),
+        node("Relu", &["a"], "b"),
+        [node("MatMul", &["b", "val_1"], "y"), call("b", "p_out_weight")].concat(),
+    ];
+    let scoped = |first: &str, second: &str| {
+        [
+            named("MatMul", &["x", "onnx::MatMul_7"], "a", first),
+            node("Relu", &["a"], "b"),
+            named("MatMul", &["b", "onnx::MatMul_8"], "y", second),
+        ]
+    };
+    let made_up = ["onnx::MatMul_7", "onnx::MatMul_8"];
+    [
+        ("val_0", "fc.weight", layers(["val_0", "val_1"], listed, noted)),
+        ("onnx::MatMul_7", "fc.weight", layers(made_up, scoped("/fc/MatMul", "/out/MatMul"), vec![])),
+        ("onnx::MatMul_7", "layer.0.fc.weight", layers(made_up, scoped("/layer/layer.0/fc/MatMul", "/out/MatMul"), vec![])),
+    ]
+}
+
+#[test]
+fn masks_go_by_the_names_of_the_exported_module() {
+    let (_folder, path) = folder();
+    for (own, name, model) in exported() {
+        let columns: Vec<u8> = (0..12).map(|k| u8::from(![1, 3].contains(&(k % 4)))).collect();
+        let direct = Masks::from_iter([(own.to_owned(), Mask { shape: vec![3, 4], keep: columns.into() })]);
+        let (expected, _) = cut(&path, &model, direct).unwrap();
+        assert!(expected.len() < model.len());
+        for given in [name.to_owned(), format!("module.{name}")] {
+            let (small, summary) = cut(&path, &model, Masks::from_iter([rows(&given, 3, &[1, 3])])).unwrap();
+            assert_eq!(small, expected, "{given}");
+            let note = summary.notes.iter().find(|n| n.subject.contains("exported module")).unwrap();
+            assert!(note.text.contains(&format!("`{own}` transposed")), "{}", note.text);
+            assert!(summary.layers.iter().any(|l| name.starts_with(&l.name) && !l.name.is_empty()), "{:?}", summary.layers);
+        }
+    }
+}
+
+#[test]
+fn explain_and_analyze_know_names_of_the_exported_module() {
+    let (_folder, path) = folder();
+    let file = path.join("model.onnx");
+    for (own, name, model) in exported() {
+        fs::write(&file, model).unwrap();
+        let session = paring::Session::open(&file, &[], RuleSet::builtin(), &[]).unwrap();
+        let (graph, axes) = (session.graph(), session.axes());
+        let axis = |name: &str| paring::report::axis(graph, axes, name).unwrap().name;
+        assert_eq!(axis(&format!("{name}[0]")), format!("{own}[1]"));
+        assert_eq!(axis(&format!("{name}[1]")), format!("{own}[0]"));
+        assert_eq!(axis(name), format!("{own}[1]"));
+        assert_eq!(axis(name.strip_suffix(".weight").unwrap()), format!("{own}[1]"));
+        let analysis = paring::report::Analysis::new(graph, axes, session.rules());
+        let groups = analysis.named(name);
+        assert!(groups.len() == 1 && groups[0].members[0].exported.as_deref() == Some(&format!("{name}[0]")), "{groups:?}");
+    }
+}
+
+#[test]
+fn names_that_may_mean_several_tensors_are_errors() {
+    let (_folder, path) = folder();
+    let [(own, name, model), ..] = exported();
+    // The name and the file's own, for one tensor.
+    let columns = Mask { shape: vec![3, 4], keep: vec![1; 12].into() };
+    let twice = Masks::from_iter([(own.to_owned(), columns.clone()), rows(name, 3, &[1])]);
+    let error = cut(&path, &model, twice).unwrap_err();
+    assert!(error.contains("paring::masks::twice") && error.contains("`val_0`"), "{error}");
+    // What the module has and the file lacks is ignored, and said.
+    let (_, summary) = cut(&path, &model, Masks::from_iter([rows(name, 3, &[1]), rows("gone", 1, &[1])])).unwrap();
+    assert!(summary.notes.iter().any(|n| n.subject.contains("ignored") && n.text.contains("`gone`")), "{:?}", summary.notes);
+    // Two matrices in one module.
+    let named = |op: &str, inputs: &[&str], output: &str| [node(op, inputs, output), bytes(3, b"/fc/MatMul")].concat();
+    let nodes = [
+        named("MatMul", &["x", "onnx::MatMul_7"], "a"),
+        node("Relu", &["a"], "b"),
+        named("MatMul", &["b", "onnx::MatMul_8"], "y"),
+    ];
+    let model = layers(["onnx::MatMul_7", "onnx::MatMul_8"], nodes, vec![]);
+    let error = cut(&path, &model, Masks::from_iter([rows("fc.weight", 3, &[1])])).unwrap_err();
+    assert!(error.contains("paring::masks::doubtful") && error.contains("`onnx::MatMul_8`"), "{error}");
+}
+
+#[test]
+fn an_index_of_several_dimensions_lists_what_stays() {
+    let (_folder, path) = folder();
+    let numbers = |name: &str, dims: &[u64], list: &[i64]| {
+        let dims: Vec<u8> = dims.iter().flat_map(|n| number(1, *n)).collect();
+        let data: Vec<u8> = list.iter().flat_map(|n| n.to_le_bytes()).collect();
+        [dims, number(2, 7), bytes(8, name.as_bytes()), bytes(9, &data)].concat()
+    };
+    let axis = bytes(5, &[bytes(1, b"axis"), number(3, 1), number(20, 2)].concat());
+    let parts = [
+        bytes(1, &node("MatMul", &["x", "one"], "a")),
+        bytes(1, &[node("Gather", &["a", "places"], "b"), axis].concat()),
+        bytes(1, &node("Reshape", &["b", "sizes"], "c")),
+        bytes(1, &node("MatMul", &["c", "two"], "y")),
+        bytes(5, &tensor("one", &[3, 4], &floats(12))),
+        bytes(5, &tensor("two", &[4, 2], &floats(8))),
+        bytes(5, &numbers("places", &[1, 4, 1], &[3, 2, 1, 0])),
+        bytes(5, &numbers("sizes", &[2], &[5, -1])),
+        bytes(11, &value("x", &[5, 3])),
+        bytes(12, &value("y", &[5, 2])),
+    ];
+    let small = shrink(&path, &model(&parts), &[1, 3], "small.onnx").unwrap();
+    // Of the positions 3, 2, 1, 0 stay 2 and 0, which are 1 and 0 then.
+    let left: Vec<u8> = [1i64, 0].into_iter().flat_map(i64::to_le_bytes).collect();
+    assert!(small.windows(left.len()).any(|w| w == left));
+    let dims: Vec<u8> = [1, 2, 1].into_iter().flat_map(|n| number(1, n)).collect();
+    assert!(small.windows(dims.len()).any(|w| w == dims));
+}

@@ -3,6 +3,7 @@
 //! A [`Graph`] holds one program with the sub-graphs of wrapper operators already entered: its nodes stand in execution
 //! order whatever graph of the file they came from. Nothing here knows what an operator means.
 
+mod alias;
 mod size;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+pub use alias::Alias;
 pub use size::{Monomial, Size};
 
 /// Index of a [`Value`] in [`Graph::values`].
@@ -53,6 +55,8 @@ pub struct Graph {
     pub lists: FxHashMap<ValueId, Arc<[i64]>>,
     /// What small tensors hold, where the program's sizes and constants tell it and nothing writes them.
     pub contents: FxHashMap<ValueId, Content>,
+    /// Names that tensors have in the module that was exported, where the file gives them others.
+    pub aliases: Vec<Alias>,
     /// The version of each set of operators, where operators have versions.
     pub versions: Vec<(String, i64)>,
     /// A part of it runs under autocast, where operators choose other element types than those of their operands.

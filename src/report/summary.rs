@@ -15,7 +15,7 @@ use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
-use crate::solve::{Given, Hindrance, Holds, Policy, Renamed, Solution, Stay, Why};
+use crate::solve::{Aliased, Given, Hindrance, Holds, Policy, Renamed, Solution, Stay, Why};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -172,6 +172,7 @@ impl Summary {
             };
             s.notes.push(Note { subject, text, line: None });
         }
+        s.notes.extend(aliased(&solution.aliased));
         for name in &solution.ignored {
             let text = "this weight is computed from other parameters (parametrizations), and no masks of these are the same as its own, which is ignored: use their names";
             s.notes.push(Note { subject: name.clone(), text: text.into(), line: None });
@@ -204,6 +205,7 @@ impl Summary {
     fn layers(&mut self, graph: &Graph, small: &Graph) {
         let mut layers: IndexMap<String, Layer> = IndexMap::new();
         let first = graph.first_names();
+        let names = graph.module_names();
         for (k, (t, s)) in graph.tensors.iter().zip(&small.tensors).enumerate() {
             let twin = first[k] != k;
             let (before, after) = (t.numel() as u64, s.numel() as u64);
@@ -215,7 +217,7 @@ impl Summary {
             if t.role != Role::Parameter {
                 continue;
             }
-            let name = t.name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
+            let name = names[k].rsplit_once('.').map_or("", |(module, _)| module).to_owned();
             let layer = layers.entry(name.clone()).or_insert_with(|| Layer {
                 name,
                 before: vec![],
@@ -240,6 +242,29 @@ fn note(graph: &Graph, id: NodeId, text: String) -> Note {
     let node = graph.node(id);
     let line = node.source.line();
     Note { subject: format!("{} ({})", node.name, node.target), text, line }
+}
+
+/// Notes on masks that go by names of the exported module.
+fn aliased(names: &Aliased) -> Vec<Note> {
+    const MOST: usize = 3;
+    let listed = |all: &[String]| match all.len() {
+        n if n > MOST => format!("{} and {} more", all[..MOST].join(", "), n - MOST),
+        _ => all.join(", "),
+    };
+    let pair = |(name, tensors, transposed): &(String, Vec<String>, bool)| {
+        format!("`{name}` is `{}`{}", tensors.join("` and `"), if *transposed { " transposed" } else { "" })
+    };
+    let note = |subject: &str, list: Vec<String>, text: &str| {
+        let text = format!("{}{text}", listed(&list));
+        (!list.is_empty()).then(|| Note { subject: subject.to_owned(), text, line: None })
+    };
+    let found = names.found.iter().map(pair).collect();
+    let lost = names.lost.iter().map(|name| format!("`{name}`")).collect();
+    let why = ": the file has no tensor of its own for it, since it was folded into others or nothing reads it";
+    note("masks by names of the exported module", found, "")
+        .into_iter()
+        .chain(note("masks that are ignored", lost, why))
+        .collect()
 }
 
 fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {

@@ -26,7 +26,7 @@ pub use proof::{
 };
 pub use trial::{Trial, trial};
 pub(crate) use votes::closest_names;
-pub use votes::{Conflict, DimUnits, Given, Mask, Masks, Renamed, Roles, SolveError, UnitGroup, Units, closest, rows};
+pub use votes::{Aliased, Conflict, DimUnits, Given, Mask, Masks, Renamed, Roles, SolveError, UnitGroup, Units, closest, rows};
 
 use outcome::{stays, verdicts};
 use positions::{Contexts, Positions, State};
@@ -50,7 +50,7 @@ pub fn solve<'a>(
     options: &Options,
     data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
-    let Found { mut given, computed, renamed } = given(graph, masks)?;
+    let Found { mut given, computed, renamed, aliased } = given(graph, masks)?;
     let unmasked = unmasked(graph, p);
     let positions = Positions::new(&p.axes, Contexts::find(graph, p), Some(&p.listed));
     let roles = Roles::new(graph, p);
@@ -113,6 +113,7 @@ pub fn solve<'a>(
         unmasked,
         ignored,
         renamed,
+        aliased,
         conflicts,
         obstacles,
         last,

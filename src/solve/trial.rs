@@ -9,7 +9,7 @@ use super::outcome::Solution;
 use super::positions::{Contexts, Positions, State, Why};
 use super::proof::{Exact, Known, Sources, ValueFacts};
 use super::settle::{Settled, settle};
-use super::votes::{Roles, Votes};
+use super::votes::{Aliased, Roles, Votes};
 use crate::axis::Propagation;
 use crate::model::Graph;
 use crate::rule::RuleSet;
@@ -67,6 +67,7 @@ pub fn trial(
         unmasked: vec![false; graph.tensors.len()],
         ignored: Vec::new(),
         renamed: None,
+        aliased: Aliased::default(),
         conflicts: Vec::new(),
         obstacles,
         last,

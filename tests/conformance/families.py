@@ -16,7 +16,30 @@ FAMILIES = {
     "vit_tiny_patch16_224": {"depth": 4},
     "xcit_nano_12_p16_224": {"depth": 4},
 }
-LISTS = {"all": [f"timm/{n}" for n in FAMILIES]}
+# Further ones, with the size of their images: what exporters to ONNX make of them is tried.
+MORE = {
+    "beit_base_patch16_224": (224, {"depth": 2, "embed_dim": 96, "num_heads": 4}),
+    "cait_xxs24_224": (224, {"depth": 3, "depth_token_only": 1}),
+    "coat_lite_tiny": (224, {}),
+    "cspresnet50": (96, {}),
+    "deit_tiny_patch16_224": (224, {"depth": 3}),
+    "densenet121": (96, {}),
+    "dla34": (96, {}),
+    "dpn68": (96, {}),
+    "ese_vovnet19b_dw": (96, {}),
+    "hrnet_w18_small": (96, {}),
+    "inception_v3": (128, {}),
+    "legacy_xception": (96, {}),
+    "levit_128s": (224, {}),
+    "maxvit_rmlp_pico_rw_256": (256, {"depths": (1, 1, 1, 1)}),
+    "mobilevit_xxs": (128, {}),
+    "res2net50_26w_4s": (96, {}),
+    "resmlp_12_224": (224, {"num_blocks": 3}),
+    "resnet18": (96, {}),
+    "skresnet18": (96, {}),
+    "swin_tiny_patch4_window7_224": (224, {"depths": (1, 1, 2, 1), "embed_dim": 48}),
+}
+LISTS = {"all": [f"timm/{n}" for n in FAMILIES], "onnx": [f"timm/{n}" for n in [*FAMILIES, *MORE]]}
 
 
 def build(name):
@@ -24,7 +47,8 @@ def build(name):
 
     torch.manual_seed(0)
     name = name.partition("/")[2]
-    model = timm.create_model(name, pretrained=False, **FAMILIES[name]).eval()
+    size, options = MORE.get(name) or (224, FAMILIES[name])
+    model = timm.create_model(name, pretrained=False, **options).eval()
     with (
         torch.no_grad()
     ):  # scales that begin at one or nearly zero, and statistics that begin at zero and one, would hide what is wrong
@@ -34,4 +58,4 @@ def build(name):
         for t in model.parameters():  # such as the mixer's head
             if not t.any():
                 t.copy_(torch.randn_like(t) * 0.1)
-    return model, (torch.randn(2, 3, 224, 224),), {}
+    return model, (torch.randn(2, 3, size, size),), {}

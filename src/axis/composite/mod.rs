@@ -47,6 +47,8 @@ pub struct Split {
     pub leaves: Vec<(NodeId, usize)>,
     /// Number of parts.
     pub parts: usize,
+    /// Nodes that cut parts off and leave a dimension of one, and that dimension; others leave it out.
+    pub cut: Vec<(NodeId, usize)>,
 }
 
 /// All composites of a graph; they do not overlap.

@@ -35,11 +35,12 @@ impl Search<'_> {
             by_node.insert(node, of);
             nodes.push(node);
             value = *self.graph.node(node).outputs.first()?;
-            if let Some((selectors, dim, results)) = self.selectors(value) {
+            if let Some(Selectors { nodes: selectors, dim, results, cut }) = self.selectors(value) {
                 let split = apart(&digits, dim, &sizes, &results)?;
                 nodes.extend(&selectors);
                 nodes.sort_unstable();
-                let (sketch, split) = split.sketch(from, &sizes, &digits, dim, &results);
+                let (sketch, mut split) = split.sketch(from, &sizes, &digits, dim, &results);
+                split.cut = cut.into_iter().map(|node| (node, dim)).collect();
                 let values = results.iter().map(|(v, _, _)| *v).collect();
                 return Some(Composite { nodes, from, results: values, sketch, digits: by_node, split: Some(split) });
             }
@@ -47,26 +48,70 @@ impl Search<'_> {
         }
     }
 
-    /// All readers of a value, if each takes single positions of the same dimension: value, position and node of the results.
-    #[allow(clippy::type_complexity)]
-    fn selectors(&self, value: ValueId) -> Option<(Vec<NodeId>, usize, Vec<(ValueId, usize, NodeId)>)> {
-        let readers = self.readers.get(&value)?;
-        let mut found = Vec::new();
-        let mut dim = None;
-        for node in readers {
-            if node.index() >= self.graph.nodes.len() || self.graph.node(*node).graph != 0 {
-                return None;
-            }
-            let selects = selects(self.sketches[node.index()]?)?;
-            if *dim.get_or_insert(selects.dim) != selects.dim || selects.results.iter().any(|(v, _)| self.aliases.written(*v)) {
-                return None;
-            }
-            found.extend(selects.results.into_iter().map(|(v, at)| (v, at, *node)));
-        }
-        let mut nodes: Vec<NodeId> = readers.clone();
+    /// All readers of a value, if each takes single positions of the same dimension.
+    fn selectors(&self, value: ValueId) -> Option<Selectors> {
+        let mut nodes: Vec<NodeId> = self.readers.get(&value)?.clone();
         nodes.dedup();
-        Some((nodes, dim?, found))
+        let mut all = Selectors { nodes: nodes.clone(), dim: 0, results: Vec::new(), cut: Vec::new() };
+        for (k, node) in nodes.into_iter().enumerate() {
+            if node.index() >= self.graph.nodes.len() || self.graph.node(node).graph != 0 {
+                return None;
+            }
+            let sketch = self.sketches[node.index()]?;
+            let (dim, results) = match selects(sketch) {
+                Some(Selects { dim, results }) => (dim, results.into_iter().map(|(v, at)| (v, at, node)).collect()),
+                None => {
+                    let (dim, results) = self.cuts(sketch)?;
+                    all.cut.push(node);
+                    all.nodes.extend(results.iter().map(|(_, _, squeeze)| *squeeze));
+                    (dim, results)
+                }
+            };
+            if (k > 0 && dim != all.dim) || results.iter().any(|(v, _, _)| self.aliases.written(*v)) {
+                return None;
+            }
+            all.dim = dim;
+            all.results.extend(results);
+        }
+        (!all.results.is_empty()).then_some(all)
     }
+
+    /// A node that cuts off single positions of a dimension, where the one node that reads each leaves the dimension out.
+    fn cuts(&self, sketch: &Sketch) -> Option<(usize, Vec<(ValueId, usize, NodeId)>)> {
+        let [operand] = sketch.operands.as_slice() else { return None };
+        let dim = operand.dims.iter().position(|d| matches!(d, DimExpr::Sum(_)))?;
+        let DimExpr::Sum(parts) = &operand.dims[dim] else { return None };
+        let mut results = Vec::new();
+        for output in &sketch.outputs {
+            let mut rest = output.dims.clone();
+            let part = if dim < rest.len() { std::mem::replace(&mut rest[dim], operand.dims[dim].clone()) } else { return None };
+            let DimExpr::Letter(one) = part else { return None };
+            let known = sketch.copies && sketch.locked.is_empty() && output.at.is_empty() && rest == operand.dims;
+            if !known || !sketch.letters[one as usize].size.is(1) {
+                return None;
+            }
+            let before = parts.iter().take_while(|p| **p != DimExpr::Letter(one));
+            let position = before.map(|p| p.len(&sketch.letters)).sum();
+            let squeeze = self.only_reader(output.value?)?;
+            let (_, left) = self.mover(squeeze)?;
+            let mut dims = left.operands[0].dims.clone();
+            if dims.remove(dim) != DimExpr::One || dims != left.outputs[0].dims {
+                return None;
+            }
+            results.push((left.outputs[0].value?, position, squeeze));
+        }
+        Some((dim, results))
+    }
+}
+
+/// Nodes that take single positions of a dimension.
+struct Selectors {
+    nodes: Vec<NodeId>,
+    dim: usize,
+    /// Results, with their position and their node.
+    results: Vec<(ValueId, usize, NodeId)>,
+    /// Those that leave a dimension of one, which another node leaves out.
+    cut: Vec<NodeId>,
 }
 
 fn selects(sketch: &Sketch) -> Option<Selects> {
@@ -164,7 +209,7 @@ impl Apart {
             sketch.output(Some(*value), dims);
         }
         let leaves = results.iter().map(|(_, part, node)| (*node, *part)).collect();
-        let split = Split { dim: self.dim, slots, plain, leaves, parts: self.parts };
+        let split = Split { dim: self.dim, slots, plain, leaves, parts: self.parts, cut: Vec::new() };
         (sketch, split)
     }
 }

@@ -43,8 +43,22 @@ pub(super) fn take(args: &Args) -> Result<Sketch, String> {
     let at = args.dim(1, shape.len(), 0)?;
     let index_name = args.name(2).ok_or("the third argument names an operand")?;
     let index = args.call.tensor(index_name)?;
-    if let Some(list) = shape.get(at).and_then(|size| listed(args, index, size)) {
+    let around = args.call.shape(index)?;
+    let list = shape.get(at).and_then(|size| listed(args, index, size));
+    if around.len() < 2
+        && let Some(list) = list
+    {
         return listed_positions(args, at, list, index_name);
+    }
+    // A list may stand in more dimensions, all but one of size one.
+    if around.len() > 1 && around.iter().filter(|n| !n.is(1)).count() < 2 {
+        let mut sketch = listed_positions(args, at, list.ok_or("the index is not known")?, index_name)?;
+        let long = around.iter().position(|n| !n.is(1)).unwrap_or(0);
+        let ones = |n: usize| std::iter::repeat_n(DimExpr::One, n);
+        let dims = &mut sketch.outputs[0].dims;
+        let picked = dims[at].clone();
+        dims.splice(at..=at, ones(long).chain([picked]).chain(ones(around.len() - long - 1)));
+        return Ok(sketch);
     }
     let mut sketch = Sketch::default();
     let mut dims = letters(&mut sketch, &shape);

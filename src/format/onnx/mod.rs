@@ -1,5 +1,6 @@
 //! ONNX models: one message of protocol buffers, with weights in it or in files beside it.
 
+mod aliases;
 mod archive;
 mod control;
 mod data;

@@ -49,6 +49,8 @@ pub(super) struct GraphProto {
     pub(super) outputs: Vec<Range<usize>>,
     pub(super) values: Vec<Range<usize>>,
     pub(super) sparse: usize,
+    /// Where the entries of `metadata_props` lie.
+    pub(super) about: Vec<Range<usize>>,
 }
 
 /// A node.
@@ -196,6 +198,7 @@ impl GraphProto {
                 12 => graph.outputs.push(inside),
                 13 => graph.values.push(inside),
                 15 => graph.sparse += 1,
+                16 => graph.about.push(inside),
                 _ => {}
             }
         }
@@ -203,7 +206,7 @@ impl GraphProto {
     }
 }
 
-fn entry(bytes: &[u8]) -> Result<(&str, &str), Fault> {
+pub(super) fn entry(bytes: &[u8]) -> Result<(&str, &str), Fault> {
     let mut entry = ("", "");
     for part in fields(bytes) {
         match part? {

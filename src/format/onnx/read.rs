@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::aliases::Aliases;
 use super::archive::{Program, Source, Stored};
 use super::control::results;
 use super::data::{dtype, elements, extent, locate};
@@ -47,9 +48,11 @@ pub(super) fn program(archive: &Source) -> Result<Program, FormatError> {
     reader.sizes(&graph)?;
     reader.tensors(&graph)?;
     reader.inputs(&graph)?;
+    let mut aliases = Aliases::new(archive, &graph);
     for at in 0..archive.nodes.list.len() {
         let node = NodeProto::read(archive.node(at)).map_err(|f| archive.fault(f))?;
         reader.node(at, &node)?;
+        aliases.node(&node);
     }
     for range in &graph.outputs {
         let info = ValueInfo::read(archive.part(range)).map_err(|f| archive.fault(f))?;
@@ -57,7 +60,10 @@ pub(super) fn program(archive: &Source) -> Result<Program, FormatError> {
         reader.program.graph.outputs.push(value);
     }
     reader.finish();
-    Ok(reader.program)
+    let mut program = reader.program;
+    let stored = |k: usize| program.storages[program.graph.tensors[k].storage].bytes(&archive.bytes, &program.files);
+    program.graph.aliases = aliases.of(&program.graph, &|a, b| a == b || stored(a) == stored(b));
+    Ok(program)
 }
 
 pub(super) struct Reader<'a> {

@@ -5,13 +5,18 @@ use crate::model::{Frame, Source};
 
 /// The module's path and the lines of a node.
 pub(super) fn source(node: &NodeProto) -> Source {
-    let get = |key: &str| node.about.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
-    let module = match get("pkg.torch.onnx.name_scopes") {
-        Some(scopes) => listed(scopes),
-        None => path(node.name),
-    };
-    let frames = get("pkg.torch.onnx.stack_trace").map(frames).unwrap_or_default();
-    Source { frames, module }
+    let frames = about(node, "pkg.torch.onnx.stack_trace").map(frames).unwrap_or_default();
+    Source { frames, module: module(node) }
+}
+
+/// The path of the innermost module that a node is in; empty if that is the whole one, or not known.
+pub(super) fn module(node: &NodeProto) -> String {
+    about(node, "pkg.torch.onnx.name_scopes").map_or_else(|| path(node.name), listed)
+}
+
+/// What an exporter noted of a node.
+pub(super) fn about<'a>(node: &NodeProto<'a>, key: &str) -> Option<&'a str> {
+    node.about.iter().find(|(k, _)| *k == key).map(|(_, v)| *v)
 }
 
 /// The innermost module of `['', 'layer1', 'layer1.0', 'conv2d']`, whose last item is the node itself.

@@ -81,6 +81,13 @@ impl Views<'_> {
             let own = |l: LetterId| digits[l as usize].iter().fold(Size::int(1), |n, d| n.mul(&size(d)));
             self.node(*id, self.own(*id)?, &own, &mut edits)?;
         }
+        let result = &joint.whole.outputs.first()?.dims;
+        for (id, dim) in &split.cut {
+            let mut sizes: Vec<Size> = result.iter().map(|d| d.size(&|l| new(&l))).collect();
+            sizes.insert((*dim).min(sizes.len()), Size::int(1));
+            let resize = |value| Edit { change: Change::Resize { value, sizes: sizes.clone() }, reason: String::new() };
+            edits.extend(self.graph.node(*id).outputs.iter().map(|v| resize(*v)));
+        }
         Some(edits)
     }
 

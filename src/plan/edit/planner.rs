@@ -2,7 +2,7 @@
 
 use super::numbers::Numbers;
 use super::repair::Builder;
-use crate::axis::{Bound, Call, LetterId, Propagation};
+use crate::axis::{Bound, Call, DimExpr, LetterId, Propagation};
 use crate::model::{Arg, Graph, NodeId, Size, ValueId};
 use crate::plan::change::{Change, Edit, Elements, NewConstant, NewNode, NewValue, Plan};
 use crate::plan::error::PlanError;
@@ -125,7 +125,7 @@ impl<'a> Planner<'a> {
             self.plan.constants.push(NewConstant {
                 name,
                 value: index,
-                shape: vec![places.len()],
+                shape: around(bound, *dim, places.len()),
                 data: Elements::Positions(places.clone()),
             });
             let output =
@@ -136,6 +136,17 @@ impl<'a> Planner<'a> {
         }
         Ok(nodes)
     }
+}
+
+/// The sizes of an index of `n` positions: where the result has more dimensions than the operand, they are ones around it.
+fn around(bound: &Bound, dim: usize, n: usize) -> Vec<usize> {
+    let rank = |dims: Option<&[DimExpr]>| dims.map_or(0, <[DimExpr]>::len);
+    let out = bound.outputs.first().map(|o| o.dims.as_slice());
+    let extra = rank(out).saturating_sub(rank(bound.operands.first().map(|o| o.dims.as_slice())));
+    let inside = out.and_then(|dims| dims.get(dim..=dim + extra)).unwrap_or(&[]);
+    let mut shape = vec![1; extra + 1];
+    shape[inside.iter().position(|d| *d != DimExpr::One).unwrap_or(0)] = n;
+    shape
 }
 
 /// A value of the plan, with a name that no other value has.

@@ -34,6 +34,9 @@ pub struct Member {
     /// The tensor that it is, under another name: tied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
+    /// The axis as the exported module has it, where the file has another name for the tensor: `layer.query.weight[0]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exported: Option<String>,
     /// It only scales what others make, as the gain of a norm does.
     pub gain: bool,
     /// The activation that the weight gives its axis to, or finds it in.
@@ -205,14 +208,21 @@ impl Analysis {
     /// makes, if it makes any.
     pub fn named(&self, name: &str) -> Vec<&Group> {
         let exact: Vec<&Group> =
-            self.groups.iter().filter(|g| g.id.to_string() == name || g.members.iter().any(|m| m.axis == name)).collect();
+            self.groups.iter().filter(|g| g.id.to_string() == name || g.members.iter().any(|m| m.is_called(name))).collect();
         if !exact.is_empty() {
             return exact;
         }
-        let inside = |m: &Member| m.tensor == name || m.tensor.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        let within = |text: &str| text.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
+        let inside = |m: &Member| m.tensor == name || within(&m.tensor) || m.exported.as_deref().is_some_and(within);
         let made = |g: &&Group| g.members.iter().any(|m| m.role == MemberRole::Makes && inside(m));
         let found: Vec<&Group> = self.groups.iter().filter(made).collect();
         if found.is_empty() { self.groups.iter().filter(|g| g.members.iter().any(inside)).collect() } else { found }
+    }
+}
+
+impl Member {
+    fn is_called(&self, axis: &str) -> bool {
+        self.axis == axis || self.exported.as_deref() == Some(axis)
     }
 }
 
@@ -228,6 +238,7 @@ fn member(graph: &Graph, group: &groups::Group, m: &groups::Member) -> Member {
         indices: m.indices.clone(),
         within,
         same_as: m.same_as.map(name),
+        exported: graph.exported(m.tensor, m.dim),
         gain: m.gain,
         activation: m.flow.map(|f| Activation { value: graph.value(f.value).name.clone(), dim: f.dim, indices: f.even }),
     }

@@ -19,9 +19,10 @@ pub fn groups_text(a: &Analysis, all: bool) -> String {
             None => "yes".to_owned(),
             Some(o) => format!("no: {}", o.why),
         };
+        let exported = g.members.first().and_then(|m| m.exported.as_ref()).map(|name| format!("  {name}")).unwrap_or_default();
         table.add_row([
             g.id.to_string(),
-            g.name.clone(),
+            format!("{}{exported}", g.name),
             g.size.to_string(),
             g.members.len().to_string(),
             spaced(g.parameters),
@@ -71,7 +72,8 @@ pub fn group_text(g: &Group) -> String {
         }
         for m in members {
             let part = m.part.as_ref().map(|p| format!("  ({p})")).unwrap_or_default();
-            let _ = writeln!(out, "  {}{part}", m.axis);
+            let exported = m.exported.as_ref().map(|name| format!("  {name}")).unwrap_or_default();
+            let _ = writeln!(out, "  {}{exported}{part}", m.axis);
         }
     }
     if g.couplings > 0 {

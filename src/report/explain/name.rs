@@ -26,20 +26,31 @@ pub fn axis(graph: &Graph, p: &Propagation, text: &str) -> Result<AxisRef, AxisE
         Some((name, dim)) => (name, Some(dim)),
         None => (text, None),
     };
-    let known = || graph.tensors.iter().map(|t| t.name.as_str()).chain(graph.values.iter().map(|v| v.name.as_str()));
+    let names = graph.module_names();
+    let own = || graph.tensors.iter().map(|t| t.name.as_str()).chain(graph.values.iter().map(|v| v.name.as_str()));
+    let known = || own().chain(graph.aliases.iter().map(|a| a.name.as_str()));
     let dim = dim.map(|d| d.parse::<usize>().map_err(|_| AxisError::no_axis(text, known()))).transpose()?;
     let roles = Roles::new(graph, p);
-    let tensor = graph.tensors.iter().position(|t| t.name == name).or_else(|| {
+    let exact = graph.tensors.iter().position(|t| t.name == name);
+    // By a name of the exported module dimensions are counted as they are there.
+    let alias = graph.alias(name).filter(|a| exact.is_none() && !a.doubtful);
+    let aliased = alias.and_then(|a| a.tensors.first().copied());
+    let tensor = exact.or(aliased).or_else(|| {
         let inside =
-            |t: &crate::model::Tensor| t.role == Role::Parameter && t.name.rsplit_once('.').is_some_and(|(m, _)| m == name);
+            |k: &usize| graph.tensors[*k].role == Role::Parameter && names[*k].rsplit_once('.').is_some_and(|(m, _)| m == name);
         let makes = |k: &usize| roles.makes[*k].contains(&true);
-        let all = || (0..graph.tensors.len()).filter(|k| inside(&graph.tensors[*k]));
+        let all = || (0..graph.tensors.len()).filter(inside);
         all().find(makes).or_else(|| all().next())
     });
     let (name, value, dim) = match tensor {
         Some(k) => {
             let made = roles.makes[k].iter().position(|m| *m).unwrap_or(0);
-            (graph.tensors[k].name.clone(), graph.tensors[k].value, dim.unwrap_or(made))
+            let dim = match dim {
+                Some(d @ (0 | 1)) if alias.is_some_and(|a| a.transposed) => 1 - d,
+                Some(d) => d,
+                None => made,
+            };
+            (graph.tensors[k].name.clone(), graph.tensors[k].value, dim)
         }
         None => {
             let found = graph.values.iter().rposition(|v| v.name == name);

@@ -11,7 +11,7 @@ use crate::axis::Propagation;
 use crate::model::{NodeId, ValueId};
 use crate::solve::positions::{Contexts, Link, Why};
 use crate::solve::proof::{Blame, Folding, Uniform};
-use crate::solve::votes::{Conflict, Given, Renamed};
+use crate::solve::votes::{Aliased, Conflict, Given, Renamed};
 
 /// Positions that stayed although a mask drops them, or although they could be asked to go.
 #[derive(Clone, Debug)]
@@ -64,6 +64,8 @@ pub struct Solution<'a> {
     pub ignored: Vec<String>,
     /// How the masks' names became the model's, where they differ by a prefix.
     pub renamed: Option<Renamed>,
+    /// Masks by names of the exported module.
+    pub aliased: Aliased,
     /// Where masks disagree.
     pub conflicts: Vec<Conflict>,
     /// Where a removal could not be shown to be right.

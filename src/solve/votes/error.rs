@@ -44,6 +44,29 @@ pub enum SolveError {
         /// The parameter's sizes.
         parameter: Vec<usize>,
     },
+    /// A name of the exported module that may be one of several tensors.
+    #[error("the mask for `{name}` may be for any of {}", quoted(tensors))]
+    #[diagnostic(
+        code(paring::masks::doubtful),
+        help("several nodes of this module have weights that the exporter renamed: give the mask by the name that the file has")
+    )]
+    Doubtful {
+        /// The name.
+        name: String,
+        /// What it may be.
+        tensors: Vec<String>,
+    },
+    /// Two masks for one tensor.
+    #[error("the masks for `{one}` and `{other}` are both for `{tensor}`")]
+    #[diagnostic(code(paring::masks::twice), help("it is one tensor in the file: give it one mask"))]
+    Twice {
+        /// The name of a mask.
+        one: String,
+        /// That of another.
+        other: String,
+        /// The tensor.
+        tensor: String,
+    },
     /// The program multiplies no parameter by a mask.
     #[error("the model masks none of its parameters itself")]
     #[diagnostic(
@@ -74,11 +97,11 @@ pub enum SolveError {
 }
 
 pub(crate) fn closest_names(closest: &[String]) -> String {
-    if closest.is_empty() {
-        "the model has no parameters".into()
-    } else {
-        format!("did you mean {}?", closest.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
-    }
+    if closest.is_empty() { "the model has no parameters".into() } else { format!("did you mean {}?", quoted(closest)) }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl SolveError {
@@ -111,6 +134,7 @@ impl SolveError {
     /// A mask for a parameter that the model lacks, with the closest names.
     pub(in crate::solve) fn unknown_parameter(graph: &Graph, name: &str) -> SolveError {
         let parameters = graph.tensors.iter().filter(|t| t.role == Role::Parameter).map(|t| t.name.as_str());
+        let parameters = parameters.chain(graph.aliases.iter().map(|a| a.name.as_str()));
         SolveError::UnknownParameter { name: name.into(), closest: closest(name, parameters) }
     }
 }

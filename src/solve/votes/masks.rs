@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::alias::{Aliased, Aliases};
 use super::error::SolveError;
 use crate::model::{Graph, Role, Tensor};
 use crate::solve::positions::Link;
@@ -19,6 +20,18 @@ pub struct Mask<'a> {
 }
 
 impl Mask<'_> {
+    /// The same mask.
+    fn borrowed(&self) -> Mask<'_> {
+        Mask { shape: self.shape.clone(), keep: Cow::Borrowed(&self.keep) }
+    }
+
+    /// The mask of a matrix with its dimensions the other way round.
+    fn transposed(&self) -> Mask<'_> {
+        let [rows, columns] = self.shape[..] else { return self.borrowed() };
+        let at = |n: usize| self.keep.get(n % rows * columns + n / rows).copied().unwrap_or(1);
+        Mask { shape: vec![columns, rows], keep: (0..self.keep.len()).map(at).collect::<Vec<u8>>().into() }
+    }
+
     /// True if a whole slice of some dimension is masked.
     pub fn drops_a_slice(&self) -> bool {
         slices(&self.keep, &self.shape).iter().flatten().any(|any| any.contains(&false))
@@ -48,6 +61,8 @@ pub struct Found<'a> {
     pub computed: Computed<'a>,
     /// How the masks' names became the model's, where they differ.
     pub renamed: Option<Renamed>,
+    /// Masks by names of the exported module.
+    pub aliased: Aliased,
 }
 
 /// Finds the tensor of every mask and checks its shape. Masks of parameters that the program does not contain are an
@@ -58,33 +73,26 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Found<'a>, Solve
     let mut out: Vec<Option<Given>> = vec![None; graph.tensors.len()];
     let parameters = graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter);
     let by_name: HashMap<&str, usize> = parameters.map(|(k, t)| (t.name.as_str(), k)).collect();
+    let mut aliases = Aliases::new(graph);
     for (own, mask) in masks {
         let name: Cow<str> = renamed.as_ref().map_or(Cow::Borrowed(own), |r| r.name(own).unwrap_or_default().into());
-        let Some(k) = by_name.get(name.as_ref()).copied() else {
+        let direct = by_name.get(name.as_ref()).copied();
+        let others = aliases.of(&name, direct)?;
+        if direct.is_none() && others.is_none() {
             if behind(graph, &name).next().is_some() {
                 computed.push((name, mask));
                 continue;
             }
             return Err(SolveError::unknown_parameter(graph, own));
-        };
-        let shape = &graph.tensors[k].shape;
-        let whole = mask.shape == *shape;
-        let along = along(&mask.shape, shape).filter(|_| !whole);
-        let per_channel = !whole && mask.shape.len() == 1 && shape.len() > 1 && shape.contains(&mask.shape[0]);
-        if !whole && !per_channel && along.is_none() {
-            return Err(SolveError::MaskShape { name: own.clone(), mask: mask.shape.clone(), parameter: shape.clone() });
         }
-        let mask = Mask { shape: mask.shape.clone(), keep: Cow::Borrowed(&mask.keep) };
-        let mut given = match whole {
-            true => Given::whole(mask),
-            false => Given { mask, slices: vec![None; shape.len()], per_channel: per_channel || along.is_some() },
-        };
-        if let Some(dim) = along {
-            let any = given.mask.keep.iter().any(|k| *k != 0);
-            given.slices = shape.iter().map(|n| Some(vec![any; *n])).collect();
-            given.slices[dim] = Some(given.mask.keep.iter().map(|k| *k != 0).collect());
+        let others = others.into_iter().flat_map(|a| a.tensors.iter().map(|k| (*k, a.transposed)));
+        for (k, transposed) in direct.into_iter().map(|k| (k, false)).chain(others) {
+            let mask = if transposed { mask.transposed() } else { mask.borrowed() };
+            let given = Given::of(own, mask, &graph.tensors[k].shape)?;
+            let same = |other: &Given| other.mask.shape == given.mask.shape && other.mask.keep == given.mask.keep;
+            aliases.give(k, own, out[k].as_ref().is_none_or(same))?;
+            out[k] = Some(given);
         }
-        out[k] = Some(given);
     }
     // A mask for one name of a tied parameter holds for the others.
     let first = graph.first_names();
@@ -93,7 +101,7 @@ pub fn given<'a>(graph: &Graph, masks: &'a Masks<'a>) -> Result<Found<'a>, Solve
             out[to] = out[from].clone();
         }
     }
-    Ok(Found { given: out, computed, renamed })
+    Ok(Found { given: out, computed, renamed, aliased: aliases.used })
 }
 
 /// A prefix that all masks' names have and the model's lack, or the other way round: `module.` of data parallel wrappers,
@@ -110,7 +118,7 @@ impl Renamed {
     /// The prefixes by which all masks find a tensor; `None` where names are the model's own as they are.
     fn of(graph: &Graph, masks: &Masks) -> Result<Option<Renamed>, SolveError> {
         let known: Vec<&str> = graph.tensors.iter().filter(|t| t.role == Role::Parameter).map(|t| t.name.as_str()).collect();
-        let has = |name: &str| known.contains(&name) || behind(graph, name).next().is_some();
+        let has = |name: &str| known.contains(&name) || graph.alias(name).is_some() || behind(graph, name).next().is_some();
         if masks.is_empty() || masks.keys().any(|name| has(name)) {
             return Ok(None);
         }
@@ -163,6 +171,26 @@ pub fn behind<'g>(graph: &'g Graph, name: &str) -> impl Iterator<Item = &'g Tens
 }
 
 impl<'a> Given<'a> {
+    /// A mask of this name for a parameter of these sizes.
+    fn of(name: &str, mask: Mask<'a>, shape: &[usize]) -> Result<Given<'a>, SolveError> {
+        let whole = mask.shape == *shape;
+        let along = along(&mask.shape, shape).filter(|_| !whole);
+        let per_channel = !whole && mask.shape.len() == 1 && shape.len() > 1 && shape.contains(&mask.shape[0]);
+        if !whole && !per_channel && along.is_none() {
+            return Err(SolveError::MaskShape { name: name.to_owned(), mask: mask.shape, parameter: shape.to_vec() });
+        }
+        if whole {
+            return Ok(Given::whole(mask));
+        }
+        let mut given = Given { mask, slices: vec![None; shape.len()], per_channel: per_channel || along.is_some() };
+        if let Some(dim) = along {
+            let any = given.mask.keep.iter().any(|k| *k != 0);
+            given.slices = shape.iter().map(|n| Some(vec![any; *n])).collect();
+            given.slices[dim] = Some(given.mask.keep.iter().map(|k| *k != 0).collect());
+        }
+        Ok(given)
+    }
+
     /// A mask of the parameter's sizes.
     pub fn whole(mask: Mask<'a>) -> Given<'a> {
         let slices = slices(&mask.keep, &mask.shape);

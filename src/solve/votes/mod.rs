@@ -1,5 +1,6 @@
 //! Who has a say: the masks that were given, which parameters make an axis and which only read it, and how the votes are counted.
 
+mod alias;
 mod conflict;
 mod count;
 mod dead;
@@ -11,6 +12,7 @@ mod norm;
 mod roles;
 mod units;
 
+pub use alias::Aliased;
 pub use conflict::Conflict;
 pub use count::{Votes, said};
 pub use dead::dead;
