@@ -412,6 +412,6 @@ fn an_index_of_several_dimensions_lists_what_stays() {
     // Of the positions 3, 2, 1, 0 stay 2 and 0, which are 1 and 0 then.
     let left: Vec<u8> = [1i64, 0].into_iter().flat_map(i64::to_le_bytes).collect();
     assert!(small.windows(left.len()).any(|w| w == left));
-    let dims: Vec<u8> = [1, 2, 1].into_iter().flat_map(|n| number(1, n)).collect();
+    let dims = bytes(1, &[1, 2, 1]);
     assert!(small.windows(dims.len()).any(|w| w == dims));
 }

@@ -77,6 +77,7 @@ impl Search<'_> {
     }
 
     /// A node that cuts off single positions of a dimension, where the one node that reads each leaves the dimension out.
+    #[allow(clippy::type_complexity)]
     fn cuts(&self, sketch: &Sketch) -> Option<(usize, Vec<(ValueId, usize, NodeId)>)> {
         let [operand] = sketch.operands.as_slice() else { return None };
         let dim = operand.dims.iter().position(|d| matches!(d, DimExpr::Sum(_)))?;
