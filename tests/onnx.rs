@@ -387,14 +387,43 @@ fn names_that_may_mean_several_tensors_are_errors() {
     assert!(error.contains("paring::masks::doubtful") && error.contains("`onnx::MatMul_8`"), "{error}");
 }
 
+/// A tensor of whole numbers.
+fn numbers(name: &str, dims: &[u64], list: &[i64]) -> Vec<u8> {
+    let dims: Vec<u8> = dims.iter().flat_map(|n| number(1, *n)).collect();
+    let data: Vec<u8> = list.iter().flat_map(|n| n.to_le_bytes()).collect();
+    [dims, number(2, 7), bytes(8, name.as_bytes()), bytes(9, &data)].concat()
+}
+
+/// Sizes of parts that a tensor holds are written for every part.
+#[test]
+fn sizes_of_parts_are_a_list() {
+    let (_folder, path) = folder();
+    let axis = bytes(5, &[bytes(1, b"axis"), number(3, 1), number(20, 2)].concat());
+    let parts = [
+        bytes(1, &node("MatMul", &["x", "one"], "a")),
+        bytes(1, &[node("Split", &["a", "sizes"], "b"), bytes(2, b"c"), axis].concat()),
+        bytes(1, &node("MatMul", &["b", "two"], "y")),
+        bytes(1, &node("MatMul", &["c", "three"], "z")),
+        bytes(5, &tensor("one", &[3, 5], &floats(15))),
+        bytes(5, &tensor("two", &[3, 2], &floats(6))),
+        bytes(5, &tensor("three", &[2, 2], &floats(4))),
+        bytes(5, &numbers("sizes", &[2], &[3, 2])),
+        bytes(11, &value("x", &[5, 3])),
+        bytes(12, &value("y", &[5, 2])),
+        bytes(12, &value("z", &[5, 2])),
+    ];
+    let keep: Vec<u8> = (0..15).map(|k| u8::from(![0, 3].contains(&(k % 5)))).collect();
+    let masks = Masks::from_iter([("one".to_owned(), Mask { shape: vec![3, 5], keep: keep.into() })]);
+    let (small, _) = cut(&path, &model(&parts), masks).unwrap();
+    let left: Vec<u8> = [2i64, 1].into_iter().flat_map(i64::to_le_bytes).collect();
+    assert!(small.windows(left.len()).any(|w| w == left));
+    let dims: Vec<u8> = number(1, 2);
+    assert!(small.windows(dims.len()).any(|w| w == dims));
+}
+
 #[test]
 fn an_index_of_several_dimensions_lists_what_stays() {
     let (_folder, path) = folder();
-    let numbers = |name: &str, dims: &[u64], list: &[i64]| {
-        let dims: Vec<u8> = dims.iter().flat_map(|n| number(1, *n)).collect();
-        let data: Vec<u8> = list.iter().flat_map(|n| n.to_le_bytes()).collect();
-        [dims, number(2, 7), bytes(8, name.as_bytes()), bytes(9, &data)].concat()
-    };
     let axis = bytes(5, &[bytes(1, b"axis"), number(3, 1), number(20, 2)].concat());
     let parts = [
         bytes(1, &node("MatMul", &["x", "one"], "a")),

@@ -1,7 +1,7 @@
 //! What an argument must become where sizes change.
 
 use super::numbers::Numbers;
-use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Propagation, Want};
+use crate::axis::{Bound, Call, DimExpr, Edit, LetterId, Parts, Propagation, Want};
 use crate::model::{Arg, Content, Size, ValueId};
 use crate::rule::{Expr, Scope, Val, eval};
 use crate::solve::{Solution, parts_value, progression, ranks};
@@ -111,9 +111,12 @@ pub fn outcome(
                 return Ok(Outcome::Leave);
             }
             let Some(numbers) = parts_value(&after, *kind) else { return Ok(Outcome::Parts(after)) };
-            match given {
-                Some(Arg::List(_)) => set(arg, Arg::List(numbers.into_iter().map(Arg::Int).collect())),
-                Some(Arg::Int(n)) if *n == numbers[0] => Ok(Outcome::Leave),
+            match (given, kind) {
+                // A stored tensor lists them as well.
+                (Some(Arg::List(_)), _) | (_, Parts::Listed | Parts::Borders) => {
+                    set(arg, Arg::List(numbers.into_iter().map(Arg::Int).collect()))
+                }
+                (Some(Arg::Int(n)), _) if *n == numbers[0] => Ok(Outcome::Leave),
                 _ => set(arg, Arg::Int(numbers[0])),
             }
         }
