@@ -65,7 +65,9 @@ impl<'a> Draw<'a> {
             Body::Layout(_) => self.tensors(&mut drawn, &mut example),
         }
         let mut args = Vec::new();
-        drawn.pairs = self.random.one(&[1, 1, 1, 2]).filter(|_| self.random.chance(0.6));
+        if self.by.is_typed() {
+            drawn.pairs = self.random.one(&[1, 1, 1, 2]).filter(|_| self.random.chance(0.6));
+        }
         for arg in &self.schema.args {
             let found = match drawn.args.remove(&arg.name) {
                 Some(arg) => Some(arg),

@@ -11,6 +11,8 @@ use crate::solve::{FINITE, Known, NONNEG, NONZERO, ZERO};
 pub(super) enum Flavour {
     /// Zeros, as a masked parameter has.
     Zero,
+    /// Zeros, and what stays is negative: the largest of all is then not that of what stays.
+    ZeroAmongNegative,
     /// Any numbers.
     Any,
     /// Any but zero.
@@ -31,8 +33,9 @@ pub(super) enum Flavour {
 
 impl Flavour {
     /// All but numbers.
-    pub const ALL: [Flavour; 8] = [
+    pub const ALL: [Flavour; 9] = [
         Flavour::Zero,
+        Flavour::ZeroAmongNegative,
         Flavour::Nonzero,
         Flavour::Any,
         Flavour::Positive,
@@ -61,7 +64,7 @@ impl Flavour {
         let whole = !matches!(dtype, DType::F64 | DType::F32 | DType::C128);
         let nonneg = if dtype == DType::C128 { 0 } else { NONNEG };
         match self {
-            Flavour::Zero => Known { removed: ZERO | FINITE | NONNEG, all: 0 },
+            Flavour::Zero | Flavour::ZeroAmongNegative => Known { removed: ZERO | FINITE | NONNEG, all: 0 },
             _ if whole => Known { removed: FINITE | NONNEG, all: NONNEG },
             Flavour::Any => Known { removed: FINITE, all: 0 },
             Flavour::Nonzero => Known { removed: FINITE | NONZERO, all: 0 },
@@ -78,7 +81,7 @@ impl Flavour {
         let size = 0.2 + 1.6 * random.unit();
         let signed = if random.chance(0.5) { size } else { -size };
         match self {
-            Flavour::Zero => 0.0,
+            Flavour::Zero | Flavour::ZeroAmongNegative => 0.0,
             Flavour::Any => random.one(&[0.0, signed, signed, 3.0 * signed]).unwrap_or(signed),
             Flavour::Nonzero | Flavour::Number => signed,
             Flavour::Nonneg | Flavour::NonnegEverywhere => random.one(&[0.0, size, size]).unwrap_or(size),
@@ -123,7 +126,7 @@ pub(super) fn fill(
                         _ => 2,
                     };
                     match (*stays, flavour) {
-                        (false, Flavour::Zero) => 0.0,
+                        (false, Flavour::Zero | Flavour::ZeroAmongNegative) => 0.0,
                         (true, _) if dtype == DType::Bool => f64::from(u8::from(random.chance(0.5))),
                         (false, _) => random.below(bound.max(1) as usize) as f64,
                         // Not zero where that is possible: so is what stays, as far as rules are concerned.
@@ -136,7 +139,11 @@ pub(super) fn fill(
                         Domain::Signed => (0.2 + 1.6 * random.unit()) * if random.chance(0.5) { 1.0 } else { -1.0 },
                         Domain::Unit => 0.2 + 0.7 * random.unit(),
                     };
-                    if flavour == Flavour::NonnegEverywhere && !imaginary { x.abs() } else { x }
+                    match flavour {
+                        Flavour::NonnegEverywhere if !imaginary => x.abs(),
+                        Flavour::ZeroAmongNegative if domain == Domain::Signed => -x.abs(),
+                        _ => x,
+                    }
                 }
                 _ => flavour.removed(random),
             });

@@ -268,7 +268,7 @@ impl Report<'_> {
                     None => continue,
                 };
                 let held = match flavour {
-                    Flavour::Zero => "all zero there",
+                    Flavour::Zero | Flavour::ZeroAmongNegative => "all zero there",
                     Flavour::Any => "anything there",
                     Flavour::Nonzero => "not zero there",
                     Flavour::Nonneg | Flavour::NonnegEverywhere => "not negative there",
