@@ -215,7 +215,8 @@ impl Cut<'_> {
         let report = outputs.report.as_ref().map(|path| report::write_html(path, &self.page())).transpose()?;
         progress(Progress::Step("writing"));
         progress(Progress::Total(if outputs.model.is_some() { self.summary.bytes.after } else { 0 }));
-        let files = self.files(outputs, report, progress)?;
+        // Of an input that changed meanwhile all may be wrong, and a write of what it has no longer fails.
+        let files = self.files(outputs, report, progress).or_else(|e| self.unchanged(settings).and(Err(e)))?;
         #[cfg(feature = "torch")]
         if let (Some(setup), Some(written), Some(_)) = (settings.verify, files.last(), &outputs.model) {
             progress(Progress::Step("comparing with the masked original"));
@@ -224,10 +225,15 @@ impl Cut<'_> {
             let verified = crate::torch::prove(model, written.path(), &masks, rules, settings.options.lossless, setup)?;
             self.summary.verified = Some(verified);
         }
-        self.session.model.archive.unchanged()?;
-        settings.sources.iter().try_for_each(|source| source.unchanged())?;
+        self.unchanged(settings)?;
         format::persist_all(files)?;
         Ok(self.summary)
+    }
+
+    /// An error if the model, or a file that its masks are read from, is not as it was.
+    fn unchanged(&self, settings: &Settings) -> Result<(), Error> {
+        self.session.model.archive.unchanged()?;
+        Ok(settings.sources.iter().try_for_each(|source| source.unchanged())?)
     }
 
     /// Writes all files, the small model last. They have no names yet.

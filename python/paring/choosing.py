@@ -8,8 +8,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, Optional
 
-import torch
-
 from . import _paring, programs
 from .errors import Error, translated
 from .pruning import Goal, Masks, cutting
@@ -30,8 +28,7 @@ def prune(path: programs.Path, output: Optional[programs.Path], options: Mapping
 def masks(path: programs.Path, options: Mapping[str, Any]) -> Masks:
     """See :func:`paring.masks`."""
     _, _, raw, chosen = _choose(path, options)
-    tensors = {n: torch.frombuffer(bytearray(keep), dtype=torch.uint8).bool().view(shape) for n, shape, keep in raw}
-    return Masks(tensors, json.loads(chosen))
+    return Masks(programs.FileMasks(raw), json.loads(chosen))
 
 
 def _choose(path: programs.Path, options: Mapping[str, Any]) -> tuple[_paring.Program, dict[str, Any], Any, str]:

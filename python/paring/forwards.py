@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .work import Work
 
 
-def of(run: Work, names: Sequence[str]) -> dict[str, Graph]:
-    """The graphs of these modules in the small program.
+def of(run: Work, names: Sequence[str]) -> tuple[dict[str, Graph], bool]:
+    """The graphs of these modules in the small program; or, and then True, one graph of all of it, which calls no modules.
 
     Raises:
         Error: a module whose arguments cannot be recorded, or that the program cannot be taken apart at.
@@ -56,11 +56,11 @@ def of(run: Work, names: Sequence[str]) -> dict[str, Graph]:
         log.info("the small program cannot be taken apart: %s: %s", type(e).__name__, e)
         apart = False
     if run.in_one or not apart:
-        return {"": Whole(small.graph_module, "", small, training.get(ALL, {}), here, False).graph()}
+        return {"": Whole(small.graph_module, "", small, training.get(ALL, {}), here, False).graph()}, True
     # Where something of the call is gone, as a result that nobody used, there is no signature either.
     signed = {e.fqn for e in small.module_call_graph if e.signature is not None}
     inner |= {name for name in names if name not in signed}
-    return {name: Writer(tree, name, small, training.get(name, {}), here, name in inner).graph() for name in names}
+    return {name: Writer(tree, name, small, training.get(name, {}), here, name in inner).graph() for name in names}, False
 
 
 def called_by(

@@ -119,6 +119,7 @@ class Shrinking(Work):
         if not self.closed or not isinstance(self.options["dynamic_shapes"], exported.Open):
             return False
         self.shown, self.options, self.program, self.cut, self.original = self.closed
+        self.in_one = False
         self.read()
         self.notes.append(FIXED)
         return True
@@ -149,9 +150,8 @@ class Shrinking(Work):
         program's graph."""
         start = self.undo.mark()
         self.chosen, self.made = {}, {}
-        made = forwards.of(self, graphed) if graphed else {}
-        whole = bool(made) and made.keys() != set(graphed)
-        if whole:  # one graph in the place of all, which calls no modules
+        made, whole = forwards.of(self, graphed) if graphed else ({}, False)
+        if whole:
             graphed = list(self.modules)
         self.undo.back(start)
         self.classes, self.exact, self.absorbed = {}, [], []

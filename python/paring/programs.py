@@ -14,6 +14,7 @@ from .report import Report
 
 Path = Union[str, "os.PathLike[str]"]
 MaskBytes = tuple[str, list[int], bytes]
+"""A mask for the library: the parameter, sizes (its own, or 1 but for one dimension), a byte for each element."""
 
 LIVE = {
     "args": (),
@@ -88,12 +89,17 @@ def masks_of(masks: Any, program: _paring.Program) -> tuple[list[MaskBytes], lis
     return [(name, *_bytes(name, mask)) for name, mask in masks.items()], []
 
 
+def tensor_bytes(mask: Any) -> bytes:
+    """The bytes of a tensor of truth values."""
+    flat = mask.cpu().contiguous()
+    return ctypes.string_at(flat.data_ptr(), flat.numel()) if flat.numel() else b""
+
+
 def _bytes(name: str, mask: Any) -> tuple[list[int], bytes]:
     """Sizes, and a byte for each element: of a tensor, an array, or lists in lists."""
     if hasattr(mask, "data_ptr") and hasattr(mask, "layout"):
         mask = mask.to_dense() if str(mask.layout) != "torch.strided" else mask
-        flat = (mask.detach() != 0).cpu().contiguous()
-        return list(flat.shape), ctypes.string_at(flat.data_ptr(), flat.numel()) if flat.numel() else b""
+        return list(mask.shape), tensor_bytes(mask.detach() != 0)
     if hasattr(mask, "tobytes") and hasattr(mask, "astype"):
         return list(mask.shape), (mask != 0).astype("uint8").tobytes()
     shape: list[int] = []

@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 import torch
 from torch import Tensor, nn
 
-from . import exported, run, wrappers
+from . import exported, programs, run, wrappers
 from .cuts import TensorCut, UnifiedMasks
 from .errors import Error, translated
 from .grouping import Program
@@ -151,8 +151,7 @@ def choose(program: Program, goal: Goal, scores: Scores, part: float = 1.0, rati
         raw, chosen = program.library.choose(goal.options(part, ratio), for_library(scores))
     shapes = {n: p.shape for n, p in program.model.named_parameters(remove_duplicate=False)}
     found = {}
-    for name, shape, keep in raw:
-        mask = torch.frombuffer(bytearray(keep), dtype=torch.uint8).bool().view(shape)
+    for name, mask in programs.FileMasks(raw).items():
         found[name] = mask.expand(shapes[name]).contiguous() if name in shapes else mask
     return Masks(found, json.loads(chosen)), raw
 

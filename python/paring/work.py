@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from . import _paring, exported
 from .cuts import TensorCut
 from .errors import translated
+from .programs import MaskBytes
 from .proposals import Proposal
 from .undo import Undo
-from .wrappers import MaskBytes
 
 
 class Work:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -13,10 +12,8 @@ from torch.nn.utils import prune
 
 from . import _paring
 from .errors import Error, translated
+from .programs import MaskBytes, tensor_bytes
 from .undo import Undo
-
-MaskBytes = tuple[str, list[int], bytes]
-"""A mask for the library: the parameter, sizes (its own, or 1 but for one dimension), a byte for each element."""
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -84,13 +81,8 @@ def _compact(name: str, mask: Tensor, shape: list[int]) -> MaskBytes:
             sizes[d] = -1
             row = first != 0
             if bool(((mask != 0) == row.view(sizes)).all()):
-                return name, [n if k == d else 1 for k, n in enumerate(shape)], _bytes(row)
-    return name, list(mask.shape), _bytes(mask != 0)
-
-
-def _bytes(mask: Tensor) -> bytes:
-    flat = mask.to(torch.uint8).cpu().contiguous()
-    return ctypes.string_at(flat.data_ptr(), flat.numel()) if flat.numel() else b""
+                return name, [n if k == d else 1 for k, n in enumerate(shape)], tensor_bytes(row)
+    return name, list(mask.shape), tensor_bytes(mask != 0)
 
 
 def zeros(model: nn.Module) -> dict[str, Tensor]:

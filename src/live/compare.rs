@@ -59,16 +59,25 @@ pub fn differences(small: &Graph, live: &Graph, exact: &[String], absorbed: &[(S
     compare.found.into_values().collect()
 }
 
-/// The nodes of each module, in order, but for those in the modules named.
+/// The nodes of each module, in order, but for those in the modules named and those that only work out a size: whoever needs one may read
+/// it from any tensor that has it.
 fn by_module<'a>(graph: &'a Graph, exact: &[String]) -> IndexMap<&'a str, Vec<usize>> {
     let mut out: IndexMap<&str, Vec<usize>> = IndexMap::new();
     for (k, node) in graph.nodes.iter().enumerate() {
         let module = node.source.module.as_str();
-        if !exact.iter().any(|e| is_within(module, e)) {
+        if !exact.iter().any(|e| is_within(module, e)) && !works_out_a_size(graph, node) {
             out.entry(module).or_default().push(k);
         }
     }
     out
+}
+
+fn works_out_a_size(graph: &Graph, node: &Node) -> bool {
+    !node.outputs.is_empty() && node.outputs.iter().all(|v| size_in_example(graph, *v).is_some())
+}
+
+fn size_in_example(graph: &Graph, scalar: ValueId) -> Option<i64> {
+    graph.value(scalar).scalar.as_ref()?.hint()
 }
 
 struct Compare<'a> {
@@ -144,7 +153,11 @@ impl Compare<'_> {
 
     fn same(&mut self, a: &Arg, b: &Arg) -> bool {
         match (a, b) {
-            (Arg::Tensor(a), Arg::Tensor(b)) | (Arg::Scalar(a), Arg::Scalar(b)) => *self.pairs.entry(*a).or_insert(*b) == *b,
+            (Arg::Tensor(a), Arg::Tensor(b)) => *self.pairs.entry(*a).or_insert(*b) == *b,
+            (Arg::Scalar(a), Arg::Scalar(b)) => match (size_in_example(self.small, *a), size_in_example(self.live, *b)) {
+                (Some(x), Some(y)) => x == y,
+                _ => *self.pairs.entry(*a).or_insert(*b) == *b,
+            },
             (Arg::List(x), Arg::List(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| self.same(a, b)),
             (Arg::Float(x), Arg::Float(y)) => x == y || (x - y).abs() <= 1e-12 * x.abs().max(y.abs()) || x.is_nan() && y.is_nan(),
             (Arg::Int(n), Arg::Float(x)) | (Arg::Float(x), Arg::Int(n)) => *x == *n as f64,

@@ -85,8 +85,8 @@ impl Child {
         to.flush()?;
         let mut head = [0; 4];
         self.from.read_exact(&mut head)?;
-        let mut text = vec![0; u32::from_le_bytes(head) as usize];
-        self.from.read_exact(&mut text)?;
+        let mut text = Vec::new();
+        self.from.by_ref().take(u32::from_le_bytes(head).into()).read_to_end(&mut text)?;
         let answer: Value = serde_json::from_slice(&text)?;
         let mut data = Vec::new();
         let expected = answer["bytes"].as_u64().unwrap_or(0).min(LONGEST);

@@ -43,7 +43,7 @@ pub use eval::{EvalError, FUNCTIONS, Scope, Val, eval};
 pub use fmt::formatted;
 pub use formula::{parse_call, parse_formula, parse_layout, parse_statement};
 pub use modules::{ModuleSizes, Repaired};
-pub(crate) use name::{base, dotted, spellings};
+pub(crate) use name::{base, dotted, qualified, spellings};
 pub use notation::parse_pattern;
 pub use place::Offsets;
 pub(crate) use place::{Scalars, too_much};

@@ -8,9 +8,17 @@ pub fn dotted(name: &str) -> String {
     name.trim_start_matches("torch.ops.").replace("::", ".")
 }
 
-/// What a name may mean: itself, or an operator of PyTorch's own namespace.
-pub fn spellings(name: &str) -> [String; 2] {
-    [name.to_owned(), format!("{NAMESPACE}.{name}")]
+/// That of ONNX's standard, which they may leave out, too.
+const STANDARD: &str = "onnx";
+
+/// What a name may mean: itself, or an operator of PyTorch's own namespace or of ONNX's.
+pub fn spellings(name: &str) -> [String; 3] {
+    [name.to_owned(), qualified(name), format!("{STANDARD}.{name}")]
+}
+
+/// A name in PyTorch's own namespace.
+pub fn qualified(name: &str) -> String {
+    format!("{NAMESPACE}.{name}")
 }
 
 /// A name without its overload.

@@ -78,7 +78,7 @@ impl Schema {
             }
         }
         let returns = split(returns).into_iter().map(SchemaReturn::parse).collect();
-        Some(Schema { name: dotted(head), args, returns })
+        Some(Schema { name: in_full(head), args, returns })
     }
 
     /// The argument of this name.
@@ -135,7 +135,7 @@ impl SchemaReturn {
 }
 
 /// `aten::add_.Tensor` as `aten.add_.Tensor`, `aten::relu` as `aten.relu.default`.
-fn dotted(name: &str) -> String {
+fn in_full(name: &str) -> String {
     let (namespace, rest) = name.split_once("::").unwrap_or(("", name));
     let overload = if rest.contains('.') { "" } else { ".default" };
     format!("{namespace}.{rest}{overload}")

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::RulebookError;
-use crate::rule::{Rule, RuleSet, base, closest, dotted, spellings};
+use crate::rule::{Rule, RuleSet, base, closest, dotted, qualified, spellings};
 
 /// An operator and where its entries are.
 #[derive(Clone, Debug, Serialize)]
@@ -77,16 +77,15 @@ pub fn find<'r>(rules: &'r RuleSet, name: &str) -> Result<Vec<Found<'r>>, Rulebo
 }
 
 /// A name with its namespace: PyTorch's own, where none is written.
-pub(super) fn qualified(name: &str) -> String {
-    let [own, pytorch] = spellings(name);
-    if name.contains('.') { own } else { pytorch }
+pub(super) fn in_full(name: &str) -> String {
+    if name.contains('.') { name.to_owned() } else { qualified(name) }
 }
 
 fn help(rules: &RuleSet, plain: &str) -> String {
     let mut known: Vec<&str> = rules.ops().flat_map(|op| [op, base(op)]).collect();
     known.sort_unstable();
     known.dedup();
-    let full = qualified(plain);
+    let full = in_full(plain);
     if let Some(schema) = rules.schemas().get(&full).or_else(|| rules.schemas().overloads(base(&full)).first().copied()) {
         return format!("PyTorch has `{}`; `paring rules new {full} --model MODEL.pt2` proposes a rule for it", schema.name);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indexmap::{IndexMap, IndexSet};
 
 use super::RulebookError;
-use super::listing::qualified;
+use super::listing::in_full;
 use crate::model::{Arg, Graph, Node, Size, ValueId};
 use crate::rule::{RuleSet, base, closest, dotted, spellings};
 
@@ -345,7 +345,7 @@ fn first_names(rank: usize) -> Vec<&'static str> {
 }
 
 fn from_schema(plain: &str, rules: &RuleSet) -> Result<String, RulebookError> {
-    let full = qualified(plain);
+    let full = in_full(plain);
     let found = rules.schemas().meant_by(&full);
     let Some(schema) = found.first() else {
         let names: Vec<String> = rules.schemas().operators().collect();

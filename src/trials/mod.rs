@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rule::{Rule, RuleError, RuleErrors, RuleSet, Schema, base};
+use crate::rule::{Rule, RuleError, RuleErrors, RuleSet, Schema, base, dotted, spellings};
 use accept::{Ready, Types, Verdict, accept, with_types};
 use draw::Draw;
 use example::{Ints, is};
@@ -143,12 +143,8 @@ pub fn verdict(rules: &[&Arc<Rule>], tested: &[TestedRule]) -> Result<(), RuleEr
 
 /// Whether an entry's operator is one of those asked for.
 fn named(op: &str, ops: &[String]) -> bool {
-    ops.iter().any(|asked| {
-        let asked = asked.trim_start_matches("torch.ops.").replace("::", ".");
-        [asked.clone(), format!("aten.{asked}"), format!("onnx.{asked}")]
-            .iter()
-            .any(|a| op == a || base(op) == a || op == base(a))
-    })
+    let means = |a: &String| op == a || base(op) == a || op == base(a);
+    ops.iter().any(|asked| spellings(&dotted(asked)).iter().any(means))
 }
 
 struct Tester<'a> {

@@ -313,23 +313,10 @@ def save(maker, model, folder):
     return path
 
 
-def masks_of(model, axes, kind):
-    g, masks = np.random.default_rng(2), {}
-    dims = {i.name: list(i.dims) for i in model.graph.initializer}
-    for name, axis in axes.items():
-        n = dims[name][axis]
-        keep = np.arange(n) % 2 == 0 if kind == "parity" else g.random(n) >= 0.5
-        keep[0] = True
-        shape = [1] * len(dims[name])
-        shape[axis] = n
-        masks[name] = np.ascontiguousarray(np.broadcast_to(keep.reshape(shape), dims[name])).astype(np.uint8)
-    return masks
-
-
 def tried(maker, kind, a):
     model, axes, most = maker()
     onnx.checker.check_model(model, full_check=True)
-    onnx_oracle.masks_of = lambda m, k: (masks_of(m, axes, k), axes)
+    onnx_oracle.masks_of = lambda m, k: (onnx_oracle.masks_along(m, axes, k), axes)
     with tempfile.TemporaryDirectory() as d:
         r = onnx_oracle.check(save(maker, model, d), kind, a, d)
         if maker is external and "error" not in r:

@@ -57,17 +57,23 @@ def layers(graph):
 
 
 def masks_of(model, kind):
+    """Masks for all layers but the last, and the axis of each."""
+    found = dict(layers(model.graph))
+    return masks_along(model, dict(list(found.items())[:-1]), kind), found
+
+
+def masks_along(model, axes, kind):
+    """Masks that drop every other or half of the positions along these axes of initializers, never the first."""
     g, masks = np.random.default_rng(2), {}
     dims = {i.name: list(i.dims) for i in model.graph.initializer}
-    found = list(dict(layers(model.graph)).items())
-    for name, axis in found[:-1]:
+    for name, axis in axes.items():
         n = dims[name][axis]
         keep = np.arange(n) % 2 == 0 if kind == "parity" else g.random(n) >= 0.5
         keep[0] = True
         shape = [1] * len(dims[name])
         shape[axis] = n
         masks[name] = np.ascontiguousarray(np.broadcast_to(keep.reshape(shape), dims[name])).astype(np.uint8)
-    return masks, dict(found)
+    return masks
 
 
 def inputs_of(model, seed):

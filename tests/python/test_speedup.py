@@ -492,3 +492,36 @@ def test_graph_forwards_say_where_sizes_are_fixed():
     report = paring.speedup(model, (x,), masks={"a.qkv.weight": keep, "a.qkv.bias": keep[:, 0]})
     assert "a" in report.graph_forwards and model(x).shape == (2, 5)
     assert any("sizes alone" in r for r in report.reasons)
+
+
+class Shuffle(nn.Module):
+    """Reads its sizes once and states one of them by a number; a shuffle that a cut turns into a gather."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.g, self.out = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1, groups=4), nn.Conv2d(16, 4, 1)
+
+    def forward(self, x):
+        x = self.g(self.stem(x).relu()).relu()
+        b, c, h, w = x.shape
+        x = x.view(b, 4, c // 4, h, w).transpose(1, 2).reshape(b, c, h, w)
+        left, right = x.chunk(2, 1)
+        return self.out(torch.cat([left, right.tanh()], 1))
+
+
+@pytest.mark.parametrize("apart", (True, False))
+def test_a_graph_at_the_root_reads_sizes_where_it_needs_them(apart, monkeypatch):
+    if not apart:  # a program that PyTorch cannot take apart: one graph that calls no modules
+
+        def no(_):
+            raise ValueError("not today")
+
+        monkeypatch.setattr(torch.export, "unflatten", no)
+    model, x = nets.made(Shuffle), torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    original = copy.deepcopy(model)
+    keep = torch.tensor([1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1], dtype=torch.bool)  # others in each group
+    report = paring.speedup(model, (x,), masks={"g.weight": keep[:, None, None, None].expand(16, 4, 1, 1), "g.bias": keep})
+    assert report.graph_forwards == [""] and model.g.out_channels == 8, report.graph_forwards
+    whole = nets.masked(original, report.unified_masks)
+    for other in (x, torch.randn(5, 3, 4, 9, dtype=torch.float64)):
+        assert nets.close(model(other), whole(other))

@@ -1,6 +1,8 @@
-//! Conditions and loops: what their graphs tell of the results. Nothing in them is changed, and what they read stays whole.
+//! Conditions and loops: what their graphs read, and what they tell of the results. Nothing in them is changed, and what they read stays whole.
 
-use super::proto::{Dim, GraphProto, NodeProto, Setting, ValueInfo};
+use std::collections::HashSet;
+
+use super::proto::{DEEPEST, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo};
 use super::wire::Fault;
 
 /// A result's element type and sizes, as far as they are told.
@@ -71,4 +73,37 @@ fn stacked<'a>(dims: &Option<Vec<Dim<'a>>>, axis: i64) -> Option<Vec<Dim<'a>>> {
     let at = usize::try_from(if axis < 0 { axis + rank } else { axis }).ok().filter(|at| *at <= dims.len())?;
     dims.insert(at, Dim::Unknown);
     Some(dims)
+}
+
+/// The names that subgraphs read from outside, and those of all their nodes: what a node with such attributes reads beside its inputs.
+pub(super) fn captured<'a>(node: &NodeProto<'a>, depth: usize, found: &mut Vec<&'a str>) -> Result<(), Fault> {
+    if depth > DEEPEST {
+        return Err(Fault { at: 0, reason: "subgraphs are nested too deeply" });
+    }
+    for attribute in &node.attributes {
+        let Setting::Graphs(graphs) = &attribute.value else { continue };
+        for bytes in graphs {
+            let graph = GraphProto::read(bytes)?;
+            let mut own: Vec<&str> = Vec::new();
+            for at in &graph.inputs {
+                own.push(ValueInfo::read(&bytes[at.clone()])?.name);
+            }
+            for at in &graph.initializers {
+                own.push(TensorProto::read(&bytes[at.clone()])?.name);
+            }
+            let mut inner = Vec::new();
+            for at in &graph.nodes {
+                let inside = NodeProto::read(&bytes[at.clone()])?;
+                inner.extend(inside.inputs.iter().copied());
+                captured(&inside, depth + 1, &mut inner)?;
+                own.extend(inside.outputs);
+            }
+            for at in &graph.outputs {
+                inner.push(ValueInfo::read(&bytes[at.clone()])?.name);
+            }
+            let own: HashSet<&str> = own.into_iter().collect();
+            found.extend(inner.into_iter().filter(|name| !name.is_empty() && !own.contains(name)));
+        }
+    }
+    Ok(())
 }

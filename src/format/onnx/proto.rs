@@ -72,6 +72,10 @@ pub(super) struct NodeProto<'a> {
 pub(super) struct Attribute<'a> {
     pub(super) name: &'a str,
     pub(super) value: Setting<'a>,
+    /// In a function: the attribute of the call that it is.
+    pub(super) refers: &'a str,
+    /// Its message.
+    pub(super) message: &'a [u8],
 }
 
 /// What an attribute is set to.
@@ -132,7 +136,7 @@ pub(super) enum Dim<'a> {
 }
 
 /// A text; what is no UTF-8 is empty.
-fn text(value: Value<'_>) -> &str {
+pub(super) fn text(value: Value<'_>) -> &str {
     std::str::from_utf8(value.bytes()).unwrap_or("")
 }
 
@@ -241,7 +245,7 @@ impl<'a> NodeProto<'a> {
 
 impl<'a> Attribute<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Attribute<'a>, Fault> {
-        let (mut name, mut kind, mut one) = ("", 0, Setting::Other);
+        let (mut name, mut refers, mut kind, mut one) = ("", "", 0, Setting::Other);
         let (mut numbers, mut reals, mut texts, mut graphs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for field in fields(bytes) {
             let field = field?;
@@ -256,6 +260,7 @@ impl<'a> Attribute<'a> {
                 8 => varints(field.value, &mut |n| numbers.push(n))?,
                 9 => texts.push(field.value.bytes()),
                 20 => kind = field.value.number(),
+                21 => refers = text(field.value),
                 _ => {}
             }
         }
@@ -274,7 +279,7 @@ impl<'a> Attribute<'a> {
             _ if !texts.is_empty() => Setting::Texts(texts),
             _ => one,
         };
-        Ok(Attribute { name, value })
+        Ok(Attribute { name, value, refers, message: bytes })
     }
 }
 
@@ -364,37 +369,4 @@ impl<'a> Dim<'a> {
         }
         Ok(dim)
     }
-}
-
-/// The names that subgraphs read from outside, and those of all their nodes: what a node with such attributes reads beside its inputs.
-pub(super) fn captured<'a>(node: &NodeProto<'a>, depth: usize, found: &mut Vec<&'a str>) -> Result<(), Fault> {
-    if depth > DEEPEST {
-        return Err(Fault { at: 0, reason: "subgraphs are nested too deeply" });
-    }
-    for attribute in &node.attributes {
-        let Setting::Graphs(graphs) = &attribute.value else { continue };
-        for bytes in graphs {
-            let graph = GraphProto::read(bytes)?;
-            let mut own: Vec<&str> = Vec::new();
-            for at in &graph.inputs {
-                own.push(ValueInfo::read(&bytes[at.clone()])?.name);
-            }
-            for at in &graph.initializers {
-                own.push(TensorProto::read(&bytes[at.clone()])?.name);
-            }
-            let mut inner = Vec::new();
-            for at in &graph.nodes {
-                let inside = NodeProto::read(&bytes[at.clone()])?;
-                inner.extend(inside.inputs.iter().copied());
-                captured(&inside, depth + 1, &mut inner)?;
-                own.extend(inside.outputs);
-            }
-            for at in &graph.outputs {
-                inner.push(ValueInfo::read(&bytes[at.clone()])?.name);
-            }
-            let own: std::collections::HashSet<&str> = own.into_iter().collect();
-            found.extend(inner.into_iter().filter(|name| !name.is_empty() && !own.contains(name)));
-        }
-    }
-    Ok(())
 }

@@ -7,11 +7,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::aliases::Aliases;
 use super::archive::{Program, Source, Stored};
-use super::control::results;
+use super::control::{captured, results};
 use super::data::{dtype, elements, extent, locate};
 use super::error::OnnxError;
 use super::operator::{namespace, operator};
-use super::proto::{CAPTURED, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo, captured};
+use super::proto::{CAPTURED, Dim, GraphProto, NodeProto, Setting, TensorProto, ValueInfo};
 use super::scope::source;
 use super::types::Types;
 use crate::format::FormatError;

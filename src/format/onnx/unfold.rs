@@ -4,9 +4,9 @@ use rustc_hash::FxHashMap;
 
 use super::archive::Source;
 use super::operator::operator;
-use super::proto::{Attribute, DEEPEST, GraphProto, Setting, opset};
+use super::proto::{Attribute, DEEPEST, GraphProto, NodeProto, Setting, opset, text};
 use super::units::{Message, Unfolded};
-use super::wire::{Fault, Value, fields, put_bytes};
+use super::wire::{Fault, fields, put_bytes};
 use crate::format::FormatError;
 
 /// More nodes than these do not come out of functions.
@@ -20,7 +20,7 @@ struct Function<'a> {
     nodes: Vec<&'a [u8]>,
     opsets: Vec<(String, i64)>,
     /// Attributes with what they are if a call gives none.
-    defaults: Vec<&'a [u8]>,
+    defaults: Vec<Attribute<'a>>,
 }
 
 impl<'a> Function<'a> {
@@ -33,7 +33,7 @@ impl<'a> Function<'a> {
                 5 => function.outputs.push(text(field.value)),
                 7 => function.nodes.push(field.value.bytes()),
                 9 => function.opsets.push(opset(field.value.bytes())?),
-                11 => function.defaults.push(field.value.bytes()),
+                11 => function.defaults.push(Attribute::read(field.value.bytes())?),
                 _ => {}
             }
         }
@@ -49,42 +49,6 @@ struct Made {
     calls: usize,
 }
 
-/// A node as far as it is unfolded.
-#[derive(Default)]
-struct Call<'a> {
-    inputs: Vec<&'a str>,
-    outputs: Vec<&'a str>,
-    name: &'a str,
-    op: &'a str,
-    domain: &'a str,
-    overload: &'a str,
-    attributes: Vec<&'a [u8]>,
-}
-
-impl<'a> Call<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Call<'a>, Fault> {
-        let mut call = Call::default();
-        for field in fields(bytes) {
-            let field = field?;
-            match field.number {
-                1 => call.inputs.push(text(field.value)),
-                2 => call.outputs.push(text(field.value)),
-                3 => call.name = text(field.value),
-                4 => call.op = text(field.value),
-                5 => call.attributes.push(field.value.bytes()),
-                7 => call.domain = text(field.value),
-                8 => call.overload = text(field.value),
-                _ => {}
-            }
-        }
-        Ok(call)
-    }
-}
-
-fn text(value: Value<'_>) -> &str {
-    std::str::from_utf8(value.bytes()).unwrap_or("")
-}
-
 /// The nodes of a model's graph.
 pub(super) fn unfold(source: &Source) -> Result<Unfolded, FormatError> {
     let graph = GraphProto::read(source.graph_bytes()).map_err(|f| source.fault(f))?;
@@ -97,7 +61,7 @@ pub(super) fn unfold(source: &Source) -> Result<Unfolded, FormatError> {
             true => true,
             false => {
                 let bytes = source.part(range);
-                let called = Call::read(bytes).map_err(|f| source.fault(f))?;
+                let called = NodeProto::read(bytes).map_err(|f| source.fault(f))?;
                 unfolded.results.insert(at, called.outputs.iter().map(|n| (*n).to_owned()).collect());
                 !is_function(source, &called) || !nodes_of(source, &called, 0, &mut nodes).map_err(|f| source.fault(f))?
             }
@@ -117,12 +81,12 @@ pub(super) fn unfold(source: &Source) -> Result<Unfolded, FormatError> {
     Ok(unfolded)
 }
 
-fn is_function(source: &Source, call: &Call) -> bool {
+fn is_function(source: &Source, call: &NodeProto) -> bool {
     source.model.functions.iter().any(|f| f.is(call.domain, call.op, call.overload))
 }
 
 /// Appends the nodes that a call stands for; false if they cannot stand in the graph.
-fn nodes_of(source: &Source, call: &Call, depth: usize, out: &mut Made) -> Result<bool, Fault> {
+fn nodes_of(source: &Source, call: &NodeProto, depth: usize, out: &mut Made) -> Result<bool, Fault> {
     let Some(found) = source.model.functions.iter().find(|f| f.is(call.domain, call.op, call.overload)) else { return Ok(false) };
     if depth > DEEPEST {
         return Ok(false);
@@ -156,7 +120,7 @@ fn nodes_of(source: &Source, call: &Call, depth: usize, out: &mut Made) -> Resul
         if out.calls > MOST {
             return Ok(true); // an error, for whoever asked
         }
-        let inner = Call::read(bytes)?;
+        let inner = NodeProto::read(bytes)?;
         let own = is_function(source, &inner);
         let meant = |opsets| operator(opsets, inner.domain, inner.op, false);
         if !own && meant(&function.opsets) != meant(&source.model.opsets) {
@@ -181,7 +145,7 @@ fn nodes_of(source: &Source, call: &Call, depth: usize, out: &mut Made) -> Resul
         match own {
             false => out.list.push(message),
             true => {
-                if !nodes_of(source, &Call::read(&message)?, depth + 1, out)? {
+                if !nodes_of(source, &NodeProto::read(&message)?, depth + 1, out)? {
                     return Ok(false);
                 }
             }
@@ -207,37 +171,23 @@ enum Set {
     Graph,
 }
 
-fn attribute(bytes: &[u8], call: &Call, function: &Function) -> Result<Set, Fault> {
-    let (mut name, mut refers) = ("", "");
-    for field in fields(bytes) {
+fn attribute(bytes: &[u8], call: &NodeProto, function: &Function) -> Result<Set, Fault> {
+    let own = Attribute::read(bytes)?;
+    let graphs = |a: &Attribute| matches!(a.value, Setting::Graphs(_));
+    if own.refers.is_empty() {
+        return Ok(if graphs(&own) { Set::Graph } else { Set::As(bytes.to_vec()) });
+    }
+    let Some(given) = call.attributes.iter().chain(&function.defaults).find(|a| a.name == own.refers) else { return Ok(Set::No) };
+    if graphs(given) {
+        return Ok(Set::Graph);
+    }
+    let mut out = Vec::with_capacity(given.message.len());
+    put_bytes(&mut out, 1, own.name.as_bytes());
+    for field in fields(given.message) {
         let field = field?;
-        match field.number {
-            1 => name = text(field.value),
-            21 => refers = text(field.value),
-            _ => {}
+        if field.number != 1 {
+            out.extend_from_slice(&given.message[field.span]);
         }
     }
-    if refers.is_empty() {
-        let graphs = matches!(Attribute::read(bytes)?.value, Setting::Graphs(_));
-        return Ok(if graphs { Set::Graph } else { Set::As(bytes.to_vec()) });
-    }
-    for given in call.attributes.iter().chain(&function.defaults) {
-        let given_as = Attribute::read(given)?;
-        if given_as.name != refers {
-            continue;
-        }
-        if matches!(given_as.value, Setting::Graphs(_)) {
-            return Ok(Set::Graph);
-        }
-        let mut out = Vec::with_capacity(given.len());
-        put_bytes(&mut out, 1, name.as_bytes());
-        for field in fields(given) {
-            let field = field?;
-            if field.number != 1 {
-                out.extend_from_slice(&given[field.span]);
-            }
-        }
-        return Ok(Set::As(out));
-    }
-    Ok(Set::No)
+    Ok(Set::As(out))
 }

@@ -8,12 +8,13 @@ use std::path::Path;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::archive::{Archive, Source, Stored};
+use super::control::captured;
 use super::data::Storage;
 use super::encode::{Constant, field, value_info};
 use super::kept::kept_calls;
 use super::node::Nodes;
 use super::piece::Piece;
-use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfo, captured};
+use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfo};
 use super::tensor::{Place, initializer};
 use super::units::Message;
 use super::value::resized;

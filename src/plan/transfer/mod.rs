@@ -296,7 +296,7 @@ fn write(
     if let Some(folder) = made {
         fs::create_dir(folder).map_err(FormatError::writing(folder))?;
     }
-    let all = || -> Result<(), TransferError> {
+    let all = || -> Result<Vec<Pending>, TransferError> {
         let mut files: Vec<Pending> = Vec::new();
         for ((shard, target), entries) in checkpoint.shards.iter().zip(&targets.shards).zip(entries) {
             files.push(write_shard(target, shard, entries, |name, t, to| {
@@ -312,11 +312,15 @@ fn write(
             let totals = HashMap::from([("total_size", done.bytes_after), ("total_parameters", elements)]);
             files.push(write_index(path, &index.json, &totals)?);
         }
-        checkpoint.shards.iter().try_for_each(Shard::unchanged)?;
-        masks.map_or(Ok(()), Source::unchanged)?;
-        Ok(persist_all(files)?)
+        Ok(files)
     };
-    let result = all();
+    let unchanged = || {
+        checkpoint.shards.iter().try_for_each(Shard::unchanged)?;
+        masks.map_or(Ok(()), Source::unchanged)
+    };
+    // Of an input that changed meanwhile all may be wrong, and a write of what it has no longer fails.
+    let written = all();
+    let result = unchanged().map_err(TransferError::from).and(written).and_then(|files| Ok(persist_all(files)?));
     if let (Err(_), Some(folder)) = (&result, made) {
         let _ = fs::remove_dir(folder); // what went wrong first is the error to report
     }
