@@ -254,7 +254,11 @@ impl Cut<'_> {
             files.push(format::masks::write_safetensors(path, &list, |k| masks.mask(tensors[k]).into())?);
         }
         if let Some(path) = &outputs.plan {
-            files.push(report::write_json(path, &plan::to_json(graph, &self.plan, &masks))?);
+            let mut json = plan::to_json(graph, &self.plan, &masks);
+            if let Some(name) = outputs.unified_masks.as_deref().and_then(|masks| beside(path, masks)) {
+                json["unified_masks"] = name.into();
+            }
+            files.push(report::write_json(path, &json)?);
         }
         if let Some(path) = &outputs.model {
             let payloads = plan::payloads(archive, graph, &mut small, &self.plan, &masks)?;
@@ -262,6 +266,11 @@ impl Cut<'_> {
         }
         Ok(files)
     }
+}
+
+/// The name of a file that lies in the folder of another.
+fn beside<'a>(one: &Path, other: &'a Path) -> Option<&'a str> {
+    (one.parent() == other.parent()).then(|| other.file_name()?.to_str()).flatten()
 }
 
 /// The tensors that the user's names mean; a name that means none is an error.

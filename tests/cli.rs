@@ -227,7 +227,10 @@ fn wrong_usage() {
     ] {
         assert_eq!(bench.run(args).status.code(), Some(2), "{args:?}");
     }
-    assert_eq!(bench.run(&["--version"]).status.code(), Some(0));
+    let version = bench.succeeds(&["--version"]);
+    for line in ["paring ", "\nfeatures: ", "\nrules: "] {
+        assert!(version.contains(line), "{version}");
+    }
     assert_eq!(bench.made(), [""; 0]);
     insta::assert_snapshot!("help", bench.succeeds(&["speedup", "--help"]));
 }
@@ -290,10 +293,10 @@ fn a_model_without_weights_is_planned_and_not_written() {
     insta::assert_snapshot!("no_data_to_rank", bench.fails(&["prune", "bare.pt2", "--ratio", "0.5", "--plan", "plan.json"]));
     let mut found = Vec::new();
     for model in [MODEL, "bare.pt2"] {
-        let [plan, unified] = ["plan", "unified"].map(|end| format!("{model}.{end}"));
-        let report = bench.succeeds(&["speedup", model, "--masks", MASKS, "--plan", &plan, "--unified-masks", &unified]);
+        let [plan, unified] = ["the.plan", "the.unified"];
+        let report = bench.succeeds(&["speedup", model, "--masks", MASKS, "--plan", plan, "--unified-masks", unified]);
         let groups = bench.succeeds(&["analyze", model]);
-        found.push((report, groups, fs::read(bench.path(&plan)).unwrap(), fs::read(bench.path(&unified)).unwrap()));
+        found.push((report, groups, fs::read(bench.path(plan)).unwrap(), fs::read(bench.path(unified)).unwrap()));
     }
     assert!(found[0] == found[1], "{}\n{}", found[0].0, found[1].0);
     let usage = bench.run(&["speedup", MODEL, "--masks", MASKS]);
@@ -315,6 +318,13 @@ fn bad_masks() {
         bench.put(&file, &bytes);
         insta::assert_snapshot!(format!("masks_{name}"), bench.fails(&speedup(MODEL, &file, &[])));
     }
+    insta::assert_snapshot!("masks_are_a_program", bench.fails(&speedup(MODEL, MODEL, &[])));
+    insta::assert_snapshot!("model_is_weights", bench.fails(&speedup(MASKS, MASKS, &[])));
+    bench.put("array.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}");
+    insta::assert_snapshot!("masks_are_arrays", bench.fails(&speedup(MODEL, "array.npy", &[])));
+    let header = r#"{"head.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    bench.put("nan.safetensors", &[&(header.len() as u64).to_le_bytes(), header.as_bytes(), &f32::NAN.to_le_bytes()].concat());
+    insta::assert_snapshot!("masks_nan", bench.fails(&speedup(MODEL, "nan.safetensors", &[])));
 }
 
 #[test]

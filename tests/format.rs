@@ -522,7 +522,7 @@ fn masks_of_every_type_are_read() {
         std::fs::write(&path, file).unwrap();
         read_safetensors(&path)?.swap_remove("m").unwrap().keep().map(|k| k.iter().map(|b| *b != 0).collect::<Vec<_>>())
     };
-    let floats = [0.0f32, -0.0, 1.0, f32::NAN].map(f32::to_le_bytes).concat();
+    let floats = [0.0f32, -0.0, 1.0, f32::NEG_INFINITY].map(f32::to_le_bytes).concat();
     assert_eq!(keeps("F32", &floats, 4).unwrap(), [false, false, true, true]);
     let doubles = [-0.0f64, 1e-300].map(f64::to_le_bytes).concat();
     assert_eq!(keeps("F64", &doubles, 2).unwrap(), [false, true]);
@@ -531,6 +531,13 @@ fn masks_of_every_type_are_read() {
     assert_eq!(keeps("I64", &[[0; 8], 256i64.to_le_bytes()].concat(), 2).unwrap(), [false, true]);
     assert_eq!(keeps("I32", &i32::MIN.to_le_bytes(), 1).unwrap(), [true]);
     assert_eq!(keeps("BOOL", &[0, 1, 2], 3).unwrap(), [false, true, true]);
+    let doubles = [1.0f64, -f64::NAN].map(f64::to_le_bytes).concat();
+    let undefined: [(&str, &[u8]); 4] =
+        [("F16", &[0, 0x7e]), ("BF16", &[0xc0, 0xff]), ("F32", &[1, 0, 0x80, 0x7f]), ("F64", &doubles)];
+    for (dtype, data) in undefined {
+        let error = keeps(dtype, data, if dtype == "F64" { 2 } else { 1 }).unwrap_err();
+        assert_eq!(error.code().unwrap().to_string(), "paring::masks::nan", "{dtype}");
+    }
     let error = keeps("C64", &[0; 8], 1).unwrap_err();
     assert_eq!(error.code().unwrap().to_string(), "paring::masks::dtype");
     std::fs::write(&path, b"no masks").unwrap();

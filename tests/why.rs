@@ -86,4 +86,5 @@ fn wrong_names() {
     insta::assert_snapshot!("no_dimension", fails(&["explain", MODEL, "stem.0.weight[4]"]));
     insta::assert_snapshot!("not_the_same", fails(&["explain", MODEL, "stem.0", "head"]));
     insta::assert_snapshot!("no_group", fails(&["analyze", MODEL, "--group", "nothing"]));
+    insta::assert_snapshot!("no_group_number", fails(&["analyze", MODEL, "--group", "9999"]));
 }

@@ -95,13 +95,33 @@ def tensor_bytes(mask: Any) -> bytes:
     return ctypes.string_at(flat.data_ptr(), flat.numel()) if flat.numel() else b""
 
 
+def truth(name: str, mask: Any) -> Any:
+    """Where a tensor or an array keeps: what is not zero.
+
+    Raises:
+        Error: an element that is no number.
+    """
+    if bool((mask != mask).any()):
+        raise undefined(name)
+    return mask != 0
+
+
+def undefined(name: str) -> Error:
+    """The error for a mask with NaN, which weights multiplied by it would be too."""
+    return Error(
+        f"the mask `{name}` has NaN, which neither keeps nor drops",
+        "paring::masks::nan",
+        "write 0 where an element goes and 1 where it stays",
+    )
+
+
 def _bytes(name: str, mask: Any) -> tuple[list[int], bytes]:
     """Sizes, and a byte for each element: of a tensor, an array, or lists in lists."""
     if hasattr(mask, "data_ptr") and hasattr(mask, "layout"):
         mask = mask.to_dense() if str(mask.layout) != "torch.strided" else mask
-        return list(mask.shape), tensor_bytes(mask.detach() != 0)
+        return list(mask.shape), tensor_bytes(truth(name, mask.detach()))
     if hasattr(mask, "tobytes") and hasattr(mask, "astype"):
-        return list(mask.shape), (mask != 0).astype("uint8").tobytes()
+        return list(mask.shape), truth(name, mask).astype("uint8").tobytes()
     shape: list[int] = []
     flat_list: list[Any] = [mask]
     while flat_list and isinstance(flat_list[0], (list, tuple)):
@@ -111,6 +131,8 @@ def _bytes(name: str, mask: Any) -> tuple[list[int], bytes]:
         flat_list = [item for part in flat_list for item in part]
     if not shape or not all(isinstance(item, (bool, int, float)) for item in flat_list):
         raise Error(f"the mask `{name}` is no tensor", "paring::live::masks", "give a tensor, an array or a list of numbers")
+    if any(item != item for item in flat_list):
+        raise undefined(name)
     return shape, bytes(bool(item) for item in flat_list)
 
 

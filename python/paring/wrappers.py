@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 
 from . import _paring
 from .errors import Error, translated
-from .programs import MaskBytes, tensor_bytes
+from .programs import MaskBytes, tensor_bytes, truth
 from .undo import Undo
 
 
@@ -68,7 +68,7 @@ def _compact(name: str, mask: Tensor, shape: list[int]) -> MaskBytes:
     """A mask as bytes: one for each position of a dimension where that says it all."""
     if mask.layout != torch.strided:
         mask = mask.to_dense()
-    mask = mask.detach()
+    mask = truth(name, mask.detach())
     if list(mask.shape) == shape and mask.dim() > 1:
         for d in range(mask.dim()):
             if shape[d] < 2:
@@ -79,10 +79,10 @@ def _compact(name: str, mask: Tensor, shape: list[int]) -> MaskBytes:
                     first = first.select(other, 0) if shape[other] else first.sum(other)
             sizes = [1] * mask.dim()
             sizes[d] = -1
-            row = first != 0
-            if bool(((mask != 0) == row.view(sizes)).all()):
+            row = first.bool()
+            if bool((mask == row.view(sizes)).all()):
                 return name, [n if k == d else 1 for k, n in enumerate(shape)], tensor_bytes(row)
-    return name, list(mask.shape), tensor_bytes(mask != 0)
+    return name, list(mask.shape), tensor_bytes(mask)
 
 
 def zeros(model: nn.Module) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ use super::inputs::Rules;
 /// Example: paring analyze resnet.pt2 --group layer1.0.conv2
 #[derive(Args)]
 pub struct Analyze {
-    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
+    /// The program: an archive of torch.export.save (.pt2), of torch.jit.trace and torch.jit.save (.pt), or an ONNX model (.onnx)
     model: PathBuf,
     /// Show one group with all its members: a number, an axis such as `conv.weight[0]`, a parameter or a module
     #[arg(long, value_name = "NAME")]
@@ -59,7 +59,9 @@ impl Analyze {
         let analysis = Analysis::new(session.graph(), session.axes(), session.rules());
         if let Some(name) = &self.group {
             let groups = analysis.named(name);
+            let number = name.parse().ok();
             return match groups.is_empty() {
+                true if let Some(number) = number => Err(AxisError::NoGroup { number, groups: analysis.groups.len() }.into()),
                 true => Err(AxisError::no_axis(name, analysis.names()).into()),
                 false if self.json => super::say::print_json(&groups),
                 false => super::say::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),

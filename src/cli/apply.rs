@@ -14,8 +14,9 @@ use paring::plan::transfer::{PlanFile, Prefixes, Transferred, transfer};
 /// state dict, for a Python class with a smaller config. What a class must do besides (other sizes in its code, repaired means
 /// and norms) is printed.
 ///
-/// Tensors that the plan does not mention are copied. Elements that a mask makes zero but that stay keep their values, unless
-/// --unified-masks is given: then the weights are those of the small program.
+/// Tensors that the plan does not mention are copied. Elements that a mask makes zero but that stay are made zero by the unified
+/// masks, which are taken from beside the plan if `speedup` wrote both: then the weights are those of the small program. Without
+/// them such elements keep their values, and a note says so.
 ///
 /// Example: paring apply plan.json --weights model.safetensors -o small.safetensors
 #[derive(Args)]
@@ -28,7 +29,7 @@ pub struct Apply {
     /// Where to write the small weights; of an index, a folder for shards of the same names, or an index in it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Also make the elements zero that these masks drop, as `paring speedup --unified-masks` wrote them with the plan
+    /// The unified masks that `paring speedup --unified-masks` wrote with the plan, if they lie elsewhere now
     #[arg(long, value_name = "FILE")]
     unified_masks: Option<PathBuf>,
     /// What the plan's names begin with and the weights' names do not, as in `model.` (found alone where only one fits)

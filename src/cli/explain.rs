@@ -25,7 +25,7 @@ use super::inputs::{MaskFile, Opened, Rules};
 /// Example: paring explain resnet.pt2 layer1.0.conv2 --masks masks.safetensors
 #[derive(Args)]
 pub struct Explain {
-    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
+    /// The program: an archive of torch.export.save (.pt2), of torch.jit.trace and torch.jit.save (.pt), or an ONNX model (.onnx)
     model: PathBuf,
     /// An axis
     #[arg(value_name = "AXIS")]
@@ -33,7 +33,7 @@ pub struct Explain {
     /// Another one
     #[arg(value_name = "OTHER", conflicts_with = "masks")]
     b: Option<String>,
-    /// Masks: a safetensors file; or `zeros`
+    /// Masks as `speedup` takes them: a file of safetensors or of torch.save, YAML, `zeros` or `model`
     #[arg(long, value_name = "FILE")]
     masks: Option<PathBuf>,
     /// Print as JSON

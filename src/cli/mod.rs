@@ -22,9 +22,11 @@ mod way;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::sync::OnceLock;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use miette::{JSONReportHandler, Result};
+use paring::rule::{Operators, entries};
 use paring::shown::Shown;
 
 pub use fault::{FAULT, STACK};
@@ -37,13 +39,24 @@ pub use inputs::{MaskFile, Opened};
 ///
 /// Example: paring speedup model.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Parser)]
-#[command(name = "paring", version, arg_required_else_help = true)]
+#[command(name = "paring", version, long_version = version(), arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
     /// How errors are written: for people, or as JSON for editors (code, message, help, labels with places)
     #[arg(long, global = true, value_enum, value_name = "FORM", default_value = "text")]
     errors: Form,
+}
+
+/// What `--version` says: of a fault's report it is what one has to know.
+fn version() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let features = if cfg!(feature = "torch") { "torch" } else { "none" };
+        let (pytorch, onnx) = (entries(Operators::PyTorch), entries(Operators::Onnx));
+        let version = env!("CARGO_PKG_VERSION");
+        format!("{version}\nfeatures: {features}\nrules: {pytorch} entries for PyTorch's operators, {onnx} for ONNX's")
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

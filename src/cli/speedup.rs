@@ -31,7 +31,7 @@ use super::way::Way;
 /// Example: paring speedup resnet.pt2 --masks masks.safetensors -o small.pt2
 #[derive(Args)]
 pub struct Speedup {
-    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
+    /// The program: an archive of torch.export.save (.pt2), of torch.jit.trace and torch.jit.save (.pt), or an ONNX model (.onnx)
     model: PathBuf,
     /// The masks, a file of safetensors or of torch.save; or `zeros`: what is zero in the weights already; or `model`: what a
     /// model exported while torch.nn.utils.prune is active multiplies its weights by

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::recognise::begun;
 use super::torchscript::{Input, read};
 use super::zip::Members;
 use super::{FormatError, Output, Payload, Pending, onnx, pt2, torchscript};
@@ -28,10 +29,14 @@ impl Archive {
     /// # Errors
     /// A file that is of none of the formats, or damaged.
     pub fn open(path: &Path) -> Result<Archive, FormatError> {
-        let mut start = [0; 2];
-        let begun = std::fs::File::open(path).map_err(FormatError::reading(path))?.read(&mut start);
-        if onnx::Archive::is_one(path, &start[..begun.unwrap_or(0)]) {
+        let mut start = [0; 16];
+        let read = std::fs::File::open(path).map_err(FormatError::reading(path))?.read(&mut start);
+        let start = &start[..read.unwrap_or(0)];
+        if onnx::Archive::is_one(path, start) {
             return onnx::Archive::open(path).map(Archive::Onnx);
+        }
+        if let Some(held) = begun(start) {
+            return Err(held.no_program(path).into());
         }
         Archive::read(Members::open(path)?)
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
+use super::held::HoldsAnother;
 use super::masks::MaskFileError;
 use super::named::saver;
 use super::onnx::OnnxError;
@@ -130,6 +131,10 @@ pub enum FormatError {
         /// What is wrong.
         reason: String,
     },
+    /// A file of another kind than was asked for.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Holds(Box<HoldsAnother>),
     /// What is wrong with an archive as a zip.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -202,6 +207,12 @@ impl FormatError {
             excerpt: NamedSource::new(member, before + &after),
             span,
         }))
+    }
+}
+
+impl From<HoldsAnother> for FormatError {
+    fn from(e: HoldsAnother) -> FormatError {
+        FormatError::Holds(Box::new(e))
     }
 }
 

@@ -7,6 +7,7 @@
 mod archive;
 pub mod checkpoint;
 mod error;
+mod held;
 pub mod leftovers;
 pub mod masks;
 mod named;
@@ -15,6 +16,7 @@ mod output;
 mod payload;
 pub mod pickle;
 mod pt2;
+mod recognise;
 mod sizes;
 mod source;
 pub mod torchscript;
@@ -22,6 +24,7 @@ mod zip;
 
 pub use archive::{Archive, copy, is_script, write, write_bytes};
 pub use error::{FormatError, Malformed};
+pub use held::HoldsAnother;
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};
 pub use payload::{Fill, Payload};

@@ -181,9 +181,18 @@ impl Source {
         self.frames.iter().rev().find(own).or(self.frames.last())
     }
 
-    /// That frame as reports show it: `model.py:12: return x + y`.
+    /// That frame as reports show it: `model.py:12: return x + y`. Of an installed package the line alone tells little, as all modules of
+    /// a class share it: `torchvision/models/resnet.py:92 in layer1.0: out += identity`.
     pub fn line(&self) -> Option<String> {
-        self.frame().map(|f| format!("{}:{}: {}", f.file, f.line, f.text))
+        let frame = self.frame()?;
+        let installed = ["/site-packages/", "/dist-packages/"].iter().find_map(|folder| frame.file.rsplit_once(folder));
+        Some(match installed {
+            Some((_, file)) if !self.module.is_empty() => {
+                format!("{file}:{} in {}: {}", frame.line, self.module, frame.text)
+            }
+            Some((_, file)) => format!("{file}:{}: {}", frame.line, frame.text),
+            None => format!("{}:{}: {}", frame.file, frame.line, frame.text),
+        })
     }
 }
 
@@ -368,5 +377,22 @@ impl Graph {
     /// All node ids, in execution order.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_packages_name_the_module() {
+        let line = |file: &str, module: &str| {
+            let frame = Frame { file: file.to_owned(), line: 92, function: "forward".to_owned(), text: "out += x".to_owned() };
+            Source { frames: vec![frame], module: module.to_owned() }.line().unwrap()
+        };
+        let package = "/venv/lib/python3.11/site-packages/torchvision/models/resnet.py";
+        assert_eq!(line(package, "layer1.0"), "torchvision/models/resnet.py:92 in layer1.0: out += x");
+        assert_eq!(line(package, ""), "torchvision/models/resnet.py:92: out += x");
+        assert_eq!(line("/home/me/model.py", "layer1.0"), "/home/me/model.py:92: out += x");
     }
 }

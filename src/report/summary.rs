@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::branch::{self, Gone};
 use super::disagreement::{Disagreement, disagreements};
 use super::explain::{self, blame, ranges};
-use super::words::{modules, spaced, stay};
+use super::words::{module, modules, spaced, stay};
 use crate::axis::{Bound, Call, Propagation};
 use crate::groups::macs;
 use crate::model::{Graph, NodeId, Role};
@@ -309,14 +309,20 @@ fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
         entry.1.insert(&t.name);
     }
     let locks = p.axes.locked_because();
-    let mut texts: IndexMap<String, (usize, IndexSet<&String>)> = IndexMap::new();
+    let mut texts: IndexMap<String, Held> = IndexMap::new();
     for (holds, (positions, names)) in held {
-        let entry = texts.entry(explain::held(graph, &locks, solution, holds)).or_default();
-        entry.0 += positions.len();
+        // What a layer's own mask does is the same for all layers.
+        let own = |k: &usize| names.iter().all(|name| module(name) == module(&graph.tensors[*k].name));
+        let why = match holds {
+            Holds::Together(k) if own(k) => explain::together("its own mask"),
+            _ => explain::held(graph, &locks, solution, holds),
+        };
+        let entry = texts.entry(why).or_default();
+        entry.0.extend(positions);
         entry.1.extend(names);
     }
     for (why, (positions, names)) in texts {
-        notes.push(Note { subject: modules(names), text: format!("{}: {why}", stay(positions)), line: None });
+        notes.push(Note { subject: modules(names), text: format!("{}: {why}", stay(positions.len())), line: None });
     }
     notes
 }

@@ -23,11 +23,16 @@ pub fn reason(graph: &Graph, reason: &Reason) -> String {
     }
 }
 
+/// The module of a parameter.
+pub fn module(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(module, _)| module)
+}
+
 /// The modules of parameters, once each; at most three.
 pub fn modules<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     let mut list: Vec<&str> = Vec::new();
     for name in names {
-        let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
+        let module = module(name);
         if !list.contains(&module) {
             list.push(module);
         }

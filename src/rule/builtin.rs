@@ -62,6 +62,21 @@ fn parts_of(source: &Arc<NamedSource<String>>) -> Vec<Part> {
     parts
 }
 
+/// A set of operators that rules are built in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operators {
+    /// Those of PyTorch and its libraries.
+    PyTorch,
+    /// Those of ONNX.
+    Onnx,
+}
+
+/// How many entries the built-in rule files have for a set of operators.
+pub fn entries(of: Operators) -> usize {
+    let here = |f: &&Arc<NamedSource<String>>| f.name().starts_with("rules/onnx/") == (of == Operators::Onnx);
+    files().iter().filter(here).map(|f| f.inner().lines().filter(|l| l.starts_with("- op:")).count()).sum()
+}
+
 /// The tables of schemas, a line each.
 pub(super) fn schemas() -> Vec<&'static str> {
     let tables = FOLDER.files().filter(|f| f.path().extension().is_some_and(|e| e == "schemas"));

@@ -36,6 +36,7 @@ pub use ast::{
     Binary, Body, Case, Claim, Comparison, Dim, Expr, Facts, FoldInto, LayoutCall, Letter, Normed, Operand, Pattern, Pick, Place,
     Rule, Statement, Statistic, Through, Unary,
 };
+pub use builtin::{Operators, entries};
 pub use check::layout_meaning;
 pub(crate) use error::closest;
 pub use error::{RuleError, RuleErrors};

@@ -5,12 +5,14 @@ torch.nn.utils.prune leaves, and zeros in the weights.
 """
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import warnings
 
+import numpy as np
 import torch
 import torch.nn.utils.prune as prune
 import torchvision
@@ -88,5 +90,38 @@ weights = [p for p in torch.export.load(at / "small.pt2").parameters() if p.dim(
 good = all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
 failed += not good
 print(f"{'ok  ' if good else 'FAIL'} memory of {len(weights)} weights", flush=True)
+# Files that are no masks, and no programs: what they are, and what to do.
+drawn = {f"{name}.weight": mask for name, mask in masks.items()}
+np.savez(at / "arrays.npz", **{name: mask.numpy() for name, mask in drawn.items()})
+np.save(at / "array.npy", next(iter(drawn.values())).numpy())
+torch.save({name: mask.to_sparse() for name, mask in drawn.items()}, at / "sparse.pth")
+undefined = {name: mask.clone() for name, mask in drawn.items()}
+next(iter(undefined.values())).view(-1)[0] = float("nan")
+torch.save(undefined, at / "nan.pth")
+for kind in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+    save_file({name: mask.to(kind) for name, mask in undefined.items()}, at / f"nan_{str(kind)[6:]}.safetensors")
+torch.save(model.layer1, at / "object.pth")
+torch.jit.script(torch.nn.Sequential(torch.nn.BatchNorm2d(3))).save(at / "scripted.pt")
+another, undecided = "paring::file::holds_another", "paring::masks::nan"
+for program, given, code, words in [
+    ("plain.pt2", "arrays.npz", another, "safetensors.numpy.save_file"),
+    ("plain.pt2", "array.npy", another, "arrays of NumPy"),
+    ("plain.pt2", "plain.pt2", another, "--masks zeros"),
+    ("plain.pt2", "scripted.pt", another, "a program of torch.jit.save"),
+    ("plain.pt2", "object.pth", another, "(torch.nn.modules."),
+    ("plain.pt2", "sparse.pth", "paring::masks::object", "to_dense()"),
+    ("plain.pt2", "nan.pth", undecided, "NaN"),
+    *(("plain.pt2", f"nan_{kind}.safetensors", undecided, "NaN") for kind in ("float16", "bfloat16", "float32", "float64")),
+    ("object.pth", "zeros", another, "paring.speedup(model"),
+    ("state.pth", "zeros", another, "weights alone"),
+    ("plain.safetensors", "zeros", another, "weights alone"),
+    ("arrays.npz", "zeros", another, "arrays of NumPy"),
+    ("scripted.pt", "zeros", "paring::torchscript::syntax", "torch.jit.trace(model"),
+]:
+    command = [paring, "speedup", at / program, "--masks", given if given == "zeros" else at / given, "-o", at / "small.pt2"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "1000", "NO_COLOR": "1"})
+    good = done.returncode == 1 and code in done.stderr and words in " ".join(done.stderr.split())
+    failed += not good
+    print(f"{'ok  ' if good else 'FAIL'} {program} {given}: {code}" + ("" if good else f"\n{done.stderr}"), flush=True)
 folder.cleanup()
 sys.exit(1 if failed else 0)

@@ -98,6 +98,7 @@ WRONG = {
     "no masks": (lambda m: None, "paring::live::masks"),
     "a list": (lambda m: [1], "paring::live::masks"),
     "no tensor": (lambda m: {"a.weight": [1]}, "paring::live::masks"),
+    "NaN": (lambda m: {"a.weight": torch.full_like(m.a.weight, float("nan"))}, "paring::masks::nan"),
     "no file": (lambda m: "no/such/file.safetensors", None),
 }
 

@@ -147,6 +147,7 @@ WRONG = {
         "paring::live::file",
     ),
     "no masks": (lambda m: paring.speedup(m), "paring::live::masks"),
+    "NaN": (lambda m: paring.speedup(m, masks={"one": [[1.0, float("nan")]]}), "paring::masks::nan"),
     "uneven lists": (lambda m: paring.speedup(m, masks={"one": [[1, 0], [1]]}), "paring::live::masks"),
     "no such initializer": (lambda m: paring.speedup(m, masks={"three": KEEP}), "paring::masks::unknown_parameter"),
     "another shape": (lambda m: paring.speedup(m, masks={"one": [[1, 0]]}), "paring::masks::shape"),

@@ -26,7 +26,7 @@ use choice::{Choice, line};
 /// Example: paring prune resnet.pt2 -o small.pt2 --ratio 0.5 --round-to 8
 #[derive(Args)]
 pub struct Prune {
-    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
+    /// The program: an archive of torch.export.save (.pt2), of torch.jit.trace and torch.jit.save (.pt), or an ONNX model (.onnx)
     model: PathBuf,
     #[command(flatten)]
     way: Way,
@@ -75,7 +75,7 @@ struct Whole<'a> {
 /// Example: paring masks resnet.pt2 -o masks.safetensors --ratio 0.5
 #[derive(Args)]
 pub struct Masks {
-    /// The program: an archive of torch.export.save (.pt2), or of torch.jit.trace and torch.jit.save (.pt)
+    /// The program: an archive of torch.export.save (.pt2), of torch.jit.trace and torch.jit.save (.pt), or an ONNX model (.onnx)
     model: PathBuf,
     /// Where to write the masks, a safetensors file
     #[arg(short, long, value_name = "FILE")]

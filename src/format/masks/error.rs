@@ -23,12 +23,7 @@ pub enum MaskFileError {
     },
     /// A pickle with more than tensors and plain containers.
     #[error("{}: `{place}` is of {class}, which is neither a tensor nor a plain container", path.display())]
-    #[diagnostic(
-        code(paring::masks::object),
-        help(
-            "nothing in the file is executed; save only the masks: torch.save({{module: {{\"weight\": mask}}}}, path), or the model's state_dict()"
-        )
-    )]
+    #[diagnostic(code(paring::masks::object), help("{}", without(class)))]
     Object {
         /// The file.
         path: PathBuf,
@@ -51,6 +46,18 @@ pub enum MaskFileError {
         /// What was found.
         reason: String,
     },
+    /// A mask with something that is no number.
+    #[error("{}: the mask `{name}` has NaN, which neither keeps nor drops", path.display())]
+    #[diagnostic(
+        code(paring::masks::nan),
+        help("where do they come from? Scores divided by zero do it. Write 0 where an element goes and 1 where it stays")
+    )]
+    NotANumber {
+        /// The file.
+        path: PathBuf,
+        /// The mask.
+        name: String,
+    },
     /// A mask of a type that cannot be a mask.
     #[error("{}: the mask `{name}` has type {dtype}", path.display())]
     #[diagnostic(code(paring::masks::dtype), help("masks may be bool, integers or floats of 8 bits or more"))]
@@ -62,4 +69,13 @@ pub enum MaskFileError {
         /// Its type.
         dtype: String,
     },
+}
+
+fn without(class: &str) -> &'static str {
+    match class.contains("sparse") {
+        true => "save sparse masks as dense ones: torch.save({name: mask.to_dense() for name, mask in masks.items()}, path)",
+        false => {
+            "nothing in the file is executed; save only the masks: torch.save({module: {\"weight\": mask}}, path), or the model's state_dict()"
+        }
+    }
 }

@@ -20,7 +20,9 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::FormatError;
+use super::held::Held;
 use super::output::{Output, Pending};
+use super::recognise::begun;
 use super::source::Source;
 
 pub use saved::{Saved, read_saved};
@@ -72,8 +74,13 @@ pub fn load(path: &Path) -> Result<Stored, FormatError> {
 }
 
 fn of(path: &Path, source: Source) -> Result<Stored, FormatError> {
-    if source.starts_with(b"PK\x03\x04") || super::pickle::is_legacy(&source[..source.len().min(16)]) {
+    let start = &source[..source.len().min(16)];
+    if source.starts_with(b"PK\x03\x04") || super::pickle::is_legacy(start) {
         return Ok(Stored::Saved(read_saved(path, source)?));
+    }
+    match begun(start) {
+        None | Some(Held::Safetensors) => {}
+        Some(held) => return Err(held.no_masks(path).into()),
     }
     Ok(Stored::Safetensors(safetensors(path, source)?))
 }
@@ -103,10 +110,10 @@ impl Mask {
     }
 
     /// One byte an element: 0 where the parameter is masked, another number where it is kept. An element is masked if it
-    /// is zero, whatever its type, `-0.0` included; NaN is kept. Bytes and bools are not copied.
+    /// is zero, whatever its type, `-0.0` included. Bytes and bools are not copied.
     ///
     /// # Errors
-    /// A type that no mask has.
+    /// A type that no mask has, and an element that is no number.
     pub fn keep(&self) -> Result<Cow<'_, [u8]>, FormatError> {
         match &self.data {
             Data::Mapped(map, range) => self.kept(map.get(range.clone()).unwrap_or(&[])),
@@ -133,8 +140,22 @@ impl Mask {
         some.len() > 4 && keep.iter().all(|k| *k != 0)
     }
 
+    /// Without their sign, the bits of what is no number are above those of infinity.
+    fn has_nan(&self, bytes: &[u8]) -> bool {
+        match self.dtype {
+            Dtype::F16 => any(bytes, |b| u16::from_le_bytes(b) << 1 > 0xf800),
+            Dtype::BF16 => any(bytes, |b| u16::from_le_bytes(b) << 1 > 0xff00),
+            Dtype::F32 => any(bytes, |b| u32::from_le_bytes(b) << 1 > 0xff00_0000),
+            Dtype::F64 => any(bytes, |b| u64::from_le_bytes(b) << 1 > 0xffe0_0000_0000_0000),
+            _ => false,
+        }
+    }
+
     /// For each element of these bytes whether it is kept.
     fn kept<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, FormatError> {
+        if self.has_nan(bytes) {
+            return Err(FormatError::Masks(MaskFileError::NotANumber { path: self.path.clone(), name: self.name.clone() }));
+        }
         let owned = match self.dtype {
             Dtype::BOOL | Dtype::U8 | Dtype::I8 => return Ok(Cow::Borrowed(bytes)),
             Dtype::I16 | Dtype::U16 => flags(bytes, |b| u16::from_le_bytes(b) != 0),
@@ -156,6 +177,10 @@ impl Mask {
 /// One byte for each element of `N` bytes.
 fn flags<const N: usize>(bytes: &[u8], kept: impl Fn([u8; N]) -> bool) -> Vec<u8> {
     bytes.as_chunks::<N>().0.iter().map(|b| u8::from(kept(*b))).collect()
+}
+
+fn any<const N: usize>(bytes: &[u8], test: impl Fn([u8; N]) -> bool) -> bool {
+    bytes.as_chunks::<N>().0.iter().any(|b| test(*b))
 }
 
 /// The masks of a safetensors file by name, in the order of the file. Only the header is read.

@@ -10,8 +10,10 @@ use indexmap::IndexMap;
 use super::view::View;
 use super::{Data, Dtype, Mask};
 use crate::format::FormatError;
+use crate::format::held::Held;
 use crate::format::masks::MaskFileError;
 use crate::format::pickle::{self, Pickle, TensorRef};
+use crate::format::recognise::packed;
 use crate::format::source::Source;
 use crate::model::DType;
 
@@ -32,7 +34,12 @@ const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
 /// # Errors
 /// A file that changes meanwhile, that holds anything but tensors and plain containers, or no masks.
 pub fn read_saved(path: &Path, source: Source) -> Result<Saved, FormatError> {
-    let file = pickle::Saved::of(source)?;
+    let members = pickle::Saved::members(source)?;
+    match packed(&members) {
+        None | Some(Held::Tensors) => {}
+        Some(held) => return Err(held.no_masks(path).into()),
+    }
+    let file = pickle::Saved::of(members)?;
     plain(path, "the pickle", &file.root, &mut HashSet::new())?;
     let mut reader =
         Reader { path: path.to_path_buf(), file: &file, masks: IndexMap::new(), ignored: Vec::new(), storages: HashMap::new() };

@@ -16,13 +16,17 @@ pub(in crate::format) struct Saved {
 }
 
 impl Saved {
-    /// Reads the pickle of a file.
-    pub(in crate::format) fn of(source: Source) -> Result<Saved, FormatError> {
-        let path = &source.path().to_path_buf();
+    /// The members of a file.
+    pub(in crate::format) fn members(source: Source) -> Result<Members, FormatError> {
         if is_legacy(&source[..source.len().min(16)]) {
-            return Err(FormatError::Pickle { path: path.clone(), source: super::PickleError::Legacy });
+            return Err(FormatError::Pickle { path: source.path().to_path_buf(), source: super::PickleError::Legacy });
         }
-        let members = Members::of(source)?;
+        Members::of(source)
+    }
+
+    /// Reads the pickle of a file.
+    pub(in crate::format) fn of(members: Members) -> Result<Saved, FormatError> {
+        let path = &members.path().to_path_buf();
         let found = members
             .iter()
             .find_map(|(name, _)| name.strip_suffix("data.pkl").filter(|t| t.find('/').is_none_or(|at| at + 1 == t.len())));

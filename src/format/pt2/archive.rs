@@ -8,6 +8,7 @@ use super::json::Fault;
 use super::tree::Value;
 use crate::format::FormatError;
 use crate::format::pt2::Pt2Error;
+use crate::format::recognise::packed;
 use crate::format::sizes::excess;
 use crate::format::zip::ArchiveError;
 use crate::format::zip::Members;
@@ -125,6 +126,9 @@ fn prefix(members: &Members) -> Result<String, FormatError> {
         return Err(FormatError::Pt2(Pt2Error::OlderTorch { path, found: found.to_owned() }));
     }
     let Some(format) = members.get(&format!("{prefix}archive_format")) else {
+        if let Some(held) = packed(members) {
+            return Err(held.no_program(&path).into());
+        }
         return Err(FormatError::Pt2(Pt2Error::NotPt2 { path, reason: format!("it has no member {prefix}archive_format") }));
     };
     let format = members.small(format)?;

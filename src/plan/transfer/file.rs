@@ -20,6 +20,8 @@ pub struct PlanFile {
     version: u32,
     pub(super) tensors: Vec<PlannedTensor>,
     pub(super) edits: Vec<PlannedEdit>,
+    /// The name of the file beside the plan that has its unified masks.
+    unified_masks: Option<String>,
     #[serde(skip)]
     pub(super) path: PathBuf,
 }
@@ -106,6 +108,12 @@ impl PlanFile {
                 Err(TransferError::BadPlan { path: path.to_path_buf(), reason, text, span })
             }
         }
+    }
+
+    /// The plan's unified masks, if they still lie beside it.
+    pub(super) fn unified_masks(&self) -> Option<PathBuf> {
+        let name = Path::new(self.unified_masks.as_deref()?).file_name()?;
+        Some(self.path.with_file_name(name)).filter(|path| path.is_file())
     }
 
     pub(super) fn contradiction(&self, reason: String) -> TransferError {

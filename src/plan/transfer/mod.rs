@@ -74,7 +74,8 @@ pub struct Argument {
 }
 
 /// Cuts a state dict by a plan. `weights` is a safetensors file or an index with its shards; `output` a file, or for an index
-/// a folder or an index in it. `masks` are the unified masks of the plan, whose zeros are set in what stays.
+/// a folder or an index in it. `masks` are the unified masks of the plan, whose zeros are set in what stays; without them those are taken
+/// that lie beside the plan.
 ///
 /// # Errors
 /// Anything wrong with one of the files, and weights that are not those of the plan; then no file is written.
@@ -86,6 +87,8 @@ pub fn transfer(
     output: &Path,
 ) -> Result<Transferred, TransferError> {
     let checkpoint = Checkpoint::open(weights)?;
+    let beside = plan.unified_masks().filter(|_| masks.is_none() && plan.tensors.iter().any(|t| t.zeroed));
+    let masks = masks.or(beside.as_deref());
     let (cut, folds, rescaled) = (plan.cut()?, plan.folds()?, plan.rescaled()?);
     let renaming = Matching::new(plan, &cut, &checkpoint, weights).renaming(prefixes)?;
     let stored: HashMap<&str, &Stored> = checkpoint.tensors().collect();
@@ -117,6 +120,9 @@ pub fn transfer(
         arguments: arguments(plan),
         notes: notes(plan),
     };
+    if let Some(name) = beside.as_deref().and_then(Path::file_name) {
+        done.notes.push(format!("zero is what {} drops, which was written with the plan", name.to_string_lossy()));
+    }
     let mut zeros = 0;
     for (k, t) in plan.tensors.iter().enumerate() {
         let there = renaming.of(&t.name).is_some_and(|name| stored.contains_key(name.as_str()));
@@ -137,8 +143,8 @@ pub fn transfer(
             shard.tensors.iter().map(|(name, t)| entry(name, t, jobs.get(name), plan, &mut done)).collect::<Result<_, _>>()?;
         entries.push(list);
     }
-    let beside = masks.as_ref().and_then(|masks| masks.values().find_map(Mask::source));
-    write((&checkpoint, beside.map(|source| &**source)), &targets, &jobs, &entries, &done)?;
+    let source = masks.as_ref().and_then(|masks| masks.values().find_map(Mask::source));
+    write((&checkpoint, source.map(|source| &**source)), &targets, &jobs, &entries, &done)?;
     Ok(done)
 }
 

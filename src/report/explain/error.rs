@@ -20,6 +20,21 @@ pub enum AxisError {
         /// Similar names.
         closest: Vec<String>,
     },
+    /// A number of no group.
+    #[error("there is no group {number}")]
+    #[diagnostic(
+        code(paring::report::no_group),
+        help("{}", match groups {
+            0 => "the model has no groups: none of its axes has a parameter".to_owned(),
+            n => format!("the {n} groups of this model are 0 to {}; `paring analyze MODEL` lists them, `--all` with those of one tensor alone", n - 1),
+        })
+    )]
+    NoGroup {
+        /// The number.
+        number: usize,
+        /// How many groups there are.
+        groups: usize,
+    },
     /// A dimension that a tensor does not have.
     #[error("`{name}` has {rank} dimensions; there is no dimension {dim}")]
     #[diagnostic(code(paring::report::no_dimension), help("dimensions count from 0: `{name}[0]` is the first"))]

@@ -100,10 +100,7 @@ pub(crate) fn held(graph: &Graph, locks: &FxHashMap<Id, &Reason>, solution: &Sol
             let names: IndexSet<String> = list.iter().map(|k| keeper(graph, solution, *k)).collect();
             format!("kept by {}", names.into_iter().collect::<Vec<_>>().join(", "))
         }
-        Holds::Together(k) => format!(
-            "they go only with a whole group (head), or from every one alike: what the mask says of each must agree, and {} keeps some",
-            keeper(graph, solution, *k)
-        ),
+        Holds::Together(k) => together(&keeper(graph, solution, *k)),
         Holds::Read(list) => {
             let names: IndexSet<String> = list.iter().map(|k| keeper(graph, solution, *k)).collect();
             let kept = if names.is_empty() { String::new() } else { "; kept by ".to_owned() };
@@ -112,6 +109,13 @@ pub(crate) fn held(graph: &Graph, locks: &FxHashMap<Id, &Reason>, solution: &Sol
         }
         Holds::Why(why) => words(graph, why) + &blame(graph, solution, why),
     }
+}
+
+/// Why positions stay that others in their group, or in the others, keep.
+pub(crate) fn together(keeper: &str) -> String {
+    format!(
+        "they go only with a whole group (head), or from every one alike: what the mask says of each must agree, and {keeper} keeps some"
+    )
 }
 
 /// What makes it so that a position is not proven to add nothing at a node.

@@ -9,6 +9,6 @@ mod name;
 pub use chain::{Chain, Evidence, Explainer, Step, same, stuck};
 pub use error::AxisError;
 pub use fate::{Fates, Run, fates};
-pub(super) use fate::{blame, held, ranges};
+pub(super) use fate::{blame, held, ranges, together};
 pub use meeting::{Meeting, Meetings};
 pub use name::{AxisRef, axis};

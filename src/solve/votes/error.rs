@@ -97,7 +97,10 @@ pub enum SolveError {
 }
 
 pub(crate) fn closest_names(closest: &[String]) -> String {
-    if closest.is_empty() { "the model has no parameters".into() } else { format!("did you mean {}?", quoted(closest)) }
+    match closest.is_empty() {
+        true => "no name is like it: is this the model's? `paring analyze MODEL --all` lists its names".into(),
+        false => format!("did you mean {}?", quoted(closest)),
+    }
 }
 
 fn quoted(names: &[String]) -> String {
@@ -139,9 +142,13 @@ impl SolveError {
     }
 }
 
-/// The three most similar names.
+/// How alike two names are at least, for the one to be taken for a slip of the other.
+const ALIKE: f64 = 0.7;
+
+/// The three most similar names, if any is like it.
 pub fn closest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut scored: Vec<(f64, &str)> = all.map(|n| (-strsim::jaro_winkler(name, n), n)).collect();
+    let scored = all.map(|n| (-strsim::jaro_winkler(name, n), n));
+    let mut scored: Vec<(f64, &str)> = scored.filter(|(distance, _)| *distance <= -ALIKE).collect();
     scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, n)| n.to_owned()).collect()
 }

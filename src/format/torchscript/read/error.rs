@@ -49,7 +49,7 @@ impl Fault {
                 "paring::torchscript::syntax",
                 "the code of the archive cannot be read".to_owned(),
                 expected,
-                "the archive is damaged; save it again with torch.jit.save".to_owned(),
+                "Paring reads what torch.jit.trace writes. A scripted module is to be traced, torch.jit.trace(model, example), or exported with torch.export.export; a trace with this error is damaged: save it again".to_owned(),
             ),
             Reason::Control(word) => (
                 "paring::torchscript::control_flow",
