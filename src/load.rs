@@ -5,6 +5,8 @@ mod active;
 use std::path::Path;
 use std::sync::Arc;
 
+use tracing::info_span;
+
 use crate::format::torchscript::Input;
 use crate::format::{Archive, FormatError};
 use crate::model::{DType, Graph, Role, Tensor};
@@ -38,7 +40,8 @@ impl Model {
     /// # Errors
     /// As [`Model::open`], and inputs that are not the program's.
     pub fn with_inputs(path: &Path, inputs: &[Input]) -> Result<Model, FormatError> {
-        Model::of_archive(Archive::open(path)?, inputs)
+        let archive = info_span!("open").in_scope(|| Archive::open(path))?;
+        Model::of_archive(archive, inputs)
     }
 
     /// Reads an archive of `torch.export.save` that is in memory; `name` is what messages call it.
@@ -46,10 +49,12 @@ impl Model {
     /// # Errors
     /// As [`Model::open`].
     pub fn of_bytes(name: &Path, bytes: Arc<[u8]>) -> Result<Model, FormatError> {
-        Model::of_archive(Archive::of_bytes(name, bytes)?, &[])
+        let archive = info_span!("open").in_scope(|| Archive::of_bytes(name, bytes))?;
+        Model::of_archive(archive, &[])
     }
 
     fn of_archive(archive: Archive, inputs: &[Input]) -> Result<Model, FormatError> {
+        let _stage = info_span!("graph").entered();
         let mut model = Model { graph: archive.graph(inputs)?, archive };
         let lists: Vec<Option<Arc<[i64]>>> = model.graph.tensors.iter().map(|t| model.list(t)).collect();
         model.graph.tensors.iter_mut().zip(lists).for_each(|(t, list)| t.list = list);
@@ -108,6 +113,16 @@ impl Model {
     fn read(&self, t: &Tensor, f: &mut dyn FnMut(usize, f64)) -> bool {
         let Ok(bytes) = self.archive.storage(t.storage) else { return false };
         let width = t.dtype.bytes();
+        if dense(t) {
+            // One after the other: no place has to be worked out.
+            let all = bytes.get(t.offset * width..).unwrap_or(&[]).chunks_exact(width.max(1)).take(t.numel());
+            let mut seen = 0;
+            let read = all.enumerate().all(|(n, element)| {
+                seen = n + 1;
+                t.dtype.number(element).map(|x| f(n, x)).is_some()
+            });
+            return read && seen == t.numel();
+        }
         let element = |at: usize| t.dtype.number(bytes.get(at * width..(at + 1) * width)?);
         (0..t.numel()).all(|n| element(place(t, n)).map(|x| f(n, x)).is_some())
     }
@@ -148,6 +163,16 @@ impl Data for Model {
         let tensor = &self.graph.tensors[tensor];
         !tensor.updated && self.read(tensor, f)
     }
+}
+
+/// Whether the elements of a tensor lie one after the other in its storage.
+fn dense(t: &Tensor) -> bool {
+    let mut step = 1;
+    t.shape.iter().zip(&t.strides).rev().all(|(size, stride)| {
+        let fits = *size == 1 || *stride == step;
+        step *= size;
+        fits
+    })
 }
 
 /// Where the n-th element of a tensor lies in its storage.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::{info, info_span};
+
 use crate::axis::{Propagation, derive, drop_unused, follow_lists, propagate, still_described};
 use crate::error::Error;
 use crate::format::torchscript::Input;
@@ -47,12 +49,18 @@ impl Session {
     }
 
     fn of(mut model: Model, name: &Path, rules: RuleSet, freeze: &[String]) -> Result<Session, Error> {
-        drop_unused(&mut model.graph, &rules);
-        follow_lists(&mut model.graph, &rules);
+        info_span!("rules").in_scope(|| rules.read(model.graph.nodes.iter().map(|n| n.target.as_str())));
+        info_span!("unused").in_scope(|| {
+            drop_unused(&mut model.graph, &rules);
+            follow_lists(&mut model.graph, &rules);
+        });
         if !model.archive.is_sized(&model.graph)? {
-            derive(&mut model.graph, &rules)?;
+            info_span!("sizes").in_scope(|| derive(&mut model.graph, &rules))?;
         }
-        let axes = propagate(&model.graph, &rules, &frozen(&model.graph, freeze)?)?;
+        let frozen = frozen(&model.graph, freeze)?;
+        let axes = info_span!("propagate").in_scope(|| propagate(&model.graph, &rules, &frozen))?;
+        let Graph { nodes, values, tensors, .. } = &model.graph;
+        info!(nodes = nodes.len(), values = values.len(), tensors = tensors.len(), classes = axes.axes.counts().1);
         Ok(Session { model, axes, rules, name: name.to_path_buf() })
     }
 
@@ -86,6 +94,7 @@ impl Session {
     /// # Errors
     /// Masks that are not the model's, masks that disagree where that is an error, operators without a rule where that is one.
     pub fn solve<'a>(&'a self, masks: &'a Masks<'a>, settings: &Settings) -> Result<Solution<'a>, Error> {
+        let _stage = info_span!("solve").entered();
         if settings.on_unknown == OnUnknown::Error {
             self.refuse_unknown()?;
         }
@@ -116,6 +125,7 @@ impl Session {
     /// # Errors
     /// An argument that would have to change and is computed from symbolic sizes, a rule that cannot be worked out.
     pub fn plan(&self, solution: &Solution, choices: Choices) -> Result<Plan, Error> {
+        let _stage = info_span!("plan").entered();
         Ok(plan::plan(self.graph(), &self.rules, &self.axes, solution, choices)?)
     }
 
@@ -124,15 +134,19 @@ impl Session {
     /// # Errors
     /// A small program that does not fit together.
     pub fn apply<'a>(&'a self, solution: Solution<'a>, plan: Plan, policy: Policy) -> Result<Cut<'a>, Error> {
-        let mut small = plan::apply(self.graph(), &self.axes, &solution, &plan);
-        let again = propagate(&small, &self.rules, &[]).map_err(Error::Check)?;
-        still_described((self.graph(), &self.axes), (&small, &again)).map_err(Error::Check)?;
+        let mut small = info_span!("edit").in_scope(|| plan::apply(self.graph(), &self.axes, &solution, &plan));
+        let again = info_span!("check").in_scope(|| {
+            let again = propagate(&small, &self.rules, &[])?;
+            still_described((self.graph(), &self.axes), (&small, &again)).map(|()| again)
+        });
+        let again = again.map_err(Error::Check)?;
         for (value, shape) in small.values.iter_mut().zip(&again.shapes) {
             if value.shape.is_none() && value.scalar.is_none() {
                 value.shape.clone_from(shape);
             }
         }
         let parts = ((self.graph(), &self.axes), (&small, &again));
+        let _stage = info_span!("summary").entered();
         let summary = Summary::new(parts.0, parts.1, &self.rules, (&solution, policy), &plan);
         Ok(Cut { session: self, solution, plan, small, summary, policy })
     }
@@ -212,6 +226,7 @@ impl Cut<'_> {
     /// # Errors
     /// Files that cannot be read or written, a small model that computes something else.
     pub fn write(mut self, settings: &Settings, outputs: &Outputs, progress: &mut dyn FnMut(Progress)) -> Result<Summary, Error> {
+        let _stage = info_span!("write").entered();
         let report = outputs.report.as_ref().map(|path| report::write_html(path, &self.page())).transpose()?;
         progress(Progress::Step("writing"));
         progress(Progress::Total(if outputs.model.is_some() { self.summary.bytes.after } else { 0 }));
@@ -220,6 +235,7 @@ impl Cut<'_> {
         #[cfg(feature = "torch")]
         if let (Some(setup), Some(written), Some(_)) = (settings.verify, files.last(), &outputs.model) {
             progress(Progress::Step("comparing with the masked original"));
+            let _stage = info_span!("compare").entered();
             let Session { model, rules, .. } = self.session;
             let masks = self.unified().to_masks();
             let verified = crate::torch::prove(model, written.path(), &masks, rules, settings.options.lossless, setup)?;

@@ -555,3 +555,66 @@ fn bias_maps_let_more_go() {
         assert_eq!(bench.run(&speedup(MODEL, MASKS, more)).status.code(), Some(2), "{more:?}");
     }
 }
+
+/// The rows of a table of `--timings`: depth, name, and milliseconds by the clock and of the processor.
+fn stages(table: &str) -> Vec<(usize, String, f64, f64)> {
+    let rows = table.lines().skip_while(|l| !l.starts_with("stage")).skip(1).take_while(|l| !l.contains(':'));
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |back: usize| words[words.len() - back].parse::<f64>().unwrap();
+        ((line.len() - line.trim_start().len()) / 2, words[0].to_owned(), number(2), number(1))
+    };
+    rows.map(row).collect()
+}
+
+/// A count below such a table.
+fn count(table: &str, name: &str) -> usize {
+    let last = table.lines().last().unwrap();
+    let found = last.split(", ").find_map(|c| c.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    found.unwrap_or_else(|| panic!("no {name} in {last:?}"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn timings_say_where_the_time_went() {
+    let bench = Bench::new();
+    let commands: [(&[&str], &[&str]); 5] = [
+        (
+            &speedup(MODEL, MASKS, &[]),
+            &["masks", "open", "graph", "rules", "propagate", "solve", "plan", "edit", "check", "write"],
+        ),
+        (&["prune", MODEL, "-o", "half.pt2", "--ratio", "0.5"], &["rules", "open", "propagate", "choose", "solve", "write"]),
+        (&["masks", MODEL, "-o", "half.safetensors", "--ratio", "0.5"], &["open", "propagate", "choose", "write"]),
+        (&["analyze", MODEL], &["open", "propagate", "groups"]),
+        (&["explain", MODEL, "block1.a.0"], &["open", "propagate", "groups"]),
+    ];
+    for (args, wanted) in commands {
+        let plain = bench.run(args);
+        assert!(plain.status.success() && plain.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&plain.stderr));
+        let out = bench.run(&[args, ["--timings"].as_slice()].concat());
+        assert_eq!(out.stdout, plain.stdout, "{args:?}");
+        let table = String::from_utf8(out.stderr).unwrap();
+        let rows = stages(&table);
+        let top: Vec<&str> = rows.iter().filter(|r| r.0 == 0).map(|r| r.1.as_str()).collect();
+        assert!(wanted.iter().all(|name| top.contains(name)), "{args:?}\n{table}");
+        assert_eq!(top[top.len() - 2..], ["other", "total"], "{table}");
+        let total = rows.last().unwrap();
+        let sum = |of: fn(&(usize, String, f64, f64)) -> f64| rows.iter().filter(|r| r.0 == 0).map(of).sum::<f64>() - of(total);
+        // Each number is rounded to a hundredth.
+        let slack = 0.01 * rows.len() as f64;
+        assert!(total.2 > 0.0 && (sum(|r| r.2) - total.2).abs() <= slack, "{table}");
+        assert!(total.3 > 0.0 && (sum(|r| r.3) - total.3).abs() <= slack, "{table}");
+        for (at, row) in rows.iter().enumerate() {
+            let inside = rows[at + 1..].iter().take_while(|r| r.0 > row.0).filter(|r| r.0 == row.0 + 1);
+            assert!(inside.map(|r| r.2).sum::<f64>() <= row.2 + slack, "more inside {} than all of it\n{table}", row.1);
+        }
+        let peak =
+            table.lines().find_map(|l| l.strip_prefix("peak of anonymous memory: ")?.strip_suffix(" MB")?.parse::<f64>().ok());
+        assert!(peak.is_some_and(|mb| mb > 1.0 && mb < 200.0), "{table}");
+        assert!(count(&table, "nodes") > 10 && count(&table, "classes") > 10, "{table}");
+        assert!(count(&table, "tensors") < count(&table, "values"), "{table}");
+        assert!(!wanted.contains(&"solve") || count(&table, "rounds") >= 1, "{table}");
+    }
+    // After an error there is the error alone.
+    assert_eq!(bench.run(&["analyze", "none.pt2", "--timings"]).stderr, bench.run(&["analyze", "none.pt2"]).stderr);
+}

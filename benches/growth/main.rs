@@ -1,11 +1,13 @@
 //! Time by number of nodes: criterion shows nodes a second, which should not fall as networks grow.
+//!
+//! With `PARING_GROWTH=10000,50000` a table says instead how many milliseconds each stage takes for so many nodes.
 #![allow(missing_docs)]
 
 mod nets;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use paring::rule::RuleSet;
 
 fn growth(c: &mut Criterion) {
@@ -22,4 +24,38 @@ fn growth(c: &mut Criterion) {
 }
 
 criterion_group!(benches, growth);
-criterion_main!(benches);
+
+/// The best of three runs for each kind and each number of nodes.
+fn table(numbers: &str) {
+    let rules = RuleSet::builtin();
+    let numbers: Vec<usize> = numbers.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    for (name, kind) in nets::KINDS {
+        for net in numbers.iter().map(|n| kind(*n)) {
+            let once = || {
+                let (mut last, mut times) = (Instant::now(), Vec::new());
+                net.stages(&rules, &mut |stage| {
+                    times.push((stage, last.elapsed()));
+                    last = Instant::now();
+                });
+                times
+            };
+            let all = |times: &Vec<(&str, Duration)>| times.iter().map(|(_, t)| *t).sum::<Duration>();
+            let Some(best) = (0..3).map(|_| once()).min_by_key(all) else { continue };
+            let stages: Vec<String> = best.iter().map(|(s, t)| format!("{s} {}", t.as_millis())).collect();
+            println!("{name:<26}{:>7} nodes{:>7} ms: {}", net.nodes(), all(&best).as_millis(), stages.join(", "));
+        }
+    }
+}
+
+fn main() {
+    match std::env::var("PARING_GROWTH") {
+        Ok(numbers) => {
+            let run = std::thread::Builder::new().stack_size(paring::cli::STACK).spawn(move || table(&numbers));
+            run.expect("there is memory").join().expect("nothing panics");
+        }
+        Err(_) => {
+            benches();
+            Criterion::default().configure_from_args().final_summary();
+        }
+    }
+}

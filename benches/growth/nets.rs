@@ -33,12 +33,22 @@ impl Net {
 
     /// Propagates, solves, plans, applies, and propagates the result. Returns how many elements of weights went.
     pub fn shrink(&self, rules: &RuleSet) -> usize {
+        self.stages(rules, &mut |_| {})
+    }
+
+    /// The same; `done` is told each stage when it is done.
+    pub fn stages(&self, rules: &RuleSet, done: &mut dyn FnMut(&'static str)) -> usize {
         let graph = &self.graph;
         let axes = propagate(graph, rules, &[]).expect("the rules fit");
+        done("propagate");
         let solution = solve(graph, rules, &axes, &self.masks, &Options::default(), &()).expect("the masks fit");
+        done("solve");
         let plan = plan(graph, rules, &axes, &solution, Choices::default()).expect("there is a plan");
+        done("plan");
         let small = apply(graph, &axes, &solution, &plan);
+        done("edit");
         propagate(&small, rules, &[]).expect("the result is sound");
+        done("check");
         let size = |graph: &Graph| graph.tensors.iter().map(Tensor::numel).sum::<usize>();
         size(graph) - size(&small)
     }

@@ -1,6 +1,9 @@
 //! From a graph and rules to axes: every node's rule is fitted, sizes are derived, and what the rules call the same is
 //! tied in the e-graph.
 
+use rustc_hash::FxHashSet;
+use tracing::info_span;
+
 use super::alias::Aliases;
 use super::attach::Tie;
 use super::composite::composites;
@@ -12,7 +15,6 @@ use super::node::Sketch;
 use super::propagation::{Propagation, Step};
 use crate::model::{Graph, NodeId, Role, Size};
 use crate::rule::RuleSet;
-use rustc_hash::FxHashSet;
 
 /// Propagates the axes of a graph. `frozen` names parameters or buffers whose axes all stay.
 ///
@@ -26,6 +28,7 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
     for v in &graph.inputs {
         shapes[v.index()] = graph.value(*v).shape.clone();
     }
+    let fitting = info_span!("fit").entered();
     let mut fitted = Vec::new();
     for id in graph.node_ids() {
         fitted.push(sketch(graph, rules, &mut shapes, id)?);
@@ -38,6 +41,9 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
     let sketches: Vec<Option<&Sketch>> = fitted.iter().map(|f| if let Fitted::Rule(_, s) = f { Some(s) } else { None }).collect();
     let found = composites(graph, &sketches, &aliases);
 
+    drop(fitting);
+
+    let attaching = info_span!("attach").entered();
     let axes = Axes::new();
     let mut p = Propagation {
         axes,
@@ -78,11 +84,13 @@ pub fn propagate(graph: &Graph, rules: &RuleSet, frozen: &[String]) -> Result<Pr
             p.axes.lock(id, Reason::Output(graph.value(*v).name.clone()));
         }
     }
-    p.alignments = p.axes.saturate();
+    drop(attaching);
+    p.alignments = info_span!("saturate").in_scope(|| p.axes.saturate());
     if let Some(m) = p.axes.mismatches.first() {
         return Err(PropagateError::sizes(graph, m));
     }
     let parameters = graph.tensors.iter().filter(|t| t.role == Role::Parameter).filter_map(|t| p.dims[t.value.index()].as_ref());
+    let _stage = info_span!("list").entered();
     p.listed = listed(&mut p.axes, p.dims.iter().flatten(), parameters);
     Ok(p)
 }

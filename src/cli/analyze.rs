@@ -50,13 +50,14 @@ impl Analyze {
         let rules = self.rules.dirs.set()?;
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         if let Some(path) = &self.report {
+            let _stage = tracing::info_span!("write").entered();
             let read: Vec<_> = self.rules.dirs.with_model(&self.model).collect();
             Outputs { report: Some(path.into()), ..Outputs::default() }.check(&read)?;
             let page = write_html(path, &session.page())?;
             session.model().archive.unchanged()?;
             return Ok(page.persist()?);
         }
-        let analysis = Analysis::new(session.graph(), session.axes(), session.rules());
+        let analysis = tracing::info_span!("groups").in_scope(|| Analysis::new(session.graph(), session.axes(), session.rules()));
         if let Some(name) = &self.group {
             let groups = analysis.named(name);
             let number = name.parse().ok();

@@ -7,6 +7,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use miette::Result;
 use paring::plan::transfer::{PlanFile, Prefixes, Transferred, transfer};
+use tracing::info_span;
 
 /// Cut a state dict by a plan.
 ///
@@ -49,9 +50,10 @@ pub struct Apply {
 impl Apply {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let plan = PlanFile::open(&self.plan)?;
+        let plan = info_span!("open").in_scope(|| PlanFile::open(&self.plan))?;
         let prefixes = Prefixes { strip: self.strip_prefix, add: self.add_prefix };
-        let done = transfer(&plan, &self.weights, self.unified_masks.as_deref(), &prefixes, &self.output)?;
+        let cut = || transfer(&plan, &self.weights, self.unified_masks.as_deref(), &prefixes, &self.output);
+        let done = info_span!("write").in_scope(cut)?;
         if self.json {
             super::say::print_json(&done)?;
         } else if !self.quiet {

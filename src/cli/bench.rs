@@ -56,6 +56,7 @@ impl Bench {
         let [first, ..] = models.as_slice() else { return Ok(()) };
         let inputs = self.libtorch.inputs_for(&first.graph, &programs[0], &setup)?;
         let all: Vec<&Program> = programs.iter().collect();
+        let _stage = tracing::info_span!("run").entered();
         let times = bench(&all, &inputs, self.runs, Duration::from_secs(self.seconds))?;
         let rows: Vec<(String, _)> = self.models.iter().map(|m| m.display().to_string()).zip(times).collect();
         match self.json {

@@ -66,7 +66,7 @@ impl Explain {
                 return self.print(&fates);
             }
         }
-        let analysis = Analysis::new(graph, p, session.rules());
+        let analysis = tracing::info_span!("groups").in_scope(|| Analysis::new(graph, p, session.rules()));
         let groups = analysis.named(&a.name);
         match self.json {
             true => super::say::print_json(&groups),

@@ -16,6 +16,7 @@ use paring::model::{Graph, Tensor};
 use paring::prune::masks_of_yaml;
 use paring::rule::{RuleErrors, RuleSet};
 use paring::solve::{Mask, Masks};
+use tracing::info_span;
 
 /// Rules of the user's own.
 #[derive(Args)]
@@ -47,6 +48,7 @@ impl RuleDirs {
 
     /// The built-in rules and those of the folders.
     pub fn set(&self) -> Result<RuleSet, RuleErrors> {
+        let _stage = info_span!("rules").entered();
         if self.rules.is_empty() { Ok(RuleSet::builtin()) } else { RuleSet::with_dirs(&self.rules) }
     }
 }
@@ -66,6 +68,7 @@ pub enum MaskFile {
 impl MaskFile {
     /// Opens a file; `zeros` and `model` are none.
     pub fn open(path: &Path) -> Result<MaskFile> {
+        let _stage = info_span!("masks").entered();
         if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
             return Ok(MaskFile::Yaml(path.to_path_buf(), paring::format::read_text(path)?));
         }
@@ -106,6 +109,7 @@ impl MaskFile {
 
     /// The masks for a model that `model` gives, where it is needed; `note` is told what else to know.
     pub fn masks_of<'m>(&self, model: &dyn Fn() -> Result<Opened<'m>>, note: &mut dyn FnMut(String)) -> Result<Masks<'_>> {
+        let _stage = info_span!("masks").entered();
         let (files, model) = match self {
             MaskFile::Zeros => return Ok(model()?.zeros()?),
             MaskFile::Yaml(path, text) => {

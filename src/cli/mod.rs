@@ -17,6 +17,7 @@ mod say;
 #[cfg(unix)]
 mod signals;
 mod speedup;
+mod timings;
 mod verify;
 mod way;
 
@@ -46,6 +47,9 @@ struct Cli {
     /// How errors are written: for people, or as JSON for editors (code, message, help, labels with places)
     #[arg(long, global = true, value_enum, value_name = "FORM", default_value = "text")]
     errors: Form,
+    /// When done, show on the standard error where the time went: stages, processor time, memory and counts
+    #[arg(long, global = true)]
+    timings: bool,
 }
 
 /// What `--version` says: of a fault's report it is what one has to know.
@@ -108,19 +112,31 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    match cli.command {
-        Command::Speedup(args) => args.run(),
-        Command::Prune(args) => args.run(),
-        Command::Masks(args) => args.run(),
-        Command::Apply(args) => args.run(),
-        Command::Analyze(args) => args.run(),
-        Command::Explain(args) => args.run(),
-        Command::Verify(args) => args.run(),
-        Command::Run(args) => args.run(),
-        Command::Bench(args) => args.run(),
-        Command::Rules(args) => args.run(),
-        Command::Completions(args) => args.run(Cli::command()),
-        Command::Man(args) => args.run(Cli::command()),
+    if !cli.timings {
+        return cli.command.run();
+    }
+    let timings = timings::Timings::begin();
+    timings.of(|| cli.command.run())?;
+    let _ = write!(std::io::stderr(), "{}", timings.end()); // a run does not fail for its times
+    Ok(())
+}
+
+impl Command {
+    fn run(self) -> Result<()> {
+        match self {
+            Command::Speedup(args) => args.run(),
+            Command::Prune(args) => args.run(),
+            Command::Masks(args) => args.run(),
+            Command::Apply(args) => args.run(),
+            Command::Analyze(args) => args.run(),
+            Command::Explain(args) => args.run(),
+            Command::Verify(args) => args.run(),
+            Command::Run(args) => args.run(),
+            Command::Bench(args) => args.run(),
+            Command::Rules(args) => args.run(),
+            Command::Completions(args) => args.run(Cli::command()),
+            Command::Man(args) => args.run(Cli::command()),
+        }
     }
 }
 

@@ -45,6 +45,7 @@ impl Run {
         setup.apply()?;
         let program = Program::new(&model.graph, &model.archive, None, &setup)?;
         let inputs = self.libtorch.inputs_for(&model.graph, &program, &setup)?;
+        let _stage = tracing::info_span!("run").entered();
         let outputs = program.run(&inputs)?;
         let names = Script::new(&model.graph).outputs.into_iter().map(|v| model.graph.value(v).name.clone());
         let named: Vec<_> = names.zip(outputs).collect();

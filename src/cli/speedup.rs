@@ -83,6 +83,7 @@ impl Speedup {
     }
 
     fn rounded<'m>(&self, session: &Session, masks: &Masks<'m>, settings: &Settings) -> Result<Masks<'m>> {
+        let _stage = tracing::info_span!("masks").entered();
         let parts = (session.axes(), session.rules());
         let (masks, found) = round(session.model(), parts.0, parts.1, masks, (self.round_to, &settings.options))?;
         for Rounded { group, before, after } in found {

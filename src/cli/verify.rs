@@ -67,6 +67,7 @@ impl Verify {
         let masks = file.masks(&self.original)?;
         let mut setup = self.libtorch.setup()?;
         setup.precision = if self.float64 { Precision::Double } else { Precision::Own };
+        let comparing = tracing::info_span!("compare").entered();
         let verdict = verify(&paring::torch::Verify {
             original: &original,
             small: &small,
@@ -79,6 +80,7 @@ impl Verify {
             seed: self.libtorch.seed,
             runs: self.runs,
         })?;
+        drop(comparing);
         original.archive.unchanged()?;
         small.archive.unchanged()?;
         file.source().map_or(Ok(()), |source| source.unchanged())?;

@@ -146,6 +146,13 @@ impl RuleSet {
         slot.rules.get_or_init(read)
     }
 
+    /// Reads the entries for these targets, which otherwise are read when they are first asked for.
+    pub fn read<'a>(&self, targets: impl Iterator<Item = &'a str>) {
+        for target in targets.collect::<FxHashSet<_>>() {
+            self.for_target(target);
+        }
+    }
+
     /// The entries for exactly this name: an operator's or an overload's.
     pub fn named(&self, op: &str) -> Vec<&Arc<Rule>> {
         let entries = self.by_op.get(op).into_iter().flat_map(|slot| &slot.entries);

@@ -16,6 +16,7 @@ mod votes;
 use std::cell::RefCell;
 
 use rustc_hash::FxHashMap;
+use tracing::{info, info_span};
 
 pub use data::Data;
 pub use options::{Options, Policy};
@@ -50,7 +51,10 @@ pub fn solve<'a>(
     options: &Options,
     data: &dyn Data,
 ) -> Result<Solution<'a>, SolveError> {
+    let voting = info_span!("votes").entered();
+    let reading = info_span!("masks").entered();
     let Found { mut given, computed, renamed, aliased } = given(graph, masks)?;
+    drop(reading);
     let unmasked = unmasked(graph, p);
     let positions = Positions::new(&p.axes, Contexts::find(graph, p), Some(&p.listed));
     let roles = Roles::new(graph, p);
@@ -90,6 +94,7 @@ pub fn solve<'a>(
         let wholly = |given: &Given| !given.mask.keep.is_empty() && given.mask.keep.iter().all(|keep| *keep == 0);
         !lifted && !unmasked[k] && given[k].as_ref().is_some_and(wholly) && !p.aliases.written(graph.tensors[k].value)
     };
+    drop(voting);
     let sources = Sources { known: &known, zero: &zero, masked: &masked };
     let settled = settle(graph, rules, p, &mut state, &votes, &sources, exact.as_ref());
     drop(exact);
@@ -97,6 +102,8 @@ pub fn solve<'a>(
     if options.lossless {
         cost(graph, p, &state, &costs, &mut obstacles);
     }
+    info!(positions = positions.atom_count(), rounds);
+    let _stage = info_span!("outcome").entered();
     let conflicts = votes.conflicts(graph, &state);
     let contexts = positions.contexts.clone();
     let stays = stays(graph, p, &state, &votes, (&roles, &given, policy), &asked);

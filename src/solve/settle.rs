@@ -5,6 +5,7 @@ use std::rc::Rc;
 use egg::Id;
 use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
+use tracing::info_span;
 
 use super::outcome::{Hindrance, Obstacle};
 use super::positions::{SetId, State, Why};
@@ -54,8 +55,10 @@ pub fn settle(
         rounds += 1;
         at_least_one(graph, p, state, votes, &mut last);
         even_out(state, votes);
+        let proving = info_span!("proof").entered();
         let Proof { mut failures, uniform, folds, facts, blames, absent } = Proof::find(graph, rules, p, state, sources, exact);
         failures.extend(inexpressible(graph, p, state));
+        drop(proving);
         if failures.is_empty() {
             let folds = exact.map_or_else(Vec::new, |exact| folded(p, state, exact, &folds, &mut failures));
             if failures.is_empty() {

@@ -95,6 +95,7 @@ enum ScopeArg {
 impl Choice {
     /// Chooses masks for a model.
     pub fn pruned(&self, session: &Session) -> Result<Pruned> {
+        let _stage = tracing::info_span!("choose").entered();
         Ok(prune(session.model(), session.axes(), session.rules(), &self.options()?)?)
     }
 

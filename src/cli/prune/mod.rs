@@ -100,6 +100,7 @@ impl Masks {
         let rules = self.rules.dirs.set()?;
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;
         let pruned = self.choice.pruned(&session)?;
+        let _stage = tracing::info_span!("write").entered();
         let list: Vec<_> = pruned.masks.iter().map(|(name, mask)| (name.clone(), mask.shape.clone())).collect();
         let file = masks::write_safetensors(&self.output, &list, |k| {
             pruned.masks.get_index(k).map_or_else(Default::default, |(_, mask)| mask.keep.clone())

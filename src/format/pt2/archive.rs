@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use tracing::info_span;
+
 use super::config::{Config, Folder, Storages};
 use super::json::Fault;
 use super::tree::Value;
@@ -159,6 +161,7 @@ fn model(members: &Members, prefix: &str) -> Result<String, FormatError> {
 
 /// Parses a JSON member.
 fn parse(members: &Members, name: &str) -> Result<Value, FormatError> {
+    let _stage = info_span!("parse").entered();
     let bytes = members.content(members.need(name)?)?;
     serde_json::from_slice(&bytes).map_err(|e| FormatError::malformed(members.path(), name, &bytes, &e))
 }
