@@ -102,7 +102,7 @@ impl<'a> Holding<'a> {
         if let Some(lock) = self.lock(id, at) {
             return if set == STAYS { Holds::Locked(lock) } else { Holds::Factor(lock) };
         }
-        let (mut makers, mut found) = (votes.by_set.get(&set).map_or_else(Vec::new, |t| t.keep.clone()), None);
+        let (mut makers, mut found) = (votes.by_set.get(&set).map_or_else(Vec::new, |t| t.keep.to_vec()), None);
         for why in state.why(set) {
             match why {
                 Why::Maker(k) if makers.contains(&k) => {}

@@ -45,7 +45,7 @@ pub fn verdicts(p: &Propagation, state: &State, votes: &Votes, policy: Policy, i
         if list.is_none() && holds.is_none() {
             why.push(Why::NoMaker);
         }
-        Verdict { kept, why, drop: tally.drop, keep: tally.keep, holds }
+        Verdict { kept, why, drop: tally.drop.into_vec(), keep: tally.keep.into_vec(), holds }
     };
     let count = list.as_ref().map_or_else(size, |l| l.len());
     (0..if list.is_none() && count > MOST { 1 } else { count }).map(one).collect()

@@ -16,17 +16,23 @@ pub struct Frame<'a> {
     pub links: Vec<Option<Link<LetterId>>>,
     /// The class of each letter's context.
     pub outer: Vec<Option<Id>>,
+    /// Whether any letter has a link.
+    pub linked: bool,
 }
 
 impl<'a> Frame<'a> {
     /// Of a bound rule.
     pub fn new(axes: &Axes, contexts: &Contexts, bound: &'a Bound) -> Frame<'a> {
         let outer = bound.ids.iter().map(|id| contexts.of(axes, *id).map(|c| c.class)).collect();
-        Frame { letters: &bound.letters, links: contexts.links(axes, bound), outer }
+        let links = contexts.links(axes, bound);
+        Frame { letters: &bound.letters, linked: links.iter().any(Option::is_some), links, outer }
     }
 
     /// The link of a letter whose outer position the dimension itself does not tell.
     fn open(&self, dim: &DimExpr) -> Option<Link<LetterId>> {
+        if !self.linked {
+            return None;
+        }
         let letters = dim.letters();
         letters.iter().filter_map(|l| self.links[*l as usize]).find(|link| !letters.contains(&link.at))
     }
@@ -43,6 +49,9 @@ impl<'a> Frame<'a> {
 
     /// The letters' coordinates at a position of a dimension.
     pub fn decode(&self, dim: &DimExpr, position: usize, coords: &mut Coords) {
+        if !self.linked {
+            return dim.decode(position, self.letters, coords);
+        }
         let n = dim.len(self.letters).max(1);
         let open = self.open(dim);
         dim.decode(if open.is_some() { position % n } else { position }, self.letters, coords);

@@ -28,6 +28,8 @@ type Set = SmallVec<[Atom; 2]>;
 pub struct Positions {
     sets: Vec<Set>,
     index: FxHashMap<Set, SetId>,
+    /// The sets of one atom, by it.
+    single: Vec<SetId>,
     classes: FxHashMap<Id, Option<Rc<[SetId]>>>,
     locked: FxHashSet<Id>,
     atoms: Atom,
@@ -43,6 +45,7 @@ impl Positions {
         let mut p = Positions {
             sets: vec![Set::new()],
             index: FxHashMap::from_iter([(Set::new(), STAYS)]),
+            single: Vec::new(),
             classes: FxHashMap::default(),
             locked: FxHashSet::default(),
             atoms: 0,
@@ -63,6 +66,9 @@ impl Positions {
     }
 
     fn intern(&mut self, set: Set) -> SetId {
+        if let [atom] = set.as_slice() {
+            return self.single[*atom as usize];
+        }
         if let Some(id) = self.index.get(&set) {
             return *id;
         }
@@ -70,6 +76,15 @@ impl Positions {
         self.sets.push(set.clone());
         self.index.insert(set, id);
         id
+    }
+
+    /// New atoms, each a set of its own.
+    fn new_atoms(&mut self, n: u32) -> std::ops::Range<SetId> {
+        let first = self.sets.len() as SetId;
+        self.sets.extend((self.atoms..self.atoms + n).map(|atom| Set::from_slice(&[atom])));
+        self.single.extend(first..first + n);
+        self.atoms += n;
+        first..first + n
     }
 
     fn union(&mut self, a: SetId, b: SetId) -> SetId {
@@ -103,11 +118,9 @@ impl Positions {
             let mut all = Vec::new();
             for a in 0..outer.as_ref().map_or(1, |(n, _)| *n) {
                 let around = outer.as_ref().and_then(|(_, list)| list.as_ref()?.get(a).copied()).unwrap_or(STAYS);
-                for atom in self.atoms..self.atoms + n {
-                    let own = self.intern(SmallVec::from_slice(&[atom]));
+                for own in self.new_atoms(n) {
                     all.push(self.union(around, own));
                 }
-                self.atoms += n;
             }
             Some(all.into())
         };
@@ -272,7 +285,7 @@ impl Positions {
         for atom in atoms {
             let part = match by.get(&atom) {
                 Some(to) => self.resolve(*to, by),
-                None => self.intern(SmallVec::from_slice(&[atom])),
+                None => self.single[atom as usize],
             };
             out = self.union(out, part);
         }

@@ -90,15 +90,6 @@ impl<'a> Clauses<'a> {
         self.bound.copies || result == 0 || rule.facts.require.is_some() || listed
     }
 
-    /// The facts of a result at one position of one dimension.
-    pub fn output(&mut self, dim: &DimExpr, position: usize, assumed: u8) -> u8 {
-        self.assumed = assumed;
-        let mut coords = self.frame.nowhere();
-        self.frame.decode(dim, position, &mut coords);
-        let apart: Vec<LetterId> = dim.letters().into_iter().filter(|l| coords[*l as usize].is_none()).collect();
-        self.flags(&coords, &apart)
-    }
-
     /// Facts of a loop's start that a run does not keep up, at a position of a dimension of a result.
     pub fn broken(&mut self, dim: &DimExpr, position: usize) -> u8 {
         let rule = self.bound.rule.clone();
@@ -125,7 +116,7 @@ impl<'a> Clauses<'a> {
         self.clause(clause, ZERO, coords, &[])
     }
 
-    fn flags(&mut self, coords: &Coords, apart: &[LetterId]) -> u8 {
+    pub(super) fn flags(&mut self, coords: &Coords, apart: &[LetterId]) -> u8 {
         let rule = self.bound.rule.clone();
         let clauses = [
             (ZERO, &rule.facts.zero),
@@ -161,7 +152,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// The fact of the fill; of whole numbers, 0.5 is 0.
-    fn fill_is(&self, kind: u8) -> bool {
+    pub(super) fn fill_is(&self, kind: u8) -> bool {
         let out = self.bound.outputs.first().and_then(|o| o.value);
         let float = out.is_some_and(|v| self.call.graph.value(v).dtype.is_float());
         has(self.bound.fill, kind) && (kind != NONZERO || float || self.bound.fill.abs() >= 1.0)
@@ -323,7 +314,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// The fact for all positions of a dimension that meet the coordinates.
-    fn slice(&mut self, k: usize, d: usize, kind: u8, coords: &Coords, shared: &[LetterId], flags: &Rc<[u8]>) -> bool {
+    pub(super) fn slice(&mut self, k: usize, d: usize, kind: u8, coords: &Coords, shared: &[LetterId], flags: &Rc<[u8]>) -> bool {
         let frame = self.frame;
         let dim = &self.bound.operands[k].dims[d];
         if let Some(at) = frame.encode(dim, coords, self.part) {
@@ -361,7 +352,7 @@ impl<'a> Clauses<'a> {
         place(coords).is_some_and(|p| table.get(p).copied().unwrap_or(false))
     }
 
-    fn stays(&self, letter: LetterId, position: u32) -> bool {
+    pub(super) fn stays(&self, letter: LetterId, position: u32) -> bool {
         self.kept[letter as usize].as_ref().is_none_or(|k| k.get(position as usize).copied().unwrap_or(true))
     }
 }

@@ -1,5 +1,6 @@
 //! The proof that what goes contributes nothing: facts of values, by the rules' clauses, in order of execution.
 
+mod alike;
 mod blame;
 mod clauses;
 mod exact;

@@ -13,7 +13,7 @@ use super::scene::Scene;
 use super::site::{Fold, Folded};
 use super::source::Sources;
 use super::uniform::Uniform;
-use crate::axis::{Bound, Call, LetterId, Propagation};
+use crate::axis::{Bound, Call, DimExpr, LetterId, Propagation};
 use crate::model::{Graph, NodeId, ValueId};
 use crate::rule::RuleSet;
 use crate::solve::positions::{Frame, SetId, State, Why};
@@ -123,21 +123,31 @@ impl Prover<'_> {
                 let statistic = !summed.contains(l);
                 let around = frame.outer[*l as usize].and_then(|class| self.scene.snapshot.kept(class));
                 let own = bound.letters[*l as usize].len().max(1);
+                let holders: Vec<usize> =
+                    (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
+                let considered = if statistic { &holders[..holders.len().min(1)] } else { &holders[..] };
+                let dim = DimExpr::Letter(*l);
+                let mut alike = clauses.alike(&dim, None);
                 for at in (0..stays.len()).filter(|at| !stays[*at]) {
                     if around.as_ref().is_some_and(|k| !k[at / own]) {
                         continue; // the outer position goes as a whole
                     }
-                    let coords = frame.at(*l, at);
-                    let holders: Vec<usize> =
-                        (0..bound.operands.len()).filter(|k| bound.operands[*k].read && bound.operands[*k].holds(*l)).collect();
-                    let considered = if statistic { &holders[..holders.len().min(1)] } else { &holders[..] };
-                    let zero = match &bound.rule.facts.summed {
-                        Some(clause) if !statistic => clauses.contributes_nothing(clause, &coords),
-                        _ => considered.iter().any(|k| clauses.operand(*k, ZERO, &coords)),
-                    };
-                    let finite = considered.iter().all(|k| clauses.operand(*k, FINITE, &coords));
-                    if !(zero && finite) {
-                        failed.push((*l, at, if zero { FINITE } else { ZERO }));
+                    let lacks = clauses.answer(&mut alike, &dim, at, 0, |clauses, coords| {
+                        let zero = match &bound.rule.facts.summed {
+                            Some(clause) if !statistic => clauses.contributes_nothing(clause, coords),
+                            _ => considered.iter().any(|k| clauses.operand(*k, ZERO, coords)),
+                        };
+                        let finite = considered.iter().all(|k| clauses.operand(*k, FINITE, coords));
+                        if !zero {
+                            ZERO
+                        } else if !finite {
+                            FINITE
+                        } else {
+                            0
+                        }
+                    });
+                    if lacks != 0 {
+                        failed.push((*l, at, lacks));
                     }
                 }
             }

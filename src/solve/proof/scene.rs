@@ -126,12 +126,20 @@ impl<'a> Scene<'a> {
                 let sets = self.state.of(*id);
                 let withdrawn = &self.withdrawn;
                 let mut numbers = None;
+                let assumed = |at: usize| sets.as_ref().map_or(0, |s| !withdrawn.get(&s[at]).unwrap_or(&0));
+                let mut alike = None;
                 let flags = self.snapshot.kept(*id).map(|kept| {
+                    if known
+                        && !numbered
+                        && let Some(flags) = clauses.copied_parts(d, &kept, &assumed)
+                    {
+                        return flags.into();
+                    }
                     let flags = kept.iter().enumerate().map(|(at, stays)| {
                         if *stays || !known {
                             return if *stays { ORDINARY } else { 0 };
                         }
-                        let flags = clauses.output(d, at, sets.as_ref().map_or(0, |s| !withdrawn.get(&s[at]).unwrap_or(&0)));
+                        let flags = clauses.output(alike.get_or_insert_with(|| clauses.alike(d, None)), d, at, assumed(at));
                         match if numbered && flags & ZERO == 0 { clauses.output_number(d, at) } else { None } {
                             Some(x) => {
                                 numbers.get_or_insert_with(|| vec![f64::NAN; kept.len()])[at] = x;

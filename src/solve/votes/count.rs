@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::conflict::Conflict;
 use super::masks::Given;
@@ -19,9 +20,9 @@ use crate::solve::positions::{State, Why};
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Tensors whose mask drops it.
-    pub drop: Vec<usize>,
+    pub drop: SmallVec<[usize; 2]>,
     /// Tensors that keep it; makers without a mask among them.
-    pub keep: Vec<usize>,
+    pub keep: SmallVec<[usize; 2]>,
 }
 
 /// For each position of a tensor's dimension (of a ragged one: in each outer position) whether the mask keeps anything of it;
@@ -53,7 +54,7 @@ impl Votes {
         given: &mut [Option<Given>],
         options: &Options,
     ) -> Votes {
-        let mut by_set: BTreeMap<SetId, Tally> = BTreeMap::new();
+        let mut votes: Vec<(SetId, usize, bool)> = Vec::new();
         let first = graph.first_names();
         for (k, tensor) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
             if first[k] != k {
@@ -69,17 +70,14 @@ impl Votes {
             let dims = p.dims[tensor.value.index()].as_deref().unwrap_or(&[]);
             // Where several positions are one, a tensor that keeps one of them keeps it; but for the sake of the given masks alone
             // what drops one of them is enough, as in a gated unit whose gate it keeps.
-            let mut own: BTreeMap<SetId, bool> = BTreeMap::new();
+            let mut own: Vec<(SetId, bool)> = Vec::new();
             for (d, id) in dims.iter().enumerate() {
                 if roles.within(k, d) {
                     let any = given[k].as_ref().and_then(|g| g.slices.get(d)?.as_deref());
                     let unmasked = any.is_none() && (given[k].is_some() || options.unmasked_abstain);
                     for (part, kept) in roles.made_within(p, (k, d), *id, any).into_iter().flatten().filter(|_| !unmasked) {
                         let list = positions.of(&p.axes, part).into_iter().flat_map(|list| list.to_vec());
-                        for (set, kept) in list.zip(kept).filter(|(set, _)| *set != STAYS) {
-                            let tally = by_set.entry(set).or_default();
-                            if kept { tally.keep.push(k) } else { tally.drop.push(k) }
-                        }
+                        votes.extend(list.zip(kept).filter(|(set, _)| *set != STAYS).map(|(set, kept)| (set, k, kept)));
                     }
                     continue;
                 }
@@ -92,17 +90,29 @@ impl Votes {
                     None if roles.makes[k][d] && !options.unmasked_abstain => vec![true; list.len()],
                     _ => continue,
                 };
-                for (set, kept) in list.iter().zip(says).filter(|(s, _)| **s != STAYS) {
-                    let vote = own.entry(*set).or_insert(kept);
-                    *vote = if options.lossless { *vote && kept } else { *vote || kept };
-                }
+                own.extend(list.iter().copied().zip(says).filter(|(s, _)| *s != STAYS));
             }
-            for (set, kept) in own {
-                let tally = by_set.entry(set).or_default();
+            own.sort_unstable_by_key(|(set, _)| *set);
+            own.dedup_by(|(set, kept), (first, vote)| {
+                let same = set == first;
+                if same {
+                    *vote = if options.lossless { *vote && *kept } else { *vote || *kept };
+                }
+                same
+            });
+            votes.extend(own.into_iter().map(|(set, kept)| (set, k, kept)));
+        }
+        votes.sort_by_key(|(set, ..)| *set);
+        let mut tallies: Vec<(SetId, Tally)> = Vec::new();
+        for (set, k, kept) in votes {
+            if tallies.last().is_none_or(|(last, _)| *last != set) {
+                tallies.push((set, Tally::default()));
+            }
+            if let Some((_, tally)) = tallies.last_mut() {
                 if kept { tally.keep.push(k) } else { tally.drop.push(k) }
             }
         }
-        Votes { by_set, dropped: vec![false; positions.atom_count()] }
+        Votes { by_set: tallies.into_iter().collect(), dropped: vec![false; positions.atom_count()] }
     }
 
     /// Keeps what the policy says of the votes, and what nobody drops.
@@ -137,7 +147,7 @@ impl Votes {
         let mut groups: IndexMap<(Vec<usize>, Vec<usize>), (usize, bool)> = IndexMap::new();
         for (set, tally) in &self.by_set {
             if !tally.drop.is_empty() && !tally.keep.is_empty() {
-                let group = groups.entry((tally.drop.clone(), tally.keep.clone())).or_default();
+                let group = groups.entry((tally.drop.to_vec(), tally.keep.to_vec())).or_default();
                 group.0 += 1;
                 group.1 |= state.keeps(*set);
             }

@@ -231,6 +231,11 @@ impl DimUnits<'_> {
         let step = |d: usize| shape[d + 1..].iter().product::<usize>().max(1);
         let own = step(dim);
         let outer = self.link.map(|link| (link, step(link.at)));
+        if outer.is_none() && own * self.size > 0 {
+            // Runs of elements at one position, one after the other.
+            let runs = shape.iter().product::<usize>() / own;
+            return (0..runs).for_each(|run| (run * own..(run + 1) * own).for_each(|n| visit(n, run % self.size)));
+        }
         for n in 0..shape.iter().product() {
             let around = outer.map_or(0, |(link, step)| link.outer_of(n / step % shape[link.at]));
             visit(n, around * self.size + n / own % self.size);
