@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::change::{Keep, Plan};
-use super::gather::{cut, places_of, slices};
+use super::gather::{drops, places_of, slices};
 use crate::axis::Propagation;
 use crate::model::{Graph, Role};
 use crate::solve::{Mask, Masks, Policy, Solution};
@@ -167,5 +167,5 @@ fn zeroed_one(graph: &Graph, kept: &HashMap<(usize, usize), &Keep>, masks: &Unif
     let t = &graph.tensors[k];
     let Some(mask) = (t.role == Role::Parameter).then(|| masks.given_mask(k)).flatten() else { return false };
     let places = places_of(kept, graph, k);
-    cut(&mask, &t.shape, 1, &places).contains(&0)
+    drops(&mask, &t.shape, &places)
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::change::{Change, Elements, Plan};
-use super::gather::{Norms, Places, Strided, add_to, cut, floats, in_order, mask_element, order, places_of, reordered, slices};
+use super::gather::{
+    Norms, Places, Strided, add_to, cut, drops, floats, in_order, mask_element, order, places_of, reordered, slices,
+};
 use super::unified::Unified;
 use crate::format::{Archive, FormatError, Payload};
 use crate::model::{Graph, Role, Tensor};
@@ -145,12 +147,10 @@ impl Job<'_> {
         if t.role == Role::Parameter
             && let Some(mask) = self.masks.given_mask(self.index)
         {
-            let keep = cut(&mask, &t.shape, 1, &self.places);
-            if keep.contains(&0) {
-                for (element, k) in out.chunks_exact_mut(width).zip(keep) {
-                    if k == 0 {
-                        mask_element(element, t.dtype);
-                    }
+            if drops(&mask, &t.shape, &self.places) {
+                let keep = cut(&mask, &t.shape, 1, &self.places);
+                for (element, _) in out.chunks_exact_mut(width).zip(keep).filter(|(_, k)| *k == 0) {
+                    mask_element(element, t.dtype);
                 }
             }
         }

@@ -16,7 +16,8 @@ use crate::solve::Solution;
 /// Where an argument would have to change that is computed from symbolic sizes, or a rule cannot be worked out.
 pub fn plan(graph: &Graph, rules: &RuleSet, p: &Propagation, solution: &Solution, choices: Choices) -> Result<Plan, PlanError> {
     let numbers = Numbers::new(graph, rules, p, solution);
-    let mut planner = Planner { graph, rules, p, solution, plan: Plan::default(), statistics: choices.statistics, numbers };
+    let (plan, taken) = (Plan::default(), graph.values.iter().map(|v| v.name.clone()).collect());
+    let mut planner = Planner { graph, rules, p, solution, plan, taken, statistics: choices.statistics, numbers };
     planner.slices();
     for step in &p.steps {
         if let Step::Bound(bound) = step {

@@ -52,7 +52,7 @@ impl Planner<'_> {
         };
         let map = self.numbers("bias_map", folding);
         let name = format!("{}_cut", self.graph.value(out).name);
-        let original = add(self.graph, &mut self.plan, NewValue { name, like: out });
+        let original = add(self.graph, &mut self.plan, &mut self.taken, NewValue { name, like: out });
         let node = self.own(bound, ADD, &[("x", original), ("other", map)], &[], out)?;
         self.push(Change::Insert { node: folding.node, original: Some(original), nodes: vec![node] }, reason);
         self.plan.maps.push((folding.node, map));

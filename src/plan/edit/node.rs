@@ -104,7 +104,7 @@ impl Planner<'_> {
         }
         let mut builder = Builder { bound, call, new: &new, extra, results };
         let graph = self.graph;
-        let made = builder.nodes(statements, out, &mut self.plan, &mut |plan, v| add(graph, plan, v));
+        let made = builder.nodes(statements, out, &mut self.plan, &mut |plan, v| add(graph, plan, &mut self.taken, v));
         let (original, nodes) = made.map_err(|e| self.wrong(bound, e))?;
         let others = if ghost.is_some() { "equal" } else { "zero" };
         before.extend(nodes);

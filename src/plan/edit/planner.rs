@@ -1,5 +1,7 @@
 //! A plan in the making: what all of its parts need to add to it.
 
+use rustc_hash::FxHashSet;
+
 use super::numbers::Numbers;
 use super::repair::Builder;
 use crate::axis::{Bound, Call, DimExpr, LetterId, Propagation};
@@ -43,6 +45,8 @@ pub struct Planner<'a> {
     pub solution: &'a Solution<'a>,
     /// What there is so far.
     pub plan: Plan,
+    /// The names of all values, with those that the plan adds.
+    pub taken: FxHashSet<String>,
     /// What becomes of means and norms.
     pub statistics: Statistics,
     /// Numbers that are computed from sizes.
@@ -104,7 +108,7 @@ impl<'a> Planner<'a> {
 
     /// A value of the plan.
     pub fn value(&mut self, name: String, like: ValueId) -> ValueId {
-        add(self.graph, &mut self.plan, NewValue { name, like })
+        add(self.graph, &mut self.plan, &mut self.taken, NewValue { name, like })
     }
 
     /// Nodes that pick listed positions of some dimensions of `x`, one after another.
@@ -150,12 +154,10 @@ fn around(bound: &Bound, dim: usize, n: usize) -> Vec<usize> {
 }
 
 /// A value of the plan, with a name that no other value has.
-pub fn add(graph: &Graph, plan: &mut Plan, mut value: NewValue) -> ValueId {
-    let taken =
-        |plan: &Plan, name: &str| graph.values.iter().any(|v| v.name == name) || plan.values.iter().any(|v| v.name == name);
+pub fn add(graph: &Graph, plan: &mut Plan, taken: &mut FxHashSet<String>, mut value: NewValue) -> ValueId {
     let stem = value.name.clone();
     let mut n = 0;
-    while taken(plan, &value.name) {
+    while !taken.insert(value.name.clone()) {
         n += 1;
         value.name = format!("{stem}_{n}");
     }

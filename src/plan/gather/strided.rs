@@ -29,6 +29,8 @@ pub struct Strided<'a> {
     /// By dimension: elements of one position, where all dimensions after it stay whole and lie without gaps, so that neighbours
     /// are one run of bytes.
     runs: Vec<Option<usize>>,
+    /// By dimension: hardly any kept places are neighbours.
+    scattered: Vec<bool>,
 }
 
 impl<'a> Strided<'a> {
@@ -46,7 +48,8 @@ impl<'a> Strided<'a> {
             }
             inner *= shape[d];
         }
-        Strided { bytes, strides, width, places, runs }
+        let scattered = places.iter().map(scattered).collect();
+        Strided { bytes, strides, width, places, runs, scattered }
     }
 
     /// The elements at the kept places; `offset` is that of the tensor's first element in the storage. Bounds were checked when the
@@ -65,7 +68,13 @@ impl<'a> Strided<'a> {
         }
         let places = self.places[d].at(path);
         if let Some(inner) = self.runs[d] {
-            return self.neighbours(places, inner, at, out);
+            return match (self.scattered[d], inner * self.width) {
+                (true, 1) => self.single::<1>(places, at, out),
+                (true, 2) => self.single::<2>(places, at, out),
+                (true, 4) => self.single::<4>(places, at, out),
+                (true, 8) => self.single::<8>(places, at, out),
+                _ => self.neighbours(places, inner, at, out),
+            };
         }
         for p in places {
             path.push(*p);
@@ -87,9 +96,32 @@ impl<'a> Strided<'a> {
         }
     }
 
+    /// Kept places of `N` bytes each, one by one.
+    fn single<const N: usize>(&self, places: &[usize], at: usize, out: &mut Vec<u8>) {
+        let from = self.bytes.get(at * self.width..).unwrap_or(&[]).as_chunks::<N>().0;
+        let start = out.len();
+        out.resize(start + places.len() * N, 0);
+        let mut found = 0;
+        for (to, element) in out[start..].as_chunks_mut::<N>().0.iter_mut().zip(places.iter().filter_map(|p| from.get(*p))) {
+            *to = *element;
+            found += N;
+        }
+        out.truncate(start + found);
+    }
+
     fn slice(&self, at: usize, n: usize) -> &[u8] {
         self.bytes.get(at * self.width..(at + n) * self.width).unwrap_or(&[])
     }
+}
+
+/// Whether most kept places have no neighbour before them.
+fn scattered(places: &Places) -> bool {
+    let lists = match places {
+        Places::Same(list) => std::slice::from_ref(list),
+        Places::By(_, lists) => lists,
+    };
+    let neighbours = |list: &Vec<usize>| list.windows(2).filter(|w| w[1] == w[0] + 1).count();
+    2 * lists.iter().map(neighbours).sum::<usize>() < lists.iter().map(Vec::len).sum::<usize>()
 }
 
 #[cfg(test)]
