@@ -64,6 +64,9 @@ pub(crate) fn too_much(text: &str) -> Option<(Range<usize>, &'static str)> {
     if let Some((at, _)) = items.nth(MOST) {
         return Some((at..at + 1, "there are more items than any file needs"));
     }
+    if text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() <= DEEPEST {
+        return None;
+    }
     let mut scan = Scan::new(text, 0);
     while scan.depth <= DEEPEST {
         if !scan.step() {

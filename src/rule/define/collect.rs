@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use miette::NamedSource;
+use rustc_hash::FxHashMap;
 
 use super::super::builtin::{self, Part};
 use super::super::error::RuleError;
@@ -32,18 +33,20 @@ impl Definitions {
 
     /// Those of a built-in file, before the shared ones.
     pub fn built_in(file: &NamedSource<String>) -> &'static Definitions {
-        static READ: OnceLock<IndexMap<String, Definitions>> = OnceLock::new();
-        let read = || {
-            let mut out: IndexMap<String, Definitions> = IndexMap::new();
+        static FILES: OnceLock<FxHashMap<&str, (Vec<&Part>, OnceLock<Definitions>)>> = OnceLock::new();
+        let list = || {
+            let mut out: FxHashMap<&str, (Vec<&Part>, OnceLock<Definitions>)> = FxHashMap::default();
             let defines = |part: &&Part| part.text().starts_with("- define:") && part.source.name() != builtin::SHARED;
-            for part in builtin::parts().iter().filter(defines) {
-                let new = || Definitions { own: IndexMap::new(), outer: Some(Definitions::shared()) };
-                let own = out.entry(part.source.name().to_owned()).or_insert_with(new);
-                own.read(&part.source, part.at.clone(), &mut Vec::new());
-            }
+            builtin::parts().iter().filter(defines).for_each(|part| out.entry(part.source.name()).or_default().0.push(part));
             out
         };
-        READ.get_or_init(read).get(file.name()).unwrap_or_else(Definitions::shared)
+        let Some((parts, read)) = FILES.get_or_init(list).get(file.name()) else { return Definitions::shared() };
+        // A model needs those of a few files.
+        read.get_or_init(|| {
+            let mut own = Definitions { own: IndexMap::new(), outer: Some(Definitions::shared()) };
+            parts.iter().for_each(|part| own.read(&part.source, part.at.clone(), &mut Vec::new()));
+            own
+        })
     }
 
     /// Those of these files, before the shared ones.
