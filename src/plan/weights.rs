@@ -146,12 +146,11 @@ impl Job<'_> {
         let mut out = Strided::new(&self.bytes, &t.strides, width, &t.shape, &self.places).gather(t.offset);
         if t.role == Role::Parameter
             && let Some(mask) = self.masks.given_mask(self.index)
+            && drops(&mask, &t.shape, &self.places)
         {
-            if drops(&mask, &t.shape, &self.places) {
-                let keep = cut(&mask, &t.shape, 1, &self.places);
-                for (element, _) in out.chunks_exact_mut(width).zip(keep).filter(|(_, k)| *k == 0) {
-                    mask_element(element, t.dtype);
-                }
+            let keep = cut(&mask, &t.shape, 1, &self.places);
+            for (element, _) in out.chunks_exact_mut(width).zip(keep).filter(|(_, k)| *k == 0) {
+                mask_element(element, t.dtype);
             }
         }
         if let Some(add) = self.add {

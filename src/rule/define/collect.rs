@@ -33,9 +33,10 @@ impl Definitions {
 
     /// Those of a built-in file, before the shared ones.
     pub fn built_in(file: &NamedSource<String>) -> &'static Definitions {
-        static FILES: OnceLock<FxHashMap<&str, (Vec<&Part>, OnceLock<Definitions>)>> = OnceLock::new();
+        type Files = FxHashMap<&'static str, (Vec<&'static Part>, OnceLock<Definitions>)>;
+        static FILES: OnceLock<Files> = OnceLock::new();
         let list = || {
-            let mut out: FxHashMap<&str, (Vec<&Part>, OnceLock<Definitions>)> = FxHashMap::default();
+            let mut out = Files::default();
             let defines = |part: &&Part| part.text().starts_with("- define:") && part.source.name() != builtin::SHARED;
             builtin::parts().iter().filter(defines).for_each(|part| out.entry(part.source.name()).or_default().0.push(part));
             out
