@@ -23,7 +23,11 @@ pub struct Alike<'a> {
     columns: Vec<Column<'a>>,
     /// Whether there is a key at all.
     keyed: bool,
+    /// The dimension's letter, where that alone is asked about and stands in the columns as it is.
+    single: Option<LetterId>,
     known: FxHashMap<Key, u8>,
+    /// The key before, and its answer.
+    last: Option<(Key, u8)>,
     coords: Coords,
 }
 
@@ -65,7 +69,11 @@ impl<'a> Clauses<'a> {
         let facts = &bound.rule.facts;
         let clauses = facts.all().map(|(_, clause)| clause).into_iter().chain([&facts.summed]).flatten();
         let keyed = clauses.into_iter().all(|clause| by_position(clause, letters.len() == 1));
-        Alike { letters, columns, keyed, known: FxHashMap::default(), coords: frame.nowhere() }
+        let single = match dim {
+            DimExpr::Letter(l) if !frame.linked && columns.iter().all(|c| c.dim == dim) => Some(*l),
+            _ => None,
+        };
+        Alike { letters, columns, keyed, single, known: FxHashMap::default(), last: None, coords: frame.nowhere() }
     }
 
     /// The answer at a position; `ask` works it out, and `more` is what it rests on besides.
@@ -77,15 +85,48 @@ impl<'a> Clauses<'a> {
         more: u8,
         ask: impl FnOnce(&mut Self, &Coords) -> u8,
     ) -> u8 {
-        alike.letters.iter().for_each(|l| alike.coords[*l as usize] = None);
-        self.frame.decode(dim, position, &mut alike.coords);
-        let Some(key) = self.key(alike, more) else { return ask(self, &alike.coords) };
-        if let Some(known) = alike.known.get(&key) {
-            return *known;
+        let here = |alike: &mut Alike| {
+            alike.letters.iter().for_each(|l| alike.coords[*l as usize] = None);
+            self.frame.decode(dim, position, &mut alike.coords);
+        };
+        let (plain, key) = match self.plain_key(alike, position, more) {
+            Some(key) => (true, key),
+            None => {
+                here(alike);
+                match self.key(alike, more) {
+                    Some(key) => (false, key),
+                    None => return ask(self, &alike.coords),
+                }
+            }
+        };
+        if let Some((_, answer)) = alike.last.as_ref().filter(|(last, _)| *last == key) {
+            return *answer;
         }
-        let answer = ask(self, &alike.coords);
-        alike.known.insert(key, answer);
+        let answer = match alike.known.get(&key) {
+            Some(known) => *known,
+            None => {
+                if plain {
+                    here(alike);
+                }
+                let answer = ask(self, &alike.coords);
+                alike.known.insert(key.clone(), answer);
+                answer
+            }
+        };
+        alike.last = Some((key, answer));
         answer
+    }
+
+    /// The key where one letter alone is asked about: no coordinates are needed for it.
+    fn plain_key(&self, alike: &Alike, position: usize, more: u8) -> Option<Key> {
+        let letter = alike.single.filter(|_| alike.keyed)?;
+        let mut key = Key::new();
+        key.push(more);
+        key.push(u8::from(self.stays(letter, position as u32)));
+        for column in &alike.columns {
+            key.push(*column.flags.get(position)?);
+        }
+        Some(key)
     }
 
     /// The facts of a result at one position of one dimension.

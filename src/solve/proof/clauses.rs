@@ -9,8 +9,8 @@ use crate::axis::{Bound, BoundOperand, Call, DimExpr, Given, LetterId};
 use crate::rule::{Binary, Expr, Unary, eval};
 use crate::solve::positions::{Coords, Frame};
 
-/// A question that is asked of many positions: the operand, its dimension, the fact, the letters, the part of a sum.
-type Asked = (usize, usize, u8, u64, Option<usize>);
+/// A question that is asked of many positions: the operand, its dimension, the letters, the part of a sum.
+type Asked = (usize, usize, u64, Option<usize>);
 
 /// Evaluates clauses at one node.
 pub struct Clauses<'a> {
@@ -34,7 +34,7 @@ pub struct Clauses<'a> {
     everywhere: bool,
     /// Of a dimension that is a sum of parts, only this one is asked about.
     part: Option<usize>,
-    tables: FxHashMap<Asked, Rc<[bool]>>,
+    tables: FxHashMap<Asked, Rc<[u8]>>,
     /// The letters that were apart last, and the operands that give an element then: the same all along a part of a cat.
     last: Option<(Vec<LetterId>, Rc<[usize]>)>,
     /// The letters of parts that no operand gives, once they are asked for.
@@ -322,34 +322,34 @@ impl<'a> Clauses<'a> {
         }
         let place = |c: &Coords| shared.iter().try_fold(0usize, |n, l| Some(n * frame.len(*l) + c[*l as usize]? as usize));
         let part = self.part;
-        let key = (k, d, kind, shared.iter().fold(0u64, |h, l| h.wrapping_mul(1_000_003).wrapping_add(u64::from(*l) + 1)), part);
+        let key = (k, d, shared.iter().fold(0u64, |h, l| h.wrapping_mul(1_000_003).wrapping_add(u64::from(*l) + 1)), part);
         let table = match self.tables.get(&key) {
             Some(table) => table.clone(),
             None => {
                 let size: usize = shared.iter().map(|l| frame.len(*l)).product();
                 // Of what stays in the other letters; where nothing of them stays (an outer position goes with all its
                 // inner ones), of everything.
-                let (mut table, mut whole, mut some) = (vec![true; size], vec![true; size], vec![false; size]);
-                let mut at = frame.nowhere();
+                let (mut table, mut whole, mut some) = (vec![u8::MAX; size], vec![u8::MAX; size], vec![false; size]);
+                let (mut at, letters) = (frame.nowhere(), dim.letters());
                 for (q, f) in flags.iter().enumerate().filter(|(q, _)| frame.within(dim, *q, part)) {
                     at.fill(None);
                     frame.decode(dim, q, &mut at);
                     let here = self.whole
-                        || dim.letters().iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
+                        || letters.iter().all(|l| shared.contains(l) || at[*l as usize].is_none_or(|c| self.stays(*l, c)));
                     let Some(p) = place(&at) else { continue };
-                    whole[p] &= f & kind != 0;
+                    whole[p] &= f;
                     if here {
                         some[p] = true;
-                        table[p] &= f & kind != 0;
+                        table[p] &= f;
                     }
                 }
                 (0..size).filter(|p| !some[*p]).for_each(|p| table[p] = whole[p]);
-                let table: Rc<[bool]> = table.into();
+                let table: Rc<[u8]> = table.into();
                 self.tables.insert(key, table.clone());
                 table
             }
         };
-        place(coords).is_some_and(|p| table.get(p).copied().unwrap_or(false))
+        place(coords).and_then(|p| table.get(p)).is_some_and(|flags| flags & kind != 0)
     }
 
     pub(super) fn stays(&self, letter: LetterId, position: u32) -> bool {
