@@ -581,7 +581,7 @@ fn timings_say_where_the_time_went() {
     let commands: [(&[&str], &[&str]); 5] = [
         (
             &speedup(MODEL, MASKS, &[]),
-            &["masks", "open", "graph", "rules", "propagate", "solve", "plan", "edit", "check", "write"],
+            &["masks", "open", "graph", "rules", "propagate", "solve", "plan", "edit", "check", "write", "close"],
         ),
         (&["prune", MODEL, "-o", "half.pt2", "--ratio", "0.5"], &["rules", "open", "propagate", "choose", "solve", "write"]),
         (&["masks", MODEL, "-o", "half.safetensors", "--ratio", "0.5"], &["open", "propagate", "choose", "write"]),

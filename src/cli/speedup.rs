@@ -79,7 +79,12 @@ impl Speedup {
         };
         let summary = session.shrink(&masks, &settings, &outputs, &mut show)?;
         bar.finish_and_clear();
-        self.print(&summary)
+        self.print(&summary)?;
+        // Of a large file that was read, the end of the mapping takes its time.
+        let _stage = tracing::info_span!("close").entered();
+        drop(masks);
+        drop((file, session, settings));
+        Ok(())
     }
 
     fn rounded<'m>(&self, session: &Session, masks: &Masks<'m>, settings: &Settings) -> Result<Masks<'m>> {
