@@ -147,7 +147,7 @@ impl RuleSet {
     }
 
     /// Reads the entries for these targets, which otherwise are read when they are first asked for.
-    pub fn read<'a>(&self, targets: impl Iterator<Item = &'a str>) {
+    pub(crate) fn read<'a>(&self, targets: impl Iterator<Item = &'a str>) {
         for target in targets.collect::<FxHashSet<_>>() {
             self.for_target(target);
         }
