@@ -100,6 +100,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 10] = [
             ("A folder that is not there", "cli__rules_missing"),
             ("All mistakes at once: `paring rules check`", "rules_cli__check"),
             ("Tests of rules that fail", "rules_cli__check_tests"),
+            ("Rules that a model does not go with: `paring rules check --model`", "rules_cli__check_model"),
             ("ONNX's rules are to be run, and there is no onnxruntime", "rules_onnx__no_onnxruntime"),
             ("An operator without a rule to show", "rules_cli__show_unknown"),
             ("A rule to propose where there is one", "rules_cli__new_errors"),

@@ -162,6 +162,26 @@ fn check_reports_every_mistake() {
 }
 
 #[test]
+fn check_knows_what_a_model_calls() {
+    let bench = Bench::custom();
+    let check = |dir: &str| bench.fails(&["rules", "check", dir, "--model", "model.pt2"]);
+    assert!(bench.succeeds(&["rules", "check", "rules", "--model", "model.pt2"]).ends_with("no mistakes\n"));
+    let files = [
+        ("name", "- op: shop.scaled_gates\n  rule: \"x[n, c, s...], gate[c] -> [n, c, s...]\"\n"),
+        ("operand", "- op: shop.scaled_gate\n  rule: \"x[n, c, s...], gates[c] -> [n, c, s...]\"\n"),
+        ("fit", "- op: shop.scaled_gate\n  rule: \"x[n, c], gate[c] -> [n, c]\"\n"),
+    ];
+    let mut said = Vec::new();
+    for (dir, text) in files {
+        fs::create_dir(bench.path(dir)).unwrap();
+        fs::write(bench.path(dir).join("shop.yaml"), text).unwrap();
+        assert!(bench.succeeds(&["rules", "check", dir]).ends_with("no mistakes\n"));
+        said.push(check(dir));
+    }
+    insta::assert_snapshot!("check_model", said.join("\n"));
+}
+
+#[test]
 fn new_proposes_what_fits() {
     let bench = Bench::custom();
     // Python lines depend on where the example was exported.

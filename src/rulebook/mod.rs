@@ -4,6 +4,7 @@
 mod case;
 mod check;
 mod error;
+mod fit;
 mod listing;
 mod picture;
 mod propose;
@@ -14,6 +15,7 @@ pub use case::{Failure, run_case};
 pub(crate) use case::{Plain, call};
 pub use check::{Checked, Problem, check, problems};
 pub use error::RulebookError;
+pub use fit::fits;
 pub use listing::{Listed, find, listing};
 pub use picture::picture;
 pub use propose::{Proposal, propose};
