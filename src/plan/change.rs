@@ -14,6 +14,8 @@ pub struct Plan {
     pub constants: Vec<NewConstant>,
     /// Statistics that were left approximate, by node.
     pub approximate: Vec<NodeId>,
+    /// Statistics over fewer positions that compute what they did before, by node.
+    pub repaired: Vec<NodeId>,
     /// Numbers computed from sizes that become others by themselves.
     pub numbers: Vec<(ValueId, Size)>,
     /// What small tensors hold after the cut, of those that hold something else then; `None` where that is not known.

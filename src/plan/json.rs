@@ -65,7 +65,7 @@ pub fn to_json(graph: &Graph, plan: &Plan, masks: &Unified) -> Value {
         .iter()
         .map(|c| json!({"name": c.name, "value": name(c.value), "sizes": c.shape, "data": elements(&c.data)}))
         .collect();
-    json!({"version": VERSION, "tensors": tensors(graph, plan, masks), "edits": edits, "constants": constants})
+    json!({"version": VERSION, "tensors": tensors(graph, plan, masks), "edits": edits, "constants": constants, "repaired": plan.repaired.len()})
 }
 
 /// What the program stores, so that another holder of the same tensors can be recognised.

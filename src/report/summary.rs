@@ -154,6 +154,7 @@ impl Summary {
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
         }
+        s.notes.extend(repaired(plan.repaired.len()));
         for (id, map) in &plan.maps {
             let n = plan.constants.iter().find(|c| c.value == *map).map_or(0, |c| c.data.len());
             let text = format!("a tensor of {} numbers is added to the result, which now has a fixed size", spaced(n as u64));
@@ -242,6 +243,13 @@ fn note(graph: &Graph, id: NodeId, text: String) -> Note {
     let node = graph.node(id);
     let line = node.source.line();
     Note { subject: format!("{} ({})", node.name, node.target), text, line }
+}
+
+/// What it costs that means and norms compute what they did before.
+fn repaired(n: usize) -> Option<Note> {
+    let subject = if n == 1 { "1 mean or norm".to_owned() } else { format!("{n} means and norms") };
+    let text = "over fewer positions now, and computed as before by operators beside them, which take time; `statistics` approximate leaves the plain ones: faster, and near the masked original instead of equal";
+    (n > 0).then(|| Note { subject, text: text.into(), line: None })
 }
 
 /// Notes on masks that go by names of the exported module.

@@ -107,6 +107,9 @@ impl Planner<'_> {
         let made = builder.nodes(statements, out, &mut self.plan, &mut |plan, v| add(graph, plan, &mut self.taken, v));
         let (original, nodes) = made.map_err(|e| self.wrong(bound, e))?;
         let others = if ghost.is_some() { "equal" } else { "zero" };
+        if !statistic.repair.is_empty() {
+            self.plan.repaired.push(bound.node);
+        }
         before.extend(nodes);
         self.push(
             Change::Insert { node: bound.node, original, nodes: before },

@@ -20,6 +20,9 @@ pub struct PlanFile {
     version: u32,
     pub(super) tensors: Vec<PlannedTensor>,
     pub(super) edits: Vec<PlannedEdit>,
+    /// How many means and norms over fewer positions compute what they did before.
+    #[serde(default)]
+    pub(super) repaired: usize,
     /// The name of the file beside the plan that has its unified masks.
     unified_masks: Option<String>,
     #[serde(skip)]

@@ -370,5 +370,13 @@ fn notes(plan: &PlanFile) -> Vec<String> {
         };
         *notes.entry(note).or_default() += 1;
     }
-    notes.into_iter().map(|(note, n)| if n > 1 { format!("{note}, {n} times") } else { note }).collect()
+    let mut notes: Vec<String> =
+        notes.into_iter().map(|(note, n)| if n > 1 { format!("{note}, {n} times") } else { note }).collect();
+    if plan.repaired > 0 {
+        notes.push(format!(
+            "{} of these are means and norms over fewer positions that compute what they did before; with `speedup --statistics approximate` they are the plain ones, which the class has, and the results are near, not equal",
+            plan.repaired
+        ));
+    }
+    notes
 }
