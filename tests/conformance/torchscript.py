@@ -100,9 +100,11 @@ def check(zoo, name, a):
     os.makedirs(a.cache, exist_ok=True)
     traced, exported = os.path.join(a.cache, stem + ".pt"), os.path.join(a.cache, stem + ".pt2")
     if not os.path.exists(traced):
-        why = trace(model, args, kwargs, traced)
+        new = f"{traced[:-3]}.{os.getpid()}.pt"  # another run may want it at the same time
+        why = trace(model, args, kwargs, new)
         if why:
             return {"model": name, "untraced": why}
+        os.replace(new, traced)
     r = {"model": name, "masks": a.masks}
     with tempfile.TemporaryDirectory() as tmp, torch.no_grad():
         f = lambda n: os.path.join(tmp, n)
@@ -123,7 +125,9 @@ def check(zoo, name, a):
         if not a.no_pt2:
             if not os.path.exists(exported):
                 dynamic = getattr(zoo, "DYNAMIC", {}).get(name)
-                torch.export.save(torch.export.export(model, args, kwargs, strict=False, dynamic_shapes=dynamic), exported)
+                new = f"{exported[:-4]}.{os.getpid()}.pt2"
+                torch.export.save(torch.export.export(model, args, kwargs, strict=False, dynamic_shapes=dynamic), new)
+                os.replace(new, exported)
             out = f("other.pt" if a.from_pt2 else "other.pt2")
             why = speedup(a, exported, f("masks.safetensors"), out, f("unified2.safetensors"))
             if why:
