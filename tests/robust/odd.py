@@ -46,7 +46,6 @@ MASKS = {
     "f32": lambda m: m.float(),
     "-0.0": lambda m: torch.where(m, 1.0, -0.0),
     "denormal": lambda m: torch.where(m, TINY, 0.0),
-    "NaN": lambda m: torch.where(m, float("nan"), 0.0),
     "inf": lambda m: torch.where(m, float("-inf"), -0.0),
     "f64": lambda m: m.double() * 5e-324,
     "f16": lambda m: (m.float() * 6e-8).half(),
@@ -92,12 +91,13 @@ def main(paring):
                 wrong += 1
                 print(f"{name}: {e}")
         # Masks that are none.
-        for name, t in {"complex": torch.ones(6, 4, dtype=torch.complex64), "empty": torch.ones(0, 4), "0-d": torch.tensor(1.0)}.items():
+        none = {"complex": torch.ones(6, 4, dtype=torch.complex64), "empty": torch.ones(0, 4), "0-d": torch.tensor(1.0)}
+        for name, t in {**none, "NaN": torch.full((6, 4), float("nan"))}.items():
             save_file({"a.weight": t}, folder / "masks.safetensors")
             if judge.run(paring, "speedup", "model.pt2", "--masks", "masks.safetensors", "--plan", "plan.json", cwd=folder) != 1:
                 wrong += 1
                 print(f"a mask that is {name}: it is taken")
-    print(f"{len(cases) + 3 - wrong} passed, {wrong} failed")
+    print(f"{len(cases) + 4 - wrong} passed, {wrong} failed")
     sys.exit(bool(wrong))
 
 
