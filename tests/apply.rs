@@ -213,6 +213,8 @@ fn errors() {
     other.get_mut("block1.a.0.weight").unwrap().0.swap(0, 1);
     bench.put("other.safetensors", &other);
     insta::assert_snapshot!("apply_shape", bench.fails(&["plan.json", "--weights", "other.safetensors"]));
+    let (code, _, text) = common::error(bench.command(&["apply", "plan.json", "--weights", "big.safetensors", "-o", "out.pth"]));
+    assert!(code == Some(1) && text.contains("paring::transfer::format") && !bench.path("out.pth").exists(), "{text}");
     insta::assert_snapshot!("apply_not_safetensors", bench.fails(&["plan.json", "--weights", "small.pt2"]));
     fs::write(bench.path("text.json"), "{\"version\": 1,\n \"edits\": [}").unwrap();
     insta::assert_snapshot!("apply_bad_plan", bench.fails(&["text.json", "--weights", "big.safetensors"]));

@@ -24,10 +24,10 @@ use tracing::info_span;
 pub struct Apply {
     /// The plan, as `paring speedup --plan` writes it
     plan: PathBuf,
-    /// The weights: a safetensors file, or the index (.json) of a sharded checkpoint with its shards beside it
+    /// The weights: a safetensors file, a state dict of torch.save (.pth, .bin), or the index (.json) of a sharded checkpoint with its shards beside it
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// Where to write the small weights; of an index, a folder for shards of the same names, or an index in it
+    /// Where to write the small weights, as safetensors; of an index, a folder for shards of the same names, or an index in it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The unified masks that `paring speedup --unified-masks` wrote with the plan, if they lie elsewhere now

@@ -87,6 +87,12 @@ impl Held {
         self.error(path, "masks", help)
     }
 
+    /// The error where weights were asked for.
+    pub(super) fn no_weights(&self, path: &Path) -> HoldsAnother {
+        let help = "weights are a safetensors file, the index of several, or torch.save(model.state_dict(), path)";
+        self.error(path, "weights", help)
+    }
+
     fn error(&self, path: &Path, wanted: &'static str, help: &'static str) -> HoldsAnother {
         HoldsAnother { path: path.to_path_buf(), held: self.name(), wanted, help }
     }

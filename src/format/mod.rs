@@ -8,6 +8,7 @@ mod archive;
 pub mod checkpoint;
 mod error;
 mod held;
+mod layout;
 pub mod leftovers;
 pub mod masks;
 mod named;
@@ -19,6 +20,7 @@ mod pt2;
 mod recognise;
 mod sizes;
 mod source;
+mod state;
 pub mod torchscript;
 mod zip;
 

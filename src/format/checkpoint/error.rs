@@ -29,6 +29,20 @@ pub enum CheckpointError {
         /// What the reader says.
         reason: String,
     },
+    /// A file of `torch.save` without a state dict.
+    #[error("{} holds no tensors by name: it is {what}", path.display())]
+    #[diagnostic(
+        code(paring::weights::none_in_pickle),
+        help(
+            "save the state dict: torch.save(model.state_dict(), path); it may be under `state_dict`, `model_state_dict` or `model`"
+        )
+    )]
+    NoTensors {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
     /// The index of a sharded checkpoint cannot be understood.
     #[error("{} is no index of shards: {reason}", path.display())]
     #[diagnostic(

@@ -1,19 +1,25 @@
-//! State dicts: a safetensors file, or several with an index as Hugging Face writes them.
+//! State dicts: a safetensors file, several with an index as Hugging Face writes them, or a file of `torch.save`.
 
 mod error;
+mod saved;
+mod stored;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use indexmap::IndexMap;
 use miette::{NamedSource, SourceSpan};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use serde_json::Value;
 
-use super::{FormatError, Source, read_text};
+use super::held::Held;
+use super::recognise::begun;
+use super::{FormatError, Source, pickle, read_text};
 pub use error::CheckpointError;
+use stored::Place;
+pub use stored::Stored;
 pub use write::{Entry, write_index, write_shard};
 
 /// An open state dict. The weights are mapped.
@@ -32,7 +38,7 @@ pub struct Index {
     pub json: Value,
 }
 
-/// One safetensors file.
+/// One file of tensors.
 pub struct Shard {
     /// The file.
     pub path: PathBuf,
@@ -40,21 +46,17 @@ pub struct Shard {
     pub metadata: Option<HashMap<String, String>>,
     /// Its tensors, in the order of the file.
     pub tensors: IndexMap<String, Stored>,
-    map: Source,
+    data: Data,
 }
 
-/// A tensor of a file: dense, row-major, little endian.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// Its element type.
-    pub dtype: Dtype,
-    /// Its sizes.
-    pub shape: Vec<usize>,
-    range: Range<usize>,
+/// What the bytes are read from.
+enum Data {
+    Safetensors(Source),
+    Saved(pickle::Saved),
 }
 
 impl Checkpoint {
-    /// Opens a safetensors file, or an index (its name ends in `.json`) with the shards beside it. Only headers are read.
+    /// Opens a safetensors file, a file of `torch.save`, or an index (its name ends in `.json`) with the shards beside it. Only headers are read.
     ///
     /// # Errors
     /// Anything wrong with one of the files.
@@ -98,6 +100,11 @@ impl Checkpoint {
     }
 }
 
+/// What a safetensors file for PyTorch says of itself.
+fn pt() -> Option<HashMap<String, String>> {
+    Some(HashMap::from([("format".to_owned(), "pt".to_owned())]))
+}
+
 /// True for the name of a file without a folder.
 fn is_name(file: &str) -> bool {
     let mut parts = Path::new(file).components();
@@ -119,25 +126,46 @@ impl Shard {
         if map.is_empty() {
             return Err(bad("the file is empty".to_owned()));
         }
+        let start = &map[..map.len().min(16)];
+        if map.starts_with(b"PK\x03\x04") || pickle::is_legacy(start) {
+            let (file, tensors) = saved::open(path, map)?;
+            return Ok(Shard { path: path.to_path_buf(), metadata: pt(), tensors, data: Data::Saved(file) });
+        }
+        if let Some(held) = begun(start).filter(|held| *held != Held::Safetensors) {
+            return Err(FormatError::from(held.no_weights(path)).into());
+        }
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| bad(e.to_string()))?;
         let start = header + size_of::<u64>();
         let mut tensors = IndexMap::new();
         for name in metadata.offset_keys() {
             let Some(info) = metadata.info(&name) else { continue };
             let range = start + info.data_offsets.0..start + info.data_offsets.1;
-            tensors.insert(name, Stored { dtype: info.dtype, shape: info.shape.clone(), range });
+            tensors.insert(
+                name,
+                Stored { dtype: info.dtype, shape: info.shape.clone(), len: range.len(), place: Place::Range(range) },
+            );
         }
-        Ok(Shard { path: path.to_path_buf(), metadata: metadata.metadata().clone(), tensors, map })
+        let metadata = metadata.metadata().clone();
+        Ok(Shard { path: path.to_path_buf(), metadata, tensors, data: Data::Safetensors(map) })
     }
 
-    /// The bytes of a tensor.
-    pub fn bytes(&self, tensor: &Stored) -> &[u8] {
-        self.map.get(tensor.range.clone()).unwrap_or(&[])
+    /// The bytes of a tensor, borrowed where the file has them so.
+    ///
+    /// # Errors
+    /// A file of `torch.save` that is damaged.
+    pub fn bytes(&self, tensor: &Stored) -> Result<Cow<'_, [u8]>, FormatError> {
+        match (&self.data, &tensor.place) {
+            (Data::Safetensors(map), Place::Range(range)) => Ok(Cow::Borrowed(map.get(range.clone()).unwrap_or(&[]))),
+            (Data::Saved(file), Place::Saved(view)) => saved::bytes(file, view, &tensor.shape),
+            _ => Err(FormatError::edit("a tensor of another file")),
+        }
     }
 
     /// Lets go of the memory that a tensor takes after its bytes were read. They can be read again.
     pub fn release(&self, tensor: &Stored) {
-        self.map.release(tensor.range.clone());
+        if let (Data::Safetensors(map), Place::Range(range)) = (&self.data, &tensor.place) {
+            map.release(range.clone());
+        }
     }
 
     /// An error if the file is not as it was when it was opened.
@@ -145,24 +173,9 @@ impl Shard {
     /// # Errors
     /// That.
     pub fn unchanged(&self) -> Result<(), FormatError> {
-        self.map.unchanged()
-    }
-}
-
-impl Stored {
-    /// Bytes that it takes.
-    pub fn len(&self) -> usize {
-        self.range.len()
-    }
-
-    /// True if it has no elements.
-    pub fn is_empty(&self) -> bool {
-        self.range.is_empty()
-    }
-
-    /// Bytes an element takes; `None` where that is no whole number.
-    pub fn width(&self) -> Option<usize> {
-        let bits = self.dtype.bitsize();
-        bits.is_multiple_of(8).then_some(bits / 8)
+        match &self.data {
+            Data::Safetensors(map) => map.unchanged(),
+            Data::Saved(file) => file.unchanged(),
+        }
     }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::view::View;
-use super::{Data, Dtype, Mask};
+use super::{Data, Mask};
 use crate::format::FormatError;
 use crate::format::held::Held;
 use crate::format::masks::MaskFileError;
 use crate::format::pickle::{self, Pickle, TensorRef};
 use crate::format::recognise::packed;
 use crate::format::source::Source;
-use crate::model::DType;
+use crate::format::state::{NESTED, dtype};
 
 /// The masks in a file of `torch.save`.
 pub struct Saved {
@@ -25,9 +25,6 @@ pub struct Saved {
     /// Entries that are no masks of parameters (NNI's masks of inputs and outputs), which are ignored.
     pub ignored: Vec<String>,
 }
-
-/// Keys under which checkpoints hold a state dict.
-const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
 
 /// The masks of a file of `torch.save`, all of which are read at once.
 ///
@@ -147,25 +144,4 @@ impl Reader<'_> {
         self.masks.insert(name, mask);
         Ok(())
     }
-}
-
-/// The element type as safetensors calls it.
-fn dtype(of: DType) -> Option<Dtype> {
-    Some(match of {
-        DType::F32 => Dtype::F32,
-        DType::F64 => Dtype::F64,
-        DType::F16 => Dtype::F16,
-        DType::BF16 => Dtype::BF16,
-        DType::U8 => Dtype::U8,
-        DType::I8 => Dtype::I8,
-        DType::I16 => Dtype::I16,
-        DType::I32 => Dtype::I32,
-        DType::I64 => Dtype::I64,
-        DType::U16 => Dtype::U16,
-        DType::U32 => Dtype::U32,
-        DType::U64 => Dtype::U64,
-        DType::Bool => Dtype::BOOL,
-        DType::F8 => Dtype::F8_E4M3,
-        DType::C32 | DType::C64 | DType::C128 => return None,
-    })
 }

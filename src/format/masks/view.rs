@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::format::FormatError;
+use crate::format::layout::{is_dense, places, reached};
 use crate::format::pickle::{self, TensorRef};
 
 /// A view whose elements all lie in its storage.
@@ -20,17 +21,8 @@ pub(super) struct View {
 impl View {
     /// A tensor of a file of `torch.save`.
     pub(super) fn new(file: &pickle::Saved, t: &TensorRef, storage: Arc<[u8]>) -> Result<View, FormatError> {
-        let width = t.dtype.bytes();
-        let strides = t.strides.clone();
-        t.shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).ok_or_else(|| file.bad(t, "is larger than"))?;
-        if t.shape.contains(&0) {
-            return Ok(View { storage, start: 0, end: 0, strides });
-        }
-        let mut dims = t.shape.iter().zip(&t.strides);
-        let last = dims.try_fold(t.offset, |at, (size, stride)| at.checked_add((size - 1).checked_mul(*stride)?));
-        let end = last.and_then(|last| last.checked_add(1)?.checked_mul(width)).filter(|end| *end <= storage.len());
-        let end = end.ok_or_else(|| file.bad(t, "does not lie in"))?;
-        Ok(View { storage, start: t.offset * width, end, strides })
+        let range = reached(t, storage.len()).ok_or_else(|| file.bad(t, "does not lie in"))?;
+        Ok(View { storage, start: range.start, end: range.end, strides: t.strides.clone() })
     }
 
     /// The bytes from its first element to its last.
@@ -40,26 +32,11 @@ impl View {
 
     /// True if that is all that it is.
     pub(super) fn is_dense(&self, shape: &[usize]) -> bool {
-        let mut dense = 1usize;
-        shape.iter().zip(&self.strides).rev().all(|(size, stride)| {
-            let next = *size == 1 || *stride == dense;
-            dense = dense.saturating_mul(*size);
-            next
-        })
+        is_dense(shape, &self.strides)
     }
 
     /// One byte an element, row-major, of one a stored element.
     pub(super) fn gather(&self, stored: &[u8], shape: &[usize]) -> Vec<u8> {
-        let numel = shape.iter().product();
-        let mut out = Vec::with_capacity(numel);
-        for mut n in 0..numel {
-            let mut at = 0;
-            for (size, stride) in shape.iter().zip(&self.strides).rev() {
-                at += (n % size) * stride;
-                n /= size;
-            }
-            out.push(stored.get(at).copied().unwrap_or(1));
-        }
-        out
+        places(shape, &self.strides).map(|at| stored.get(at).copied().unwrap_or(1)).collect()
     }
 }

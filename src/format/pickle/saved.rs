@@ -48,6 +48,16 @@ impl Saved {
         self.members.content(self.members.need(&self.member(key))?)
     }
 
+    /// How many bytes a storage has, which is to lie in the file as it is: many tensors may share it.
+    pub(in crate::format) fn storage_len(&self, key: &str) -> Result<usize, FormatError> {
+        let member = self.members.need(&self.member(key))?;
+        if member.packed != member.size {
+            let reason = format!("{} is packed, which torch.save does not do", self.member(key));
+            return Err(FormatError::BadTensor { path: self.members.path().to_path_buf(), reason });
+        }
+        Ok(usize::try_from(member.size).unwrap_or(usize::MAX))
+    }
+
     /// An error if the file is not as it was when it was opened.
     pub(in crate::format) fn unchanged(&self) -> Result<(), FormatError> {
         self.members.unchanged()

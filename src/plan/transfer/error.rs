@@ -124,6 +124,18 @@ pub enum TransferError {
         /// The tensor.
         name: String,
     },
+    /// An output whose name says another format.
+    #[error("{} would hold safetensors under the name of a file of torch.save", path.display())]
+    #[diagnostic(
+        code(paring::transfer::format),
+        help(
+            "give the output a name that ends in .safetensors; the shards of an index are called as they were: let model.save_pretrained(folder) write them as safetensors first"
+        )
+    )]
+    OtherFormat {
+        /// The output.
+        path: PathBuf,
+    },
     /// One file for two purposes.
     #[error("{} cannot be both read and written", path.display())]
     #[diagnostic(code(paring::transfer::same_file), help("give the output another name"))]

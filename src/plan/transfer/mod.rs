@@ -175,7 +175,7 @@ fn norms(
     if stored.shape != t.shape {
         return Err(plan.contradiction(format!("it rescales by `{}`, which has sizes {:?}", t.name, stored.shape)));
     }
-    let mut values = floats(shard.bytes(stored), dtype);
+    let mut values = floats(&shard.bytes(stored)?, dtype);
     if let (true, Some(masks)) = (t.zeroed, masks) {
         let keep = mask(masks, t)?.keep()?;
         values.iter_mut().zip(keep.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);
@@ -194,7 +194,7 @@ impl Job<'_> {
                 &whole
             }
         };
-        let mut out = cut(shard.bytes(t), &t.shape, width, places);
+        let mut out = cut(&shard.bytes(t)?, &t.shape, width, places);
         if let Some(mask) = self.mask {
             let keep = cut(&mask.keep()?, &t.shape, 1, places);
             for (element, _) in out.chunks_exact_mut(width.max(1)).zip(keep).filter(|(_, k)| *k == 0) {
@@ -281,6 +281,10 @@ fn targets(checkpoint: &Checkpoint, inputs: &[&Path], output: &Path) -> Result<T
         targets.index = Some(if named { output.to_path_buf() } else { file(&index.path) });
         targets.folder = Some(folder.to_path_buf()).filter(|f| !f.as_os_str().is_empty());
     }
+    let saved = |p: &&PathBuf| p.extension().is_some_and(|e| ["pth", "pt", "bin", "ckpt"].iter().any(|other| e == *other));
+    if let Some(path) = targets.shards.iter().find(saved) {
+        return Err(TransferError::OtherFormat { path: path.clone() });
+    }
     let read = checkpoint.shards.iter().map(|s| s.path.as_path()).chain(checkpoint.index.as_ref().map(|i| i.path.as_path()));
     let read = read.chain(inputs.iter().copied());
     let read: Vec<PathBuf> = read.filter_map(|p| p.canonicalize().ok()).collect();
@@ -307,7 +311,7 @@ fn write(
         for ((shard, target), entries) in checkpoint.shards.iter().zip(&targets.shards).zip(entries) {
             files.push(write_shard(target, shard, entries, |name, t, to| {
                 let (Some(job), Some(width)) = (jobs.get(name), t.width()) else {
-                    return to.write_all(shard.bytes(t)).map(|()| t.len());
+                    return to.write_all(&shard.bytes(t).map_err(std::io::Error::other)?).map(|()| t.len());
                 };
                 let bytes = job.run(shard, t, width).map_err(std::io::Error::other)?;
                 to.write_all(&bytes).map(|()| bytes.len())
