@@ -317,7 +317,8 @@ fn inputs_that_change_meanwhile() {
     let masks = of(&["masks", "layer.pt", "--ratio", "0.5", "-o", "out.pt"]);
     let analyze = [&["analyze", "layer.pt", "--report", "out.pt"][..], &input].concat();
     let apply =
-        ["apply", "zeroed.json", "--weights", "w1.safetensors", "--unified-masks", "unified", "-q", "-o", "out.pt"].to_vec();
+        ["apply", "zeroed.json", "--weights", "w1.safetensors", "--unified-masks", "unified", "-q", "-o", "out.safetensors"]
+            .to_vec();
     let cases: [(Words, Words, Words); 6] = [
         (&by_masks, &["layer.pt", "half.safetensors"], &[]),
         (&by_hand, &["layer.pt"], &["by_hand.yaml", "gate.yaml"]),
@@ -330,8 +331,9 @@ fn inputs_that_change_meanwhile() {
     for (args, watched, read) in cases {
         let whole = run(&bench, args, None);
         assert_eq!(whole.code, Some(0), "{args:?} {}", whole.text);
-        let output = fs::read(bench.path("out.pt")).unwrap();
-        fs::remove_file(bench.path("out.pt")).unwrap();
+        let out = if args[0] == "apply" { "out.safetensors" } else { "out.pt" };
+        let output = fs::read(bench.path(out)).unwrap();
+        fs::remove_file(bench.path(out)).unwrap();
         let first = whole.steps.iter().position(|s| *s == "write").unwrap();
         for name in watched.iter().chain(read) {
             let (path, old) = (bench.path(name), fs::read(bench.path(name)).unwrap());
@@ -353,8 +355,8 @@ fn inputs_that_change_meanwhile() {
                 }
                 false => {
                     assert_eq!(ended.code, Some(0), "{args:?} {name} {}", ended.text);
-                    assert!(fs::read(bench.path("out.pt")).unwrap() == output, "{args:?} {name}");
-                    fs::remove_file(bench.path("out.pt")).unwrap();
+                    assert!(fs::read(bench.path(out)).unwrap() == output, "{args:?} {name}");
+                    fs::remove_file(bench.path(out)).unwrap();
                 }
             }
             assert!(tree(&bench.path("")) == before, "{args:?} {name}");
