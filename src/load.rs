@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tracing::info_span;
 
 use crate::format::torchscript::Input;
-use crate::format::{Archive, FormatError};
+use crate::format::{Archive, FormatError, is_dense};
 use crate::model::{DType, Graph, Role, Tensor};
 use crate::solve::{Data, Mask, Masks, NONNEG, NONZERO, ZERO};
 
@@ -113,7 +113,7 @@ impl Model {
     fn read(&self, t: &Tensor, f: &mut dyn FnMut(usize, f64)) -> bool {
         let Ok(bytes) = self.archive.storage(t.storage) else { return false };
         let width = t.dtype.bytes();
-        if dense(t) {
+        if is_dense(&t.shape, &t.strides) {
             // One after the other: no place has to be worked out.
             let all = bytes.get(t.offset * width..).unwrap_or(&[]).chunks_exact(width.max(1)).take(t.numel());
             let mut seen = 0;
@@ -163,16 +163,6 @@ impl Data for Model {
         let tensor = &self.graph.tensors[tensor];
         !tensor.updated && self.read(tensor, f)
     }
-}
-
-/// Whether the elements of a tensor lie one after the other in its storage.
-fn dense(t: &Tensor) -> bool {
-    let mut step = 1;
-    t.shape.iter().zip(&t.strides).rev().all(|(size, stride)| {
-        let fits = *size == 1 || *stride == step;
-        step *= size;
-        fits
-    })
 }
 
 /// Where the n-th element of a tensor lies in its storage.

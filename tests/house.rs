@@ -180,3 +180,27 @@ fn no_file_is_too_long() {
         modules.values().filter(|m| m.lines > MOST).map(|m| format!("{}: {} lines", m.file, m.lines)).collect();
     assert!(long.is_empty(), "more than {MOST} lines:\n{}", long.join("\n"));
 }
+
+/// `pattern if let …` of a match is newer than the oldest Rust that the crate promises, and the one that builds it here says nothing.
+#[test]
+fn guards_are_those_of_the_oldest_rust() {
+    fn walk(dir: &Path, out: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                walk(&entry.path(), out);
+            } else if entry.path().extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(entry.path()).unwrap();
+                let guards = text.lines().enumerate().filter(|(_, line)| line.contains(" if let ") && line.contains("=>"));
+                let guards = guards.filter(|(_, line)| {
+                    let before = &line[..line.find(" if let ").unwrap()];
+                    !before.trim().is_empty() && !before.contains("=>") && !before.ends_with("else") && !before.contains('|')
+                });
+                out.extend(guards.map(|(n, line)| format!("{}:{}: {}", entry.path().display(), n + 1, line.trim())));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    ["src", "python/src", "tests", "benches"].iter().for_each(|dir| walk(Path::new(dir), &mut found));
+    found.retain(|line| !line.contains("tests/house.rs"));
+    assert!(found.is_empty(), "guards with `if let`:\n{}", found.join("\n"));
+}

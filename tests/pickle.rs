@@ -1,11 +1,15 @@
 //! Pickles are read without executing anything, whatever is in them.
 
 use std::fs;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
+use paring::format::checkpoint::Checkpoint;
 use paring::format::pickle::{Pickle, PickleError, TensorRef, is_legacy, read};
 use paring::model::DType;
 use proptest::prelude::*;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 fn file(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pickle").join(name)).unwrap()
@@ -118,6 +122,67 @@ fn what_is_wrong() {
     bomb.extend([0; 10_000].iter().flat_map(|_: &u8| *b"h\x00h\x02R"));
     bomb.push(b'.');
     assert!(read(&bomb).unwrap_err().to_string().contains("far more"), "{:?}", read(&bomb).unwrap_err());
+}
+
+/// A file of `torch.save` with one tensor of two by three.
+fn saved(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in [("m/data.pkl", pickle), ("m/data/0", storage)] {
+        zip.start_file(name, SimpleFileOptions::default().compression_method(CompressionMethod::Stored)).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// `{"w": ` a tensor of these sizes and strides `}`.
+fn state_dict(offset: u8, shape: [u8; 2], strides: [u8; 2]) -> Vec<u8> {
+    let mut out = b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x06tQ".to_vec();
+    out.extend([b'K', offset, b'K', shape[0], b'K', shape[1], 0x86, b'K', strides[0], b'K', strides[1], 0x86, 0x89]);
+    out.extend(b"ccollections\nOrderedDict\n)RtRs.");
+    out
+}
+
+#[test]
+fn state_dicts_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("w.pth");
+    let storage: Vec<u8> = (0..6u8).flat_map(|n| f32::from(n).to_le_bytes()).collect();
+    let read = |pickle: &[u8]| {
+        fs::write(&path, saved(pickle, &storage)).unwrap();
+        let file = Checkpoint::open(&path).map_err(|e| e.to_string())?;
+        let tensor = file.shards[0].tensors["w"].clone();
+        let bytes = file.shards[0].bytes(&tensor).map_err(|e| e.to_string())?;
+        Ok::<Vec<f32>, String>(bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
+    };
+    assert_eq!(read(&state_dict(0, [2, 3], [3, 1])).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(read(&state_dict(0, [3, 2], [1, 3])).unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+    assert_eq!(read(&state_dict(2, [2, 2], [1, 1])).unwrap(), [2.0, 3.0, 3.0, 4.0]);
+    for (offset, shape, strides) in [(1, [2, 3], [3, 1]), (0, [2, 200], [200, 1]), (0, [200, 200], [0, 0])] {
+        let why = read(&state_dict(offset, shape, strides)).unwrap_err();
+        assert!(why.contains("a tensor of sizes"), "{why}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever is wrong with a state dict, there are tensors or an error.
+    #[test]
+    fn damaged_state_dicts(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let mut bytes = state_dict(0, [2, 3], [3, 1]);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.pth");
+        fs::write(&path, saved(&bytes, &[0; 24])).unwrap();
+        if let Ok(file) = Checkpoint::open(&path) {
+            for tensor in file.shards[0].tensors.values() {
+                prop_assert!(file.shards[0].bytes(tensor).is_ok_and(|b| b.len() == tensor.len()));
+            }
+        }
+    }
 }
 
 proptest! {

@@ -60,12 +60,11 @@ impl Analyze {
         let analysis = tracing::info_span!("groups").in_scope(|| Analysis::new(session.graph(), session.axes(), session.rules()));
         if let Some(name) = &self.group {
             let groups = analysis.named(name);
-            let number = name.parse().ok();
-            return match groups.is_empty() {
-                true if let Some(number) = number => Err(AxisError::NoGroup { number, groups: analysis.groups.len() }.into()),
-                true => Err(AxisError::no_axis(name, analysis.names()).into()),
-                false if self.json => super::say::print_json(&groups),
-                false => super::say::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
+            return match (groups.is_empty(), name.parse()) {
+                (true, Ok(number)) => Err(AxisError::NoGroup { number, groups: analysis.groups.len() }.into()),
+                (true, Err(_)) => Err(AxisError::no_axis(name, analysis.names()).into()),
+                (false, _) if self.json => super::say::print_json(&groups),
+                (false, _) => super::say::print(&groups.into_iter().map(group_text).collect::<Vec<_>>().join("\n")),
             };
         }
         match (self.json, self.csv, self.dot) {

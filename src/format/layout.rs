@@ -19,7 +19,7 @@ pub(super) fn reached(t: &TensorRef, len: usize) -> Option<Range<usize>> {
 }
 
 /// True if the elements lie row-major, one after the other.
-pub(super) fn is_dense(shape: &[usize], strides: &[usize]) -> bool {
+pub(crate) fn is_dense(shape: &[usize], strides: &[usize]) -> bool {
     let mut dense = 1usize;
     shape.iter().zip(strides).rev().all(|(size, stride)| {
         let next = *size == 1 || *stride == dense;

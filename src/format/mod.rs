@@ -27,6 +27,7 @@ mod zip;
 pub use archive::{Archive, copy, is_script, write, write_bytes};
 pub use error::{FormatError, Malformed};
 pub use held::HoldsAnother;
+pub(crate) use layout::is_dense;
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_text};
 pub use payload::{Fill, Payload};

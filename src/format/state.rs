@@ -5,7 +5,7 @@ use safetensors::Dtype;
 use crate::model::DType;
 
 /// Keys under which checkpoints hold a state dict.
-pub(super) const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "masks"];
+pub(super) const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
 /// The element type as safetensors calls it.
 pub(super) fn dtype(of: DType) -> Option<Dtype> {

@@ -1,5 +1,7 @@
 //! Whether a program that was exported again is the small program: operator by operator, module by module.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -73,11 +75,11 @@ fn by_module<'a>(graph: &'a Graph, exact: &[String]) -> IndexMap<&'a str, Vec<us
 }
 
 fn works_out_a_size(graph: &Graph, node: &Node) -> bool {
-    !node.outputs.is_empty() && node.outputs.iter().all(|v| size_in_example(graph, *v).is_some())
+    !node.outputs.is_empty() && node.outputs.iter().all(|v| size_of(graph, *v).is_some_and(|size| size.hint().is_some()))
 }
 
-fn size_in_example(graph: &Graph, scalar: ValueId) -> Option<i64> {
-    graph.value(scalar).scalar.as_ref()?.hint()
+fn size_of(graph: &Graph, scalar: ValueId) -> Option<&Size> {
+    graph.value(scalar).scalar.as_ref()
 }
 
 struct Compare<'a> {
@@ -154,8 +156,8 @@ impl Compare<'_> {
     fn same(&mut self, a: &Arg, b: &Arg) -> bool {
         match (a, b) {
             (Arg::Tensor(a), Arg::Tensor(b)) => *self.pairs.entry(*a).or_insert(*b) == *b,
-            (Arg::Scalar(a), Arg::Scalar(b)) => match (size_in_example(self.small, *a), size_in_example(self.live, *b)) {
-                (Some(x), Some(y)) => x == y,
+            (Arg::Scalar(a), Arg::Scalar(b)) => match (size_of(self.small, *a), size_of(self.live, *b)) {
+                (Some(x), Some(y)) if x.hint().is_some() && y.hint().is_some() => same_size(x, y),
                 _ => *self.pairs.entry(*a).or_insert(*b) == *b,
             },
             (Arg::List(x), Arg::List(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| self.same(a, b)),
@@ -176,9 +178,14 @@ impl Compare<'_> {
     }
 }
 
-/// Sizes of two exports: symbols may have other names, so their values in the example decide.
 fn same_sizes(a: &[Size], b: &[Size]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || a.hint().is_some() && a.hint() == b.hint())
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_size(a, b))
+}
+
+/// Sizes of two exports. Where their symbols have other names, their values in the example decide.
+fn same_size(a: &Size, b: &Size) -> bool {
+    let symbols = |size: &Size| size.terms().keys().flatten().cloned().collect::<BTreeSet<String>>();
+    a == b || symbols(a) != symbols(b) && a.hint().is_some() && a.hint() == b.hint()
 }
 
 fn shown(sizes: &[Size]) -> String {

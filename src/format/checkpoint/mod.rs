@@ -15,7 +15,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use super::held::Held;
-use super::recognise::begun;
+use super::recognise::{begun, is_saved};
 use super::{FormatError, Source, pickle, read_text};
 pub use error::CheckpointError;
 use stored::Place;
@@ -127,7 +127,7 @@ impl Shard {
             return Err(bad("the file is empty".to_owned()));
         }
         let start = &map[..map.len().min(16)];
-        if map.starts_with(b"PK\x03\x04") || pickle::is_legacy(start) {
+        if is_saved(start) {
             let (file, tensors) = saved::open(path, map)?;
             return Ok(Shard { path: path.to_path_buf(), metadata: pt(), tensors, data: Data::Saved(file) });
         }

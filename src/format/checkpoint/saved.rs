@@ -8,20 +8,15 @@ use indexmap::IndexMap;
 use super::error::CheckpointError;
 use super::stored::{Place, Stored, View};
 use crate::format::FormatError;
-use crate::format::held::Held;
 use crate::format::layout::{is_dense, places, reached};
 use crate::format::pickle::{Pickle, Saved, TensorRef};
-use crate::format::recognise::packed;
+use crate::format::recognise::saved;
 use crate::format::source::Source;
 use crate::format::state::{NESTED, dtype};
 
 /// Opens a file, whose storages are read where they are asked for, and finds the tensors of its state dict.
 pub(super) fn open(path: &Path, source: Source) -> Result<(Saved, IndexMap<String, Stored>), CheckpointError> {
-    let members = Saved::members(source)?;
-    if let Some(held) = packed(&members).filter(|held| *held != Held::Tensors) {
-        return Err(FormatError::from(held.no_weights(path)).into());
-    }
-    let file = Saved::of(members)?;
+    let file = saved(source)?.map_err(|held| FormatError::from(held.no_weights(path)))?;
     let mut tensors = IndexMap::new();
     for (name, value) in state_dict(&file.root).unwrap_or(&[]) {
         if let (Some(name), Pickle::Tensor(t)) = (name.as_str(), value) {

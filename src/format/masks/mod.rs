@@ -22,7 +22,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use super::FormatError;
 use super::held::Held;
 use super::output::{Output, Pending};
-use super::recognise::begun;
+use super::recognise::{begun, is_saved};
 use super::source::Source;
 
 pub use saved::{Saved, read_saved};
@@ -75,7 +75,7 @@ pub fn load(path: &Path) -> Result<Stored, FormatError> {
 
 fn of(path: &Path, source: Source) -> Result<Stored, FormatError> {
     let start = &source[..source.len().min(16)];
-    if source.starts_with(b"PK\x03\x04") || super::pickle::is_legacy(start) {
+    if is_saved(start) {
         return Ok(Stored::Saved(read_saved(path, source)?));
     }
     match begun(start) {

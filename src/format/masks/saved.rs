@@ -10,10 +10,9 @@ use indexmap::IndexMap;
 use super::view::View;
 use super::{Data, Mask};
 use crate::format::FormatError;
-use crate::format::held::Held;
 use crate::format::masks::MaskFileError;
 use crate::format::pickle::{self, Pickle, TensorRef};
-use crate::format::recognise::packed;
+use crate::format::recognise::saved;
 use crate::format::source::Source;
 use crate::format::state::{NESTED, dtype};
 
@@ -31,12 +30,7 @@ pub struct Saved {
 /// # Errors
 /// A file that changes meanwhile, that holds anything but tensors and plain containers, or no masks.
 pub fn read_saved(path: &Path, source: Source) -> Result<Saved, FormatError> {
-    let members = pickle::Saved::members(source)?;
-    match packed(&members) {
-        None | Some(Held::Tensors) => {}
-        Some(held) => return Err(held.no_masks(path).into()),
-    }
-    let file = pickle::Saved::of(members)?;
+    let file = saved(source)?.map_err(|held| held.no_masks(path))?;
     plain(path, "the pickle", &file.root, &mut HashSet::new())?;
     let mut reader =
         Reader { path: path.to_path_buf(), file: &file, masks: IndexMap::new(), ignored: Vec::new(), storages: HashMap::new() };
@@ -96,7 +90,9 @@ impl Reader<'_> {
             }
             return Ok(());
         }
-        if let Some(inner) = NESTED.iter().find_map(|key| root.get(key).filter(|inner| inner.as_dict().is_some())) {
+        if let Some(inner) =
+            NESTED.iter().chain(&["masks"]).find_map(|key| root.get(key).filter(|inner| inner.as_dict().is_some()))
+        {
             let of_module = inner.as_dict().unwrap_or(&[]).iter().any(|(k, _)| k.as_str() == Some("weight"));
             if !of_module {
                 return self.top(inner);

@@ -27,6 +27,7 @@ mod write;
 pub use archive::Archive;
 pub use data::{dtype as dtype_of, kind as kind_of, named as dtype_named};
 pub use error::OnnxError;
+pub(super) use open::begins;
 pub use open::is_onnx;
 pub use small::to_bytes;
 pub(super) use write::write;

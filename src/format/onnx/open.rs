@@ -15,7 +15,7 @@ use crate::format::FormatError;
 impl Archive {
     /// Whether a file is to be read as one, by its name or its first bytes.
     pub(in crate::format) fn is_one(path: &Path, start: &[u8]) -> bool {
-        is_onnx(path) || (start.first() == Some(&8) && start.get(1).is_some_and(|version| *version < 64))
+        is_onnx(path) || begins(start)
     }
 
     /// Opens a file. Weights are not read.
@@ -53,6 +53,11 @@ impl Archive {
         let program = read::program(&source)?;
         Ok(Archive { source, program })
     }
+}
+
+/// Whether a file begins as one: the version of the format comes first in all that programs write.
+pub(in crate::format) fn begins(start: &[u8]) -> bool {
+    matches!(start, [8, version, ..] if *version < 64)
 }
 
 /// Whether a file's name is that of an ONNX model.

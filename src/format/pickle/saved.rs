@@ -26,6 +26,12 @@ impl Saved {
 
     /// Reads the pickle of a file.
     pub(in crate::format) fn of(members: Members) -> Result<Saved, FormatError> {
+        let (top, root) = Saved::root(&members)?;
+        Ok(Saved { members, top, root })
+    }
+
+    /// The folder in the archive, and what was saved.
+    pub(in crate::format) fn root(members: &Members) -> Result<(String, Pickle), FormatError> {
         let path = &members.path().to_path_buf();
         let found = members
             .iter()
@@ -38,9 +44,7 @@ impl Saved {
         }
         let bytes = members.content(members.need(&format!("{top}data.pkl"))?)?;
         let root = read(&bytes).map_err(|source| FormatError::Pickle { path: path.to_path_buf(), source })?;
-        drop(bytes);
-        drop(order);
-        Ok(Saved { members, top, root })
+        Ok((top, root))
     }
 
     /// The bytes of a storage.

@@ -61,9 +61,10 @@ impl Patch<'_> {
         let mut before: Vec<Option<Value>> = std::mem::take(list(json, "nodes")?).into_iter().map(Some).collect();
         let metadata = |node: &Option<Value>| node.as_ref().and_then(|n| n.get("metadata")).cloned();
         let mut near = before.iter().find_map(metadata).unwrap_or_else(|| json!({}));
-        let replaced = self.order[number].iter().filter_map(|item| match item {
-            Item::Node(index) if let Origin::New(at) = self.small.nodes[*index].origin => at,
-            _ => None,
+        let replaced = self.order[number].iter().filter_map(|item| {
+            let Item::Node(index) = item else { return None };
+            let Origin::New(at) = self.small.nodes[*index].origin else { return None };
+            at
         });
         let replaced: FxHashMap<usize, Value> =
             replaced.filter_map(|at| Some((at, before.get(at).and_then(metadata)?))).collect();
