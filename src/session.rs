@@ -264,17 +264,11 @@ impl Cut<'_> {
         let masks = self.unified();
         let mut files: Vec<Pending> = report.into_iter().collect();
         if let Some(path) = &outputs.unified_masks {
-            let tensors = masks.tensors();
-            let one = |k: &usize| (graph.tensors[*k].name.clone(), graph.tensors[*k].shape.clone());
-            let list: Vec<(String, Vec<usize>)> = tensors.iter().map(one).collect();
-            files.push(format::masks::write_safetensors(path, &list, |k| masks.mask(tensors[k]).into())?);
+            files.push(plan::write_unified(path, archive, graph, &masks)?);
         }
         if let Some(path) = &outputs.plan {
-            let mut json = plan::to_json(graph, &self.plan, &masks);
-            if let Some(name) = outputs.unified_masks.as_deref().and_then(|masks| beside(path, masks)) {
-                json["unified_masks"] = name.into();
-            }
-            files.push(report::write_json(path, &json)?);
+            let name = outputs.unified_masks.as_deref().and_then(|masks| beside(path, masks));
+            files.push(format::write_by(path, &mut |to| plan::write_json(to, graph, &self.plan, &masks, name))?);
         }
         if let Some(path) = &outputs.model {
             let payloads = plan::payloads(archive, graph, &mut small, &self.plan, &masks)?;

@@ -166,6 +166,120 @@ fn shards_keep_their_names() {
     assert!(read(&bench.path("hf/model-0.safetensors")).0 == shards[0]);
 }
 
+/// A folder `hf` with the weights in this many files, and their index.
+fn sharded(bench: &Bench, files: usize) {
+    fs::create_dir(bench.path("hf")).unwrap();
+    let (mut map, mut shards) = (Map::new(), vec![Weights::new(); files]);
+    for (k, (name, t)) in bench.big.iter().enumerate() {
+        map.insert(name.clone(), json!(format!("model-{}.safetensors", k % files)));
+        shards[k % files].insert(name.clone(), t.clone());
+    }
+    shards.iter().enumerate().for_each(|(k, list)| bench.put(&format!("hf/model-{k}.safetensors"), list));
+    let index = json!({"metadata": {"total_size": 1, "total_parameters": 1}, "weight_map": map});
+    fs::write(bench.path("hf/index.json"), index.to_string()).unwrap();
+}
+
+/// The command for a part of the files.
+fn part(bench: &Bench, part: &str) -> Command {
+    bench.command(&["apply", "plan.json", "--weights", "hf/index.json", "-o", "cut", "--quiet", "--shard", part])
+}
+
+#[test]
+fn parts_are_cut_each_by_itself() {
+    let bench = Bench::new();
+    sharded(&bench, 5);
+    let index = bench.path("cut/index.json");
+    let files = || (0..5).map(|k| bench.path(&format!("cut/model-{k}.safetensors"))).collect::<Vec<_>>();
+    let state = || files().iter().map(|f| f.metadata().and_then(|m| m.modified()).ok()).collect::<Vec<_>>();
+    let all = || files().iter().flat_map(|f| read(f).0).collect::<Weights>();
+    let run = |text: &str| assert!(part(&bench, text).status().unwrap().success());
+
+    // The files of other parts may lie on another machine.
+    fs::create_dir(bench.path("away")).unwrap();
+    let away = |k: usize, from: &str, to: &str| {
+        let path = |folder: &str| bench.path(&format!("{folder}/model-{k}.safetensors"));
+        fs::rename(path(from), path(to)).unwrap();
+    };
+    [0, 2, 3].iter().for_each(|k| away(*k, "hf", "away"));
+    run("2/3");
+    assert_eq!(state().iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, false, true]);
+    assert!(!index.exists());
+    [0, 2, 3].iter().for_each(|k| away(*k, "away", "hf"));
+
+    // Two at the same time, one of which is killed, wherever that finds it; the end of a file is lost.
+    let before = state();
+    let (mut killed, mut other) = (part(&bench, "1/3").spawn().unwrap(), part(&bench, "3/3").spawn().unwrap());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(other.wait().unwrap().success());
+    let bytes = fs::read(&files()[2]).unwrap();
+    fs::write(&files()[2], &bytes[..bytes.len() - 1]).unwrap();
+    let _ = fs::remove_file(&index);
+    let out =
+        bench.command(&["apply", "plan.json", "--weights", "hf/index.json", "-o", "cut", "--shard", "3/3"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&out.stderr).contains("model-2.safetensors: written"));
+    for k in ["1/3", "1/1"] {
+        run(k);
+    }
+    assert!(all() == bench.small && index.exists());
+    assert_eq!((state()[1], state()[4]), (before[1], before[4]), "what is finished is left");
+    let new: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    assert_eq!(new["metadata"]["total_size"], bench.small.values().map(|t| t.1.len()).sum::<usize>());
+    assert_eq!(new["metadata"]["total_parameters"], bench.small.values().map(|t| t.0.iter().product::<usize>()).sum::<usize>());
+    let leftovers = fs::read_dir(bench.path("cut")).unwrap().filter(|e| !files().contains(&e.as_ref().unwrap().path())).count();
+    assert_eq!(leftovers, 1, "the index");
+
+    // Nothing to do: all stays, and JSON tells so.
+    let before = state();
+    let json = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--json", "--shard", "1/1"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (json["finished"].as_array().unwrap().len(), &json["written"], &json["index"]),
+        (5, &Value::Null, &json!("cut/index.json"))
+    );
+    assert_eq!(state(), before);
+
+    // Other weights are another file to cut, and another plan makes all of them others. The index goes first.
+    let mut other = read(&bench.path("hf/model-3.safetensors")).0;
+    other.values_mut().for_each(|t| t.1.reverse());
+    bench.put("hf/model-3.safetensors", &other);
+    let report = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--shard", "1/5"]);
+    assert!(report.contains("0 written, 1 finished before") && report.contains("all files are there"), "{report}");
+    let report = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--shard", "4/5"]);
+    assert!(report.contains("1 written, 0 finished before"), "{report}");
+    let plan = fs::read_to_string(bench.path("plan.json")).unwrap();
+    fs::write(bench.path("plan.json"), plan + "\n").unwrap();
+    let report = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--shard", "2/5"]);
+    assert!(report.contains("model-0.safetensors and 3 more are not there yet") && !index.exists(), "{report}");
+
+    insta::assert_snapshot!("apply_no_shards", bench.fails(&["plan.json", "--weights", "big.safetensors", "--shard", "1/2"]));
+    let usage = part(&bench, "0/3").output().unwrap();
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&usage.stderr).contains("parts are counted from 1: 1/3 to 3/3"));
+}
+
+/// A mask of one number a channel needs no file beside the plan: the plan says what is zero.
+#[test]
+fn a_plan_says_what_masks_of_channels_make_zero() {
+    let bench = Bench::new();
+    let keep: Vec<u8> = (0..24u8).flat_map(|k| f32::from(k % 3).to_le_bytes()).collect();
+    let masks = Weights::from([("stem.0.weight".to_owned(), (vec![24], keep))]);
+    bench.put("channels.safetensors", &masks);
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pocketnet.pt2");
+    for policy in ["keep", "restore", "prune"] {
+        let mut speedup = bench.command(&["speedup", "--masks", "channels.safetensors", "--on-conflict", policy, "--quiet"]);
+        speedup.args(["-o", "channels.pt2", "--plan", "plan.json"]).arg(&model);
+        assert!(speedup.status().unwrap().success());
+        let plan: Value = serde_json::from_slice(&fs::read(bench.path("plan.json")).unwrap()).unwrap();
+        let zeroed: Vec<&Value> = plan["tensors"].as_array().unwrap().iter().filter(|t| t["zeroed"] == true).collect();
+        assert_eq!(zeroed.len(), usize::from(policy == "keep"), "{policy}");
+        zeroed.iter().for_each(|t| assert_eq!(t["zeros"], json!({"dim": 0, "at": [0, 3, 6, 9, 12, 15, 18, 21]})));
+        let report = bench.apply(&["--weights", "big.safetensors", "-o", "channels.safetensors.out"]);
+        assert!(!report.contains("unified"), "{report}");
+        assert!(read(&bench.path("channels.safetensors.out")).0 == weights(&bench.path("channels.pt2")), "{policy}");
+    }
+}
+
 #[test]
 fn names_may_differ_by_a_prefix() {
     let bench = Bench::new();
@@ -222,7 +336,8 @@ fn errors() {
     insta::assert_snapshot!("apply_bad_index", bench.fails(&["plan.json", "--weights", "index.json"]));
     let plan: Value = serde_json::from_slice(&fs::read(bench.path("plan.json")).unwrap()).unwrap();
     let at = plan["edits"].as_array().unwrap().iter().position(|e| e["edit"] == "slice").unwrap();
-    for (key, value) in [("keep", json!([3, 2])), ("keep", json!([1 << 30])), ("dim", json!(9)), ("edit", json!("fly"))] {
+    let wrong = [("keep", json!([3, 2])), ("keep", json!([1 << 30])), ("keep", json!({"edit": at})), ("keep", json!([[0]]))];
+    for (key, value) in wrong.into_iter().chain([("dim", json!(9)), ("edit", json!("fly"))]) {
         let mut wrong = plan.clone();
         wrong["edits"][at][key] = value;
         fs::write(bench.path("wrong.json"), wrong.to_string()).unwrap();

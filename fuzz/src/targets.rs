@@ -8,7 +8,7 @@ use miette::Diagnostic;
 use paring::format::checkpoint::Checkpoint;
 use paring::format::{Archive, masks, pickle};
 use paring::load::Model;
-use paring::plan::transfer::{PlanFile, Prefixes, transfer};
+use paring::plan::transfer::{Part, PlanFile, Prefixes, Transfer, TransferError, Transferred, transfer};
 use paring::prune::masks_of_yaml;
 use paring::rule::{Offsets, Pattern, RuleSet, formatted, parse_call, parse_formula, parse_layout, parse_statement};
 use paring::shown::Shown;
@@ -256,7 +256,7 @@ pub fn safetensors(data: &[u8], scratch: &Scratch) {
 
 fn cut(plan: &Path, weights: &Path, scratch: &Scratch) {
     let Some(plan) = is_well(PlanFile::open(plan)) else { return };
-    is_well(transfer(&plan, weights, None, &Prefixes::default(), &scratch.path("small.safetensors")));
+    is_well(apply(&plan, weights, &scratch.path("small.safetensors"), None));
 }
 
 /// A plan that weights are cut by.
@@ -299,6 +299,11 @@ fn write(json: &mut Value, text: &mut dyn FnMut() -> String) {
     }
 }
 
+fn apply(plan: &PlanFile, weights: &Path, output: &Path, part: Option<Part>) -> Result<Transferred, TransferError> {
+    let prefixes = Prefixes::default();
+    transfer(&Transfer { plan, weights, masks: None, prefixes: &prefixes, output, part }, &mut |_| {})
+}
+
 /// An index of shards.
 pub fn index(data: &[u8], scratch: &Scratch) {
     let index = scratch.put("model.safetensors.index.json", data);
@@ -307,7 +312,8 @@ pub fn index(data: &[u8], scratch: &Scratch) {
     if let Some(plan) = is_well(PlanFile::open(&plan)) {
         let folder = scratch.path("out");
         let _ = fs::create_dir_all(&folder);
-        is_well(transfer(&plan, &index, None, &Prefixes::default(), &folder));
+        is_well(apply(&plan, &index, &folder, None));
+        is_well(apply(&plan, &index, &folder, "1/2".parse().ok()));
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use comfy_table::{Table, presets};
 use miette::Result;
-use paring::plan::transfer::{PlanFile, Prefixes, Transferred, transfer};
+use paring::plan::transfer::{Part, PlanFile, Prefixes, Transfer, Transferred, transfer};
 use tracing::info_span;
 
 /// Cut a state dict by a plan.
@@ -15,11 +15,18 @@ use tracing::info_span;
 /// state dict, for a Python class with a smaller config. What a class must do besides (other sizes in its code, repaired means
 /// and norms) is printed.
 ///
-/// Tensors that the plan does not mention are copied. Elements that a mask makes zero but that stay are made zero by the unified
-/// masks, which are taken from beside the plan if `speedup` wrote both: then the weights are those of the small program. Without
-/// them such elements keep their values, and a note says so.
+/// Tensors that the plan does not mention are copied. Elements that a mask makes zero but that stay are made zero: the plan says which, where
+/// masks have one number a channel; else the unified masks do, which are taken from beside the plan if `speedup` wrote both. Then the weights
+/// are those of the small program. Without them such elements keep their values, and a note says so.
+///
+/// Weights that are larger than a machine are cut file by file: `--shard 3/8` cuts the third of eight parts of the files of an index, in any
+/// order, at the same time, on machines that share the output folder, or one after the other. Only its own files need to be there. Each
+/// file gets its name when it is complete; what an earlier run finished with the same plan, from the same file, is left as it is, so that a
+/// run that was ended is simply run again. The run that finds all files writes the index; `--shard 1/1` does all that is left.
 ///
 /// Example: paring apply plan.json --weights model.safetensors -o small.safetensors
+///
+/// Example: seq 8 | xargs -P 2 -I{} paring apply plan.json --weights big/model.safetensors.index.json -o small --shard {}/8
 #[derive(Args)]
 pub struct Apply {
     /// The plan, as `paring speedup --plan` writes it
@@ -39,6 +46,9 @@ pub struct Apply {
     /// What the weights' names begin with and the plan's names do not (found alone where only one fits)
     #[arg(long, value_name = "PREFIX")]
     add_prefix: Option<String>,
+    /// Cut only the K-th of N parts of the files of an index, counted from 1; finished ones are left, and the index comes last
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Part>,
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
@@ -52,7 +62,21 @@ impl Apply {
     pub fn run(self) -> Result<()> {
         let plan = info_span!("open").in_scope(|| PlanFile::open(&self.plan))?;
         let prefixes = Prefixes { strip: self.strip_prefix, add: self.add_prefix };
-        let cut = || transfer(&plan, &self.weights, self.unified_masks.as_deref(), &prefixes, &self.output);
+        let wanted = Transfer {
+            plan: &plan,
+            weights: &self.weights,
+            masks: self.unified_masks.as_deref(),
+            prefixes: &prefixes,
+            output: &self.output,
+            part: self.shard,
+        };
+        let quiet = self.quiet || self.json;
+        let mut told = |line: &str| {
+            if !quiet {
+                super::say::note(line);
+            }
+        };
+        let cut = || transfer(&wanted, &mut told);
         let done = info_span!("write").in_scope(cut)?;
         if self.json {
             super::say::print_json(&done)?;
@@ -79,6 +103,22 @@ fn text(done: &Transferred) -> String {
     if !done.strip_prefix.is_empty() || !done.add_prefix.is_empty() {
         let _ = writeln!(out, "names: `{}` of the plan is `{}` in the weights", done.strip_prefix, done.add_prefix);
     }
+    if part(done) {
+        let _ = writeln!(out, "files: {} written, {} finished before", done.written.len(), done.finished.len());
+    }
+    match (&done.index, done.missing.as_slice()) {
+        (Some(index), _) => _ = writeln!(out, "all files are there, and {index} is written"),
+        (None, [only]) => _ = writeln!(out, "{only} is not there yet: the run that finds all files writes the index"),
+        (None, [first, more @ ..]) => {
+            let n = more.len();
+            let _ = writeln!(out, "{first} and {n} more are not there yet: the run that finds all files writes the index");
+        }
+        _ => {}
+    }
+    // What the class must do is said once, with the index.
+    if part(done) && done.index.is_none() {
+        return out;
+    }
     if !done.arguments.is_empty() {
         out.push_str("\nWhere the Python class writes these sizes out, it must write the new ones:\n");
         let mut table = Table::new();
@@ -97,6 +137,11 @@ fn text(done: &Transferred) -> String {
         let _ = writeln!(out, "- {note}");
     }
     out
+}
+
+/// Whether this is of a part of an index.
+fn part(done: &Transferred) -> bool {
+    done.index.is_some() || !done.missing.is_empty()
 }
 
 fn sizes(list: &[usize]) -> String {

@@ -232,6 +232,16 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Writes a file as `write` does it. It has no name before [`Pending::persist`].
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn write_by(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>) -> Result<Pending, FormatError> {
+    let mut output = Output::create(path)?;
+    write(&mut output.file).map_err(|e| output.fault(e))?;
+    output.complete()
+}
+
 /// Writes a text file.
 ///
 /// # Errors

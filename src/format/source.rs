@@ -50,6 +50,16 @@ impl Watched {
         }
     }
 
+    /// What tells this state from others: the length, and when it was written.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn state(&self) -> Result<String, FormatError> {
+        let about = self.file.metadata().map_err(FormatError::reading(&self.path))?;
+        let written = about.modified().ok().and_then(|t| t.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
+        Ok(format!("{} {}.{:09}", about.len(), written.as_secs(), written.subsec_nanos()))
+    }
+
     /// The content as text.
     pub(super) fn text(&self) -> io::Result<String> {
         let mut text = String::new();
@@ -128,6 +138,14 @@ impl Source {
     /// That.
     pub fn unchanged(&self) -> Result<(), FormatError> {
         self.watched.unchanged()
+    }
+
+    /// What tells this state of the file from others: its length, and when it was written.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn state(&self) -> Result<String, FormatError> {
+        self.watched.state()
     }
 
     /// Lets go of the memory that these bytes take. They are read from the file again where they are needed.

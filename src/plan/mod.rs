@@ -17,6 +17,6 @@ pub use apply::apply;
 pub use change::{Branch, Change, Edit, Elements, Keep, NewConstant, NewNode, NewValue, Plan};
 pub use edit::{Choices, Statistics, plan};
 pub use error::PlanError;
-pub use json::{arg as arg_json, to_json};
-pub use unified::{Unified, Zeros, unified};
+pub use json::{arg as arg_json, to_json, write_json};
+pub use unified::{Unified, Zeros, unified, write_unified};
 pub use weights::{constant_bytes, payloads};

@@ -15,13 +15,13 @@ use thiserror::Error;
 
 use super::coupled::Coupled;
 use super::fault::Fault;
-use super::mask::{LARGEST, along};
+use super::mask;
 use crate::axis::Propagation;
 use crate::glob::matches;
 use crate::load::Model;
 use crate::model::{Role, Tensor};
 use crate::rule::{RuleSet, Scalars, too_much};
-use crate::solve::{Mask, Masks, closest, closest_names};
+use crate::solve::{Masks, closest, closest_names};
 
 /// Something wrong in a YAML file of masks.
 #[derive(Debug, Error, Diagnostic)]
@@ -93,20 +93,9 @@ fn read(text: &str, model: &Model, axes: Option<(&Propagation, &RuleSet)>) -> Re
                 continue;
             }
             let drop = wish.drop(tensor, model, &at)?;
-            if model.archive.is_bare() && tensor.numel() > LARGEST {
-                let keep: Vec<u8> = drop.iter().map(|drop| u8::from(!drop)).collect();
-                if masks.insert(tensor.name.clone(), along(tensor, wish.dim, keep)).is_some() {
-                    let message = format!("`{}` has no data and is too large for masks of several dimensions", tensor.name);
-                    return Err(Fault::new(message, at));
-                }
-                continue;
-            }
-            let mask = masks
-                .entry(tensor.name.clone())
-                .or_insert_with(|| Mask { shape: tensor.shape.clone(), keep: vec![1; tensor.numel()].into() });
-            let inner: usize = tensor.shape[wish.dim + 1..].iter().product();
-            for (n, keep) in mask.keep.to_mut().iter_mut().enumerate() {
-                *keep &= u8::from(!drop[n / inner % drop.len()]);
+            if !mask::drop(&mut masks, model, tensor, wish.dim, &drop) {
+                let message = format!("`{}` has no data and is too large for masks of several dimensions", tensor.name);
+                return Err(Fault::new(message, at));
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::bundle::{Bundle, gcd};
 use super::choose::{Ordered, counts, take};
 use super::lost::Lost;
-use super::mask::{LARGEST, along};
+use super::mask;
 use super::options::Options;
 use crate::Error;
 use rustc_hash::FxHashSet;
@@ -13,7 +13,7 @@ use crate::groups::{Group, Groups};
 use crate::load::Model;
 use crate::model::Role;
 use crate::rule::RuleSet;
-use crate::solve::{self, Mask, Masks, Solution, UnitGroup, Units, Why};
+use crate::solve::{self, Masks, Solution, UnitGroup, Units, Why};
 
 /// How often a choice is made anew without what turned out to be stuck.
 const ROUNDS: usize = 6;
@@ -143,21 +143,16 @@ pub fn masks(model: &Model, p: &Propagation, units: &Units, dropped: &[u32]) -> 
     dropped.iter().for_each(|u| gone[*u as usize] = true);
     let mut masks = Masks::new();
     for (k, t) in graph.tensors.iter().enumerate().filter(|(_, t)| t.role == Role::Parameter) {
-        let mut keep: Option<Vec<u8>> = None;
-        let claimed = model.archive.is_bare() && t.numel() > LARGEST;
         for d in (0..t.shape.len()).filter(|d| units.makes(k, *d)) {
             let Some(of) = units.of(graph, p, k, d) else { continue };
             let drop: Vec<bool> = of.list.iter().map(|units| units.iter().any(|u| gone[*u as usize])).collect();
-            if claimed && drop.contains(&true) {
-                let keep = drop.iter().map(|drop| u8::from(!drop)).collect();
-                masks.insert(t.name.clone(), along(t, d, keep));
-            } else if drop.contains(&true) {
-                let keep = keep.get_or_insert_with(|| vec![1; t.numel()]);
-                of.each(&t.shape, d, |n, at| keep[n] &= u8::from(!drop[at]));
+            if !drop.contains(&true) || mask::drop(&mut masks, model, t, d, &drop) || of.within().is_none() {
+                continue;
             }
-        }
-        if let Some(keep) = keep {
-            masks.insert(t.name.clone(), Mask { shape: t.shape.clone(), keep: keep.into() });
+            // Other positions in each outer one: of each element it is told.
+            let Some(mask) = mask::whole(&mut masks, model, t) else { continue };
+            let keep = mask.keep.to_mut();
+            of.each(&t.shape, d, |n, at| keep[n] &= u8::from(!drop[at]));
         }
     }
     masks

@@ -67,7 +67,9 @@ pub fn round<'m>(
         let t = &graph.tensors[k];
         let full = mask.shape == t.shape;
         let (mut lift, mut stay) = (vec![false; mask.keep.len()], vec![false; mask.keep.len()]);
-        let dims = if full { 0..t.shape.len() } else { 0..1 };
+        // A mask of one number a channel may have all dimensions, with 1 in the others.
+        let dim = mask.shape.iter().position(|n| *n != 1).filter(|_| mask.shape.len() == t.shape.len()).unwrap_or(0);
+        let dims = if full { 0..t.shape.len() } else { dim..dim + 1 };
         for d in dims {
             let Some(of) = groups.units.of(graph, p, k, d) else { continue };
             let has =

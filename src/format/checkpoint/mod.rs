@@ -24,8 +24,10 @@ pub use write::{Entry, write_index, write_shard};
 
 /// An open state dict. The weights are mapped.
 pub struct Checkpoint {
-    /// Its files.
+    /// Its files, of those that were asked for.
     pub shards: Vec<Shard>,
+    /// The other files of an index, which were not opened, with the names of their tensors.
+    pub elsewhere: IndexMap<PathBuf, Vec<String>>,
     /// The index of several files.
     pub index: Option<Index>,
 }
@@ -56,13 +58,22 @@ enum Data {
 }
 
 impl Checkpoint {
-    /// Opens a safetensors file, a file of `torch.save`, or an index (its name ends in `.json`) with the shards beside it. Only headers are read.
+    /// Opens a whole state dict.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open_some`].
+    pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
+        Checkpoint::open_some(path, &|_| true)
+    }
+
+    /// Opens a safetensors file, a file of `torch.save`, or an index (its name ends in `.json`) with those of the shards beside it that are
+    /// `wanted`, by their number in the order of their names. Only headers are read.
     ///
     /// # Errors
     /// Anything wrong with one of the files.
-    pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    pub fn open_some(path: &Path, wanted: &dyn Fn(usize) -> bool) -> Result<Checkpoint, CheckpointError> {
         if path.extension().is_none_or(|e| e != "json") {
-            return Ok(Checkpoint { shards: vec![Shard::open(path)?], index: None });
+            return Ok(Checkpoint { shards: vec![Shard::open(path)?], elsewhere: IndexMap::new(), index: None });
         }
         let text = read_text(path)?;
         let bad = |reason: String, span: Option<SourceSpan>| CheckpointError::BadIndex {
@@ -82,8 +93,13 @@ impl Checkpoint {
             };
             files.entry(file).or_default().push(name);
         }
-        let mut shards = Vec::new();
-        for (file, names) in files {
+        files.sort_unstable_keys();
+        let (mut shards, mut elsewhere) = (Vec::new(), IndexMap::new());
+        for (k, (file, names)) in files.into_iter().enumerate() {
+            if !wanted(k) {
+                elsewhere.insert(path.with_file_name(file), names.into_iter().map(str::to_owned).collect());
+                continue;
+            }
             let shard = Shard::open(&path.with_file_name(file))?;
             if let Some(name) = names.into_iter().find(|n| !shard.tensors.contains_key(*n)) {
                 let (name, shard, index) = (name.to_owned(), shard.path, path.to_path_buf());
@@ -91,10 +107,30 @@ impl Checkpoint {
             }
             shards.push(shard);
         }
-        Ok(Checkpoint { shards, index: Some(Index { path: path.to_path_buf(), json }) })
+        Ok(Checkpoint { shards, elsewhere, index: Some(Index { path: path.to_path_buf(), json }) })
     }
 
-    /// All tensors by name.
+    /// The names of all tensors, also of files that were not opened.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors().map(|(name, _)| name).chain(self.elsewhere.values().flatten().map(String::as_str))
+    }
+
+    /// The file that was not opened in which a tensor is.
+    pub fn file_of(&self, name: &str) -> Option<&Path> {
+        self.elsewhere.iter().find(|(_, names)| names.iter().any(|n| n == name)).map(|(path, _)| path.as_path())
+    }
+
+    /// The names of all files of the index, with those of the tensors that it says are in them.
+    pub fn files(&self) -> IndexMap<&str, Vec<&str>> {
+        let map = self.index.as_ref().and_then(|index| index.json.get("weight_map")?.as_object());
+        let mut files: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for (name, file) in map.into_iter().flatten() {
+            files.entry(file.as_str().unwrap_or_default()).or_default().push(name);
+        }
+        files
+    }
+
+    /// The tensors of the opened files by name.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Stored)> {
         self.shards.iter().flat_map(|s| s.tensors.iter().map(|(name, t)| (name.as_str(), t)))
     }
@@ -120,7 +156,11 @@ pub(crate) fn place(text: &str, error: &serde_json::Error) -> SourceSpan {
 }
 
 impl Shard {
-    fn open(path: &Path) -> Result<Shard, CheckpointError> {
+    /// Opens a safetensors file, or one of `torch.save`. Only its header is read.
+    ///
+    /// # Errors
+    /// Anything wrong with it.
+    pub fn open(path: &Path) -> Result<Shard, CheckpointError> {
         let bad = |reason: String| CheckpointError::NotSafetensors { path: path.to_path_buf(), reason };
         let map = Source::open(path)?;
         if map.is_empty() {
@@ -165,6 +205,17 @@ impl Shard {
     pub fn release(&self, tensor: &Stored) {
         if let (Data::Safetensors(map), Place::Range(range)) = (&self.data, &tensor.place) {
             map.release(range.clone());
+        }
+    }
+
+    /// What tells this state of the file from others: its length, and when it was written.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn state(&self) -> Result<String, FormatError> {
+        match &self.data {
+            Data::Safetensors(map) => map.state(),
+            Data::Saved(file) => file.state(),
         }
     }
 

@@ -21,9 +21,8 @@ pub struct Entry {
     pub shape: Vec<usize>,
 }
 
-/// Writes a safetensors file with the tensors of a shard under their names and in their order, with other sizes. `data` is
-/// asked for the bytes of each once, so that one tensor at a time is in memory. The file has no name before
-/// [`Pending::persist`].
+/// Writes a safetensors file with the tensors of a shard under their names and in their order, with other sizes. `marks` are
+/// said of the file besides what the shard says of itself. `data` writes the bytes of each once. The file has no name before [`Pending::persist`].
 ///
 /// # Errors
 /// Where the file cannot be written, or `data` gives another number of bytes than the sizes say.
@@ -31,6 +30,7 @@ pub fn write_shard(
     path: &Path,
     shard: &Shard,
     entries: &[Entry],
+    marks: &[(&str, String)],
     mut data: impl FnMut(&str, &Stored, &mut dyn Write) -> std::io::Result<usize>,
 ) -> Result<Pending, CheckpointError> {
     let bad = |reason: String| CheckpointError::Unwritable { path: path.to_path_buf(), reason };
@@ -44,7 +44,11 @@ pub fn write_shard(
         end = next;
     }
     let lengths: Vec<usize> = infos.iter().map(|(_, info)| info.data_offsets.1 - info.data_offsets.0).collect();
-    let metadata = Metadata::new(shard.metadata.clone(), infos).map_err(|e| bad(e.to_string()))?;
+    let mut says = shard.metadata.clone();
+    if !marks.is_empty() {
+        says.get_or_insert_default().extend(marks.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    }
+    let metadata = Metadata::new(says, infos).map_err(|e| bad(e.to_string()))?;
     let mut header = serde_json::to_vec(&metadata).map_err(|e| bad(e.to_string()))?;
     header.resize(header.len().next_multiple_of(8), b' ');
 

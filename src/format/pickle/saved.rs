@@ -62,6 +62,11 @@ impl Saved {
         Ok(usize::try_from(member.size).unwrap_or(usize::MAX))
     }
 
+    /// What tells this state of the file from others.
+    pub(in crate::format) fn state(&self) -> Result<String, FormatError> {
+        self.members.state()
+    }
+
     /// An error if the file is not as it was when it was opened.
     pub(in crate::format) fn unchanged(&self) -> Result<(), FormatError> {
         self.members.unchanged()

@@ -278,6 +278,14 @@ impl Members {
         }
     }
 
+    /// What tells this state of the file from others; of what is in memory nothing does.
+    pub(in crate::format) fn state(&self) -> Result<String, FormatError> {
+        match &self.map {
+            Mapped::File(source) => source.state(),
+            Mapped::Memory(_) => Ok(String::new()),
+        }
+    }
+
     /// An error if the file is not as it was when it was opened.
     pub(in crate::format) fn unchanged(&self) -> Result<(), FormatError> {
         match &self.map {

@@ -136,6 +136,16 @@ pub enum TransferError {
         /// The output.
         path: PathBuf,
     },
+    /// A part of what has no parts.
+    #[error("`--shard {part}` asks for a part of the files of an index, and the weights are one file")]
+    #[diagnostic(
+        code(paring::transfer::no_shards),
+        help("give the index of a sharded checkpoint (model.safetensors.index.json), or leave --shard out")
+    )]
+    NoShards {
+        /// The part.
+        part: String,
+    },
     /// One file for two purposes.
     #[error("{} cannot be both read and written", path.display())]
     #[diagnostic(code(paring::transfer::same_file), help("give the output another name"))]

@@ -27,6 +27,9 @@ pub struct PlanFile {
     unified_masks: Option<String>,
     #[serde(skip)]
     pub(super) path: PathBuf,
+    /// The checksum of its text.
+    #[serde(skip)]
+    pub(super) checksum: u32,
 }
 
 /// A tensor that the program stores.
@@ -37,6 +40,28 @@ pub(super) struct PlannedTensor {
     pub(super) shape: Vec<usize>,
     pub(super) same_as: Option<String>,
     pub(super) zeroed: bool,
+    /// What the mask makes zero, where it has one number a channel.
+    pub(super) zeros: Option<PlannedZeros>,
+}
+
+/// Positions of a dimension that are zero.
+#[derive(Deserialize)]
+pub(super) struct PlannedZeros {
+    dim: usize,
+    at: Vec<u32>,
+}
+
+impl PlannedTensor {
+    /// The dimension that a mask of one number a channel speaks of, and a byte for each position, 0 = masked.
+    pub(super) fn masked_along(&self) -> Result<Option<(usize, Vec<u8>)>, &'static str> {
+        let Some(PlannedZeros { dim, at }) = &self.zeros else { return Ok(None) };
+        let mut keep =
+            vec![1; *self.shape.get(*dim).filter(|n| **n <= LONGEST).ok_or("its zeros are in no dimension that it has")?];
+        for p in at {
+            *keep.get_mut(*p as usize).ok_or("its zeros are at positions that it has not")? = 0;
+        }
+        Ok(Some((*dim, keep)))
+    }
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
@@ -54,7 +79,7 @@ pub(super) const LONGEST: usize = 1 << 24;
 #[derive(Deserialize)]
 #[serde(tag = "edit", rename_all = "lowercase")]
 pub(super) enum PlannedEdit {
-    Slice { tensor: String, dim: usize, of: usize, by: Option<By>, keep: Vec<Kept> },
+    Slice { tensor: String, dim: usize, of: usize, by: Option<By>, keep: Kept },
     Fold { tensor: String, add: Vec<f64> },
     Rescale { tensor: String, of: String },
     Set { node: PlannedNode, arg: String, old: Value, new: Value },
@@ -83,11 +108,13 @@ pub(super) struct By {
     outer: usize,
 }
 
+/// What stays: positions, a list for each outer position, or what an earlier edit keeps.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Kept {
-    One(usize),
-    List(Vec<usize>),
+    As { edit: usize },
+    List(Vec<u32>),
+    Lists(Vec<Vec<u32>>),
 }
 
 impl PlanFile {
@@ -98,7 +125,9 @@ impl PlanFile {
     pub fn open(path: &Path) -> Result<PlanFile, TransferError> {
         let text = read_text(path)?;
         match serde_json::from_str::<PlanFile>(&text) {
-            Ok(plan) if plan.version == VERSION => Ok(PlanFile { path: path.to_path_buf(), ..plan }),
+            Ok(plan) if plan.version == VERSION => {
+                Ok(PlanFile { path: path.to_path_buf(), checksum: crc32fast::hash(text.as_bytes()), ..plan })
+            }
             Ok(plan) => {
                 let reason = format!("it has version {}, and this program knows {VERSION}", plan.version);
                 let at = text.find("\"version\"").unwrap_or(0);
@@ -160,89 +189,97 @@ impl PlanFile {
         Ok(found)
     }
 
-    /// By tensor whether it is cut.
-    pub(super) fn cut(&self) -> Result<Vec<bool>, TransferError> {
-        let (numbers, mut cut) = (self.numbers()?, vec![false; self.tensors.len()]);
-        for edit in &self.edits {
-            let PlannedEdit::Slice { tensor, dim, .. } = edit else { continue };
-            match numbers.get(tensor.as_str()) {
-                Some(k) => cut[*k] = true,
-                None => {
-                    let reason = format!("dimension {dim} of `{tensor}`: the list of tensors does not have it");
-                    return Err(self.contradiction(reason));
-                }
-            }
-        }
-        Ok(cut)
-    }
-
-    /// The numbers of tensors by name.
-    fn numbers(&self) -> Result<HashMap<&str, usize>, TransferError> {
+    /// The edits that cut each tensor, by its number.
+    pub(super) fn slices(&self) -> Result<HashMap<usize, Vec<usize>>, TransferError> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         for (k, t) in self.tensors.iter().enumerate() {
             if numbers.insert(&t.name, k).is_some() {
                 return Err(self.contradiction(format!("it lists `{}` twice", t.name)));
             }
         }
-        Ok(numbers)
-    }
-
-    /// For each tensor that is cut, by its number, the kept places of every dimension.
-    /// `stored` gives the sizes that a tensor has in the weights: without it, sizes are only claimed, and nothing is cut.
-    pub(super) fn cuts<'s>(
-        &self,
-        stored: impl Fn(usize) -> Option<&'s Vec<usize>>,
-    ) -> Result<HashMap<usize, Vec<Places>>, TransferError> {
-        let numbers = self.numbers()?;
-        let mut cuts: HashMap<usize, Vec<Places>> = HashMap::new();
-        for edit in &self.edits {
-            let PlannedEdit::Slice { tensor, dim, of, by, keep } = edit else { continue };
+        let mut slices: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (n, edit) in self.edits.iter().enumerate() {
+            let PlannedEdit::Slice { tensor, dim, .. } = edit else { continue };
             let bad = |why: &str| self.contradiction(format!("dimension {dim} of `{tensor}`: {why}"));
             let k = *numbers.get(tensor.as_str()).ok_or_else(|| bad("the list of tensors does not have it"))?;
-            let shape = &self.tensors[k].shape;
-            if shape.get(*dim) != Some(of) {
-                return Err(bad("its size is not that of the list of tensors"));
-            }
-            let places = places(keep, *by, *of, (shape, *dim)).map_err(|why| bad(&why))?;
-            // Not more positions than a tensor of these sizes has elements, and those of one without any are few.
-            let there = stored(k);
-            let numel = there.map_or(0, |_| shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).unwrap_or(0));
-            if there.is_some() && shape.iter().any(|n| *n > numel.max(LONGEST)) {
-                return Err(bad("it has no elements, and too many positions"));
-            }
-            let size = |n: &usize| if there == Some(shape) { *n } else { 0 };
-            let whole = || shape.iter().map(|n| Places::Same((0..size(n)).collect())).collect();
-            cuts.entry(k).or_insert_with(whole)[*dim] = places;
+            self.slice(n).and_then(|slice| slice.check(&self.tensors[k].shape)).map_err(|why| bad(&why))?;
+            slices.entry(k).or_default().push(n);
         }
-        Ok(cuts)
+        Ok(slices)
+    }
+
+    /// The slice that an edit is.
+    fn slice(&self, n: usize) -> Result<Slice<'_>, String> {
+        let Some(PlannedEdit::Slice { dim, of, by, keep, .. }) = self.edits.get(n) else {
+            return Err("this edit is none that cuts".to_owned());
+        };
+        let lists = match keep {
+            Kept::List(list) => std::slice::from_ref(list),
+            Kept::Lists(lists) => lists,
+            Kept::As { edit } => match self.edits.get(*edit) {
+                Some(PlannedEdit::Slice { keep: Kept::List(list), .. }) if *edit < n => std::slice::from_ref(list),
+                _ => return Err(format!("it keeps what the edit {edit} keeps, which has no list")),
+            },
+        };
+        match (by, matches!(keep, Kept::Lists(_))) {
+            (None, true) => Err("there are several lists and no `by`".to_owned()),
+            (Some(_), false) => Err("`by` wants a list for each outer position".to_owned()),
+            _ => Ok(Slice { dim: *dim, of: *of, by: *by, lists }),
+        }
+    }
+
+    /// The places of a tensor's dimensions that these of its edits leave. `stored` are the sizes that it has in the weights: without them,
+    /// sizes are only claimed.
+    pub(super) fn places(&self, k: usize, slices: &[usize], stored: &[usize]) -> Result<Vec<Places>, TransferError> {
+        let PlannedTensor { name, shape, .. } = &self.tensors[k];
+        let numel = stored.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).unwrap_or(0);
+        // Not more positions than a tensor of these sizes has elements, and those of one without any are few.
+        if shape != stored || shape.iter().any(|n| *n > numel.max(LONGEST)) {
+            return Err(self.contradiction(format!("`{name}` has no elements, and too many positions")));
+        }
+        let mut places: Vec<Places> = shape.iter().map(|n| Places::Same((0..*n).collect())).collect();
+        for n in slices {
+            let slice = self.slice(*n).map_err(|why| self.contradiction(format!("`{name}`: {why}")))?;
+            places[slice.dim] = slice.places();
+        }
+        Ok(places)
     }
 }
 
-/// The kept places of a dimension, checked.
-fn places(keep: &[Kept], by: Option<By>, size: usize, (shape, own): (&[usize], usize)) -> Result<Places, String> {
-    let ascending = |list: &[usize]| {
-        let fits = list.windows(2).all(|w| w[0] < w[1]) && list.last().is_none_or(|p| *p < size);
-        if fits { Ok(()) } else { Err("kept positions are not ascending, or there are none such".to_owned()) }
-    };
-    let Some(By { dim, div, outer }) = by else {
-        let list: Option<Vec<usize>> = keep.iter().map(|k| if let Kept::One(p) = k { Some(*p) } else { None }).collect();
-        let list = list.ok_or("there are several lists and no `by`")?;
-        ascending(&list)?;
-        return Ok(Places::Same(list));
-    };
-    let lists: Option<Vec<Vec<usize>>> =
-        keep.iter().map(|k| if let Kept::List(l) = k { Some(l.clone()) } else { None }).collect();
-    let lists = lists.ok_or("`by` wants a list for each outer position")?;
-    // The place in the other dimension is known before: it lies further out.
-    if dim >= own || dim >= shape.len() || div == 0 || outer == 0 || lists.len() != outer {
-        return Err("`by` does not fit".to_owned());
+/// An edit that cuts a dimension.
+struct Slice<'a> {
+    dim: usize,
+    of: usize,
+    by: Option<By>,
+    /// A list for each outer position; without any, one.
+    lists: &'a [Vec<u32>],
+}
+
+impl Slice<'_> {
+    /// Whether it fits a tensor of these sizes.
+    fn check(&self, shape: &[usize]) -> Result<(), String> {
+        if shape.get(self.dim) != Some(&self.of) {
+            return Err("its size is not that of the list of tensors".to_owned());
+        }
+        let most = self.lists.iter().map(Vec::len).max().unwrap_or(0);
+        for list in self.lists {
+            if list.windows(2).any(|w| w[0] >= w[1]) || list.last().is_some_and(|p| *p as usize >= self.of) {
+                return Err("kept positions are not ascending, or there are none such".to_owned());
+            }
+            if !list.is_empty() && list.len() != most {
+                return Err("outer positions keep different numbers of positions".to_owned());
+            }
+        }
+        // The place in the other dimension is known before: it lies further out.
+        let fits = |by: By| by.dim < self.dim && by.div > 0 && by.outer > 0 && self.lists.len() == by.outer;
+        if self.by.is_none_or(fits) { Ok(()) } else { Err("`by` does not fit".to_owned()) }
     }
-    let most = lists.iter().map(Vec::len).max().unwrap_or(0);
-    for list in &lists {
-        ascending(list)?;
-        if !list.is_empty() && list.len() != most {
-            return Err("outer positions keep different numbers of positions".to_owned());
+
+    fn places(&self) -> Places {
+        let wide = |list: &Vec<u32>| list.iter().map(|p| *p as usize).collect();
+        match self.by {
+            Some(By { dim, div, outer }) => Places::By(Link { at: dim, div, outer }, self.lists.iter().map(wide).collect()),
+            None => Places::Same(self.lists.first().map(wide).unwrap_or_default()),
         }
     }
-    Ok(Places::By(Link { at: dim, div, outer }, lists))
 }

@@ -35,12 +35,15 @@ pub(super) struct Matching<'a> {
     pub(super) plan: &'a PlanFile,
     pub(super) cut: &'a [bool],
     pub(super) weights: &'a Path,
-    stored: HashMap<&'a str, &'a Stored>,
+    /// By name; `None` where it lies in a file of another part.
+    stored: HashMap<&'a str, Option<&'a Stored>>,
 }
 
 impl<'a> Matching<'a> {
     pub(super) fn new(plan: &'a PlanFile, cut: &'a [bool], checkpoint: &'a Checkpoint, weights: &'a Path) -> Matching<'a> {
-        Matching { plan, cut, weights, stored: checkpoint.tensors().collect() }
+        let elsewhere = checkpoint.elsewhere.values().flatten().map(|name| (name.as_str(), None));
+        let stored = checkpoint.tensors().map(|(name, t)| (name, Some(t))).chain(elsewhere).collect();
+        Matching { plan, cut, weights, stored }
     }
 
     /// The renaming that the user asks for; else none where the names fit as they are; else the only one that makes them fit.
@@ -91,7 +94,7 @@ impl<'a> Matching<'a> {
                 continue;
             };
             match self.stored.get(name.as_str()) {
-                Some(found) if found.shape != t.shape && t.kind != Kind::Constant => {
+                Some(Some(found)) if found.shape != t.shape && t.kind != Kind::Constant => {
                     let (expected, found) = (t.shape.clone(), found.shape.clone());
                     shape.get_or_insert(TransferError::Shape { name, expected, found, weights: self.weights.to_path_buf() });
                 }
