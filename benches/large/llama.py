@@ -9,8 +9,9 @@ import json
 import pathlib
 import struct
 
-import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+
+import torch
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     torch.export.save(program, args.folder / "llama.pt2")
 
     shards: list[dict[str, torch.Tensor]] = [{}]
-    size = lambda tensors: sum(t.numel() * t.element_size() for t in tensors.values())  # noqa: E731
+    size = lambda tensors: sum(t.numel() * t.element_size() for t in tensors.values())
     for name, t in model.state_dict().items():
         if shards[-1] and size(shards[-1] | {name: t}) > args.shard_gb * 1e9:
             shards.append({})
