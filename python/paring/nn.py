@@ -1,12 +1,14 @@
 """Layers that stand in for those of ``torch.nn`` whose statistics were over channels that are gone.
 
 With ``k`` of ``total`` channels left, the others zero, and mean ``m`` and variance ``v`` of those that are left, the mean of all is
-``m * k / total`` and their variance ``v * k / total + m * m * k * (total - k) / total**2``.
+``m * k / total`` and their variance ``v * k / total + m * m * k * (total - k) / total**2``. Where it can be done, zeros are put back
+instead: PyTorch's own norm at the old size is several times faster than the mean and the variance one by one.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -15,6 +17,10 @@ def _normalised(x: Tensor, dims: list[int], kept: int, total: int, eps: float) -
     part = x.var(dims, correction=0, keepdim=True) * (kept / total)
     var = torch.addcmul(part, mean, mean, value=kept * (total - kept) / total**2)
     return torch.sub(x, mean, alpha=kept / total) * torch.rsqrt(var + eps)
+
+
+def _padded(x: Tensor | None, zeros: int) -> Tensor | None:
+    return None if x is None else F.pad(x, [0, zeros])
 
 
 class LayerNorm(nn.LayerNorm):
@@ -27,6 +33,11 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalises as over all of ``total``."""
+        if len(self.normalized_shape) == 1:
+            (kept,) = self.normalized_shape
+            x, weight, bias = (_padded(t, self.total - kept) for t in (input, self.weight, self.bias))
+            assert x is not None
+            return F.layer_norm(x, (self.total,), weight, bias, self.eps)[..., :kept].contiguous()
         dims = list(range(-len(self.normalized_shape), 0))
         kept = 1
         for n in self.normalized_shape:
@@ -61,15 +72,17 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalises as over all of ``total`` channels of each group."""
-        x = input.unflatten(1, (self.num_groups, -1)).flatten(2)
-        space = input.shape[2:].numel()
-        kept, total = self.num_channels // self.num_groups * space, self.total * space
-        out = _normalised(x, [2], kept, total, self.eps).reshape_as(input).transpose(1, -1)
-        if self.weight is not None:
-            out = out * self.weight
-        if self.bias is not None:
-            out = out + self.bias
-        return out.transpose(1, -1).contiguous()
+        kept = self.num_channels // self.num_groups
+        x = input.unflatten(1, (self.num_groups, -1))
+        around = [0, 0] if input.dim() > 2 else []
+        x = F.pad(x.flatten(3) if around else x, [*around, 0, self.total - kept]).flatten(1, 2)
+        weight, bias = (
+            None if t is None else F.pad(t.unflatten(0, (self.num_groups, -1)), [0, self.total - kept]).flatten()
+            for t in (self.weight, self.bias)
+        )
+        x = F.group_norm(x, self.num_groups, weight, bias, self.eps).unflatten(1, (self.num_groups, -1))
+        out: Tensor = x[:, :, :kept].reshape_as(input).contiguous()
+        return out
 
     def extra_repr(self) -> str:
         """As of ``nn.GroupNorm``, with the total."""

@@ -99,7 +99,7 @@ impl Planner<'_> {
             let lost = bound.size(letter).add(&new(letter).scale(-1));
             extra.insert("lost".to_owned(), Val::Size(lost));
             let (one, nodes) = self.ghost(bound, value, dim)?;
-            results.insert(GHOST.to_owned(), one);
+            results.insert(GHOST.to_owned(), Some(one));
             before = nodes;
         }
         let mut builder = Builder { bound, call, new: &new, extra, results };

@@ -90,7 +90,7 @@ impl<'a> Planner<'a> {
         let statement =
             rule.and_then(|r| r.becomes.clone()).ok_or_else(|| self.wrong(bound, format!("there is no rule for {op}")))?;
         let call = self.call(bound.node);
-        let results = tensors.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
+        let results = tensors.iter().map(|(n, v)| ((*n).to_owned(), Some(*v))).collect();
         let extra = names.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
         let new = |l: LetterId| bound.size(l);
         let args = self.arguments(&Builder { bound, call: &call, new: &new, extra, results }, &statement)?;

@@ -21,8 +21,8 @@ pub struct Builder<'a> {
     pub new: &'a dyn Fn(LetterId) -> Size,
     /// Further names.
     pub extra: HashMap<String, Val>,
-    /// Results of statements so far, and other tensors with a name.
-    pub results: HashMap<String, ValueId>,
+    /// Results of statements so far, and other tensors with a name; `None` of statements that were left out.
+    pub results: HashMap<String, Option<ValueId>>,
 }
 
 impl Builder<'_> {
@@ -42,6 +42,9 @@ impl Builder<'_> {
             .into_iter()
             .flatten()
             .collect();
+        for left_out in statements.iter().filter(|s| !active.iter().any(|a| a.name == s.name)) {
+            self.results.insert(left_out.name.clone(), None);
+        }
         let own = |name: &str| -> Option<ValueId> {
             let at = if name == "out" { 0 } else { name.strip_prefix("out")?.parse().ok()? };
             self.call.node.outputs.get(at).copied()
@@ -52,7 +55,7 @@ impl Builder<'_> {
             if original.is_none() && !self.results.contains_key("out") && statement.args.iter().any(|(_, e)| names(e, "out")) {
                 let name = format!("{}_cut", self.call.graph.value(out).name);
                 let id = next(plan, NewValue { name, like: out });
-                self.results.insert("out".into(), id);
+                self.results.insert("out".into(), Some(id));
                 original = Some(id);
             }
             let mut args = Vec::new();
@@ -73,7 +76,7 @@ impl Builder<'_> {
                     next(plan, NewValue { name, like: out })
                 }
             };
-            self.results.insert(statement.name.clone(), output);
+            self.results.insert(statement.name.clone(), Some(output));
             nodes.push(NewNode { target, args, output });
         }
         Ok((original, nodes))
@@ -91,8 +94,8 @@ impl Builder<'_> {
     pub fn arg(&self, e: &Expr) -> Result<Arg, String> {
         match e {
             Expr::Name(name) => {
-                if let Some(v) = self.results.get(name) {
-                    return Ok(Arg::Tensor(*v));
+                if let Some(result) = self.results.get(name) {
+                    return Ok(result.map_or(Arg::None, Arg::Tensor));
                 }
                 let letter = self.bound.letters.iter().any(|l| l.name == *name);
                 match self.call.node.arg(name) {
@@ -101,7 +104,7 @@ impl Builder<'_> {
                 }
             }
             Expr::Call(f, _) if f == "ghost" => {
-                self.results.get(GHOST).map(|v| Arg::Tensor(*v)).ok_or_else(|| "there is no ghost".to_owned())
+                self.results.get(GHOST).copied().flatten().map(Arg::Tensor).ok_or_else(|| "there is no ghost".to_owned())
             }
             Expr::List(items) if items.iter().any(|e| matches!(e, Expr::Name(n) if self.is_tensor(n))) => {
                 Ok(Arg::List(items.iter().map(|e| self.arg(e)).collect::<Result<_, _>>()?))
@@ -111,7 +114,7 @@ impl Builder<'_> {
     }
 
     fn is_tensor(&self, name: &str) -> bool {
-        self.results.contains_key(name) || matches!(self.call.node.arg(name), Some(Arg::Tensor(_)))
+        self.results.get(name).is_some_and(Option::is_some) || matches!(self.call.node.arg(name), Some(Arg::Tensor(_)))
     }
 
     fn number(&self, e: &Expr) -> Result<Arg, String> {
