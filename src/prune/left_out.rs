@@ -58,7 +58,7 @@ impl<'a> List<'a> {
             Some(Why::Constant { node, .. }) => format!("summed over at {}, where no bias can take up what is added", at(node)),
             Some(Why::Inexpressible(node)) => format!("the arguments of {} could not say what would be left", at(node)),
             Some(Why::Maker(k)) => format!("{} cannot lose them", self.graph.tensors[*k].name),
-            Some(Why::Uneven) => "equally many must stay of each group (head)".into(),
+            Some(Why::Uneven(_)) => "equally many must stay of each group (head)".into(),
             Some(Why::Tied) => "in one with positions that stay, by another view of the axis".into(),
             Some(Why::NoMaker) => "no parameter alone makes them".into(),
             Some(Why::Last(_)) | None => "too few positions".into(),

@@ -8,6 +8,7 @@ mod error;
 mod explain;
 mod html;
 mod place;
+mod stayed;
 mod summary;
 mod table;
 mod words;
@@ -24,5 +25,6 @@ pub use explain::{
 pub use html::{Page, Quarrel, html, write_html};
 pub use place::{Obstacle, Place};
 pub(crate) use place::{obstacle, place};
-pub use summary::{Layer, Note, Outcome, Stays, Summary, Total, Verified};
+pub use stayed::{Cause, Kept, Stays};
+pub use summary::{Layer, Note, Outcome, Summary, Total, Verified};
 pub use table::table;

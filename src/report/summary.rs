@@ -1,21 +1,20 @@
 //! The outcome of a run in numbers and reasons.
 
-use egg::Id;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::branch::{self, Gone};
 use super::disagreement::{Disagreement, disagreements};
-use super::explain::{self, blame, ranges};
-use super::words::{module, modules, spaced, stay};
+use super::stayed::{Kept, Stays, kept, stays};
+use super::words::spaced;
 use crate::axis::{Bound, Call, Propagation};
 use crate::groups::macs;
 use crate::model::{Graph, NodeId, Role};
 use crate::plan::Plan;
 use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
-use crate::solve::{Aliased, Given, Hindrance, Holds, Policy, Renamed, Solution, Stay, Why};
+use crate::solve::{Aliased, Given, Policy, Renamed, Solution};
 
 /// A quantity before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,19 +49,6 @@ pub struct Note {
     pub line: Option<String>,
 }
 
-/// Positions of a parameter's axis that its mask drops and that stay, for one reason.
-#[derive(Clone, Debug, Serialize)]
-pub struct Stays {
-    /// The axis: `conv.weight[0]`.
-    pub axis: String,
-    /// The positions: `0, 2, 4-9`.
-    pub positions: String,
-    /// How many they are.
-    pub count: usize,
-    /// Why, in words.
-    pub why: String,
-}
-
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,7 +80,7 @@ pub struct Summary {
     /// Where masks disagreed.
     pub conflicts: Vec<Disagreement>,
     /// What stayed although it could have been asked to go.
-    pub kept: Vec<Note>,
+    pub kept: Vec<Kept>,
     /// For each axis of a parameter whose mask drops positions that stay: how many, and why.
     pub stays: Vec<Stays>,
     /// Operators that no rule describes.
@@ -141,15 +127,8 @@ impl Summary {
             (true, _) if !solution.given.iter().flatten().any(masked) => Outcome::Copy,
             (true, _) => Outcome::Masked,
         };
-        s.kept = obstacles(graph, p, solution);
-        let locks = p.axes.locked_because();
-        let stays = |stay: &Stay| Stays {
-            axis: format!("{}[{}]", graph.tensors[stay.tensor].name, stay.dim),
-            positions: ranges(&stay.positions),
-            count: stay.positions.len(),
-            why: explain::held(graph, &locks, solution, &stay.holds),
-        };
-        s.stays = solution.stays.iter().filter(|s| !went.contains(&s.tensor)).map(stays).collect();
+        s.kept = kept(graph, p, solution);
+        s.stays = stays(graph, p, solution, &went);
         s.unknown = unknown(graph, rules, p);
         for id in &plan.approximate {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
@@ -239,7 +218,7 @@ impl Summary {
     }
 }
 
-fn note(graph: &Graph, id: NodeId, text: String) -> Note {
+pub(super) fn note(graph: &Graph, id: NodeId, text: String) -> Note {
     let node = graph.node(id);
     let line = node.source.line();
     Note { subject: format!("{} ({})", node.name, node.target), text, line }
@@ -273,66 +252,6 @@ fn aliased(names: &Aliased) -> Vec<Note> {
         .into_iter()
         .chain(note("masks that are ignored", lost, why))
         .collect()
-}
-
-fn obstacles(graph: &Graph, p: &Propagation, solution: &Solution) -> Vec<Note> {
-    let mut notes: Vec<Note> = Vec::new();
-    for o in &solution.obstacles {
-        let why = match o.why {
-            Hindrance::Unproven => "summed over here, and what they add is not proven to be zero",
-            Hindrance::Constant => "summed over here, and what they add is a number that no bias can take up",
-            Hindrance::Border => {
-                "summed over here, and what they add is a number that differs at the border (--bias-maps takes it up)"
-            }
-            Hindrance::Inexpressible => "the operator's arguments could not say what would be left",
-        };
-        let blame = match o.why {
-            Hindrance::Unproven => blame(graph, solution, &Why::Unproven(o.node)),
-            _ => String::new(),
-        };
-        let cost = if o.parameters > 0 { format!(" ({} parameters)", spaced(o.parameters)) } else { String::new() };
-        notes.push(note(graph, o.node, format!("{}{cost}: {why}{blame}", stay(o.positions))));
-    }
-    for value in &solution.last {
-        let text = "masks drop all positions of a dimension; one stays, as none may be empty";
-        let tensor = graph.tensors.iter().find(|t| t.value == *value);
-        let subject = tensor.map_or_else(|| graph.value(*value).name.clone(), |t| t.name.clone());
-        notes.push(Note { subject, text: text.into(), line: None });
-    }
-    // The others by what holds them; of one axis each position once.
-    type Held<'a> = (FxHashSet<(Id, usize)>, IndexSet<&'a String>);
-    let mut held: IndexMap<&Holds, Held> = IndexMap::new();
-    let read = Holds::Read(Vec::new());
-    for stay in &solution.stays {
-        let covered = matches!(
-            stay.holds,
-            Holds::Kept(_) | Holds::Why(Why::Unproven(_) | Why::Constant { .. } | Why::Inexpressible(_) | Why::Last(_))
-        );
-        let t = &graph.tensors[stay.tensor];
-        let Some(id) = p.dims[t.value.index()].as_ref().and_then(|ids| ids.get(stay.dim)).filter(|_| !covered) else { continue };
-        // Who keeps what is only read is told by the axis (`stays`).
-        let holds = if matches!(stay.holds, Holds::Read(_)) { &read } else { &stay.holds };
-        let entry = held.entry(holds).or_default();
-        entry.0.extend(stay.positions.iter().map(|at| (p.axes.class(*id), *at)));
-        entry.1.insert(&t.name);
-    }
-    let locks = p.axes.locked_because();
-    let mut texts: IndexMap<String, Held> = IndexMap::new();
-    for (holds, (positions, names)) in held {
-        // What a layer's own mask does is the same for all layers.
-        let own = |k: &usize| names.iter().all(|name| module(name) == module(&graph.tensors[*k].name));
-        let why = match holds {
-            Holds::Together(k) if own(k) => explain::together("its own mask"),
-            _ => explain::held(graph, &locks, solution, holds),
-        };
-        let entry = texts.entry(why).or_default();
-        entry.0.extend(positions);
-        entry.1.extend(names);
-    }
-    for (why, (positions, names)) in texts {
-        notes.push(Note { subject: modules(names), text: format!("{}: {why}", stay(positions.len())), line: None });
-    }
-    notes
 }
 
 fn unknown(graph: &Graph, rules: &RuleSet, p: &Propagation) -> Vec<Note> {

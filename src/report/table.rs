@@ -50,7 +50,7 @@ pub fn table(s: &Summary) -> String {
     }
     section(&mut out, "Branches that went as a whole, since all that they add is zero", &branches(&s.branches));
     section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
-    section(&mut out, "What stayed, and why", &s.kept);
+    section(&mut out, "What stayed, and why", s.kept.iter().map(|k| &k.note));
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
     if let Some(note) = s.unknown.first() {
         let op = note.subject.strip_suffix(".default").unwrap_or(&note.subject);
@@ -109,7 +109,8 @@ fn disagreements(list: &[Disagreement]) -> Vec<Note> {
 /// At most this many lines a section; `--json` has them all.
 const MOST: usize = 12;
 
-fn section(out: &mut String, title: &str, notes: &[Note]) {
+fn section<'n>(out: &mut String, title: &str, notes: impl IntoIterator<Item = &'n Note>) {
+    let notes: Vec<&Note> = notes.into_iter().collect();
     if notes.is_empty() {
         return;
     }

@@ -21,7 +21,7 @@ use tracing::{info, info_span};
 pub use data::Data;
 pub use options::{Options, Policy};
 pub use outcome::{Hindrance, Holding, Holds, Obstacle, Solution, Stay, Verdict};
-pub use positions::{Link, Why};
+pub use positions::{Link, Uneven, Why};
 pub use proof::{
     Blame, FINITE, Folding, Ghost, Known, NONNEG, NONZERO, Uniform, ValueFacts, ZERO, parts_value, progression, ranks,
 };

@@ -12,7 +12,7 @@ use crate::axis::{Propagation, Reason};
 use crate::model::{Graph, NodeId};
 use crate::report::place::place;
 use crate::report::words;
-use crate::solve::{Blame, Hindrance, Holds, Solution, Verdict, Why};
+use crate::solve::{Blame, Hindrance, Holds, Solution, Uneven, Verdict, Why};
 
 /// Positions with the same fate for the same reasons.
 #[derive(Clone, Debug, Serialize)]
@@ -146,8 +146,23 @@ fn words(graph: &Graph, why: &Why) -> String {
         Why::Constant { node, .. } => format!("they are summed over and hold a number that no bias can take up, at {}", at(node)),
         Why::Inexpressible(node) => format!("no arguments could say what would be left, at {}", at(node)),
         Why::Tied => "another view of the axis (as other groups or heads) has each in one with positions that stay".into(),
-        Why::Uneven => "equally many must stay of each group (head), and more stay of another".into(),
+        Why::Uneven(uneven) => unevenly(uneven),
     }
+}
+
+/// Which part could lose how many.
+fn unevenly(uneven: &Uneven) -> String {
+    const MOST: usize = 8;
+    let (size, parts) = (uneven.size, &uneven.parts);
+    let Some(fewest) = parts.iter().min_by_key(|(_, n)| *n) else { return String::new() };
+    let could = match parts.len() {
+        1..=MOST => parts.iter().map(|(a, n)| format!("{n} of group {a}")).collect::<Vec<_>>().join(", "),
+        n => {
+            let most = parts.iter().max_by_key(|(_, n)| *n).unwrap_or(fewest);
+            format!("from {} of group {} to {} of group {}; {n} groups", fewest.1, fewest.0, most.1, most.0)
+        }
+    };
+    format!("equally many of the {size} positions of each group (head) must go: {}, the fewest that could ({could})", fewest.1)
 }
 
 /// `0, 2, 4-9`
@@ -201,14 +216,18 @@ mod tests {
     #[test]
     fn reasons_differ() {
         let graph = Graph::default();
-        let reasons = [Why::Maker(0), Why::NoMaker, Why::Last(ValueId(0)), Why::Tied, Why::Uneven];
-        let said: Vec<String> = reasons.iter().map(|why| words(&graph, why)).collect();
+        let uneven = |parts: &[(u32, u32)]| Why::Uneven(Uneven { size: 12, parts: parts.into() });
+        let many: Vec<(u32, u32)> = (0..12).map(|a| (a, 3 + (a * 7) % 12)).collect();
+        let uneven = [uneven(&[(0, 5), (1, 2), (3, 4)]), uneven(&many)];
+        let reasons = [Why::Maker(0), Why::NoMaker, Why::Last(ValueId(0)), Why::Tied].into_iter().chain(uneven);
+        let said: Vec<String> = reasons.map(|why| words(&graph, &why)).collect();
         insta::assert_snapshot!(said.join("\n"), @r"
         no mask drops them
         no mask says anything of them
         a dimension would be left without positions
         another view of the axis (as other groups or heads) has each in one with positions that stay
-        equally many must stay of each group (head), and more stay of another
+        equally many of the 12 positions of each group (head) must go: 2, the fewest that could (5 of group 0, 2 of group 1, 4 of group 3)
+        equally many of the 12 positions of each group (head) must go: 3, the fewest that could (from 3 of group 0 to 14 of group 5; 12 groups)
         ");
     }
 }

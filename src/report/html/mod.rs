@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::analysis::{Analysis, Edge, Group, MemberRole};
 use super::explain::{AxisRef, Chain, Explainer};
+use super::stayed::Kept;
 use super::summary::{Layer, Note, Outcome, Summary, Total};
 use super::table::branches;
 use crate::axis::Propagation;
@@ -49,7 +50,7 @@ pub struct Page {
     /// Where masks disagreed.
     pub conflicts: Vec<Quarrel>,
     /// What stayed although it could have been asked to go.
-    pub kept: Vec<Note>,
+    pub kept: Vec<Kept>,
     /// Other things to know.
     pub notes: Vec<Note>,
     /// Operators, with and without a rule.

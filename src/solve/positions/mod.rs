@@ -8,4 +8,4 @@ mod state;
 pub use frame::{Coords, Frame};
 pub use ragged::{Contexts, Link};
 pub use sets::{Atom, Positions, STAYS, SetId};
-pub use state::{State, Why};
+pub use state::{State, Uneven, Why};

@@ -1,6 +1,7 @@
 //! What stays so far, and why. The solver only ever adds to what stays, so that it ends.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use egg::Id;
 use rustc_hash::FxHashMap;
@@ -32,7 +33,16 @@ pub enum Why {
     /// Another description of the same position stays.
     Tied,
     /// Parts that must lose equally many do not.
-    Uneven,
+    Uneven(Uneven),
+}
+
+/// Parts of an axis (groups, heads) of which equally many positions must go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Uneven {
+    /// Positions of a part.
+    pub size: u32,
+    /// For each part that stays, which it is, and how many of its positions could go; so many go of each as of the one with the fewest.
+    pub parts: Arc<[(u32, u32)]>,
 }
 
 /// Atoms that stay.
