@@ -138,6 +138,8 @@ def mask_bytes(
     """
     known = dict(model.named_parameters(remove_duplicate=False))
     notes: list[str] = []
+    if isinstance(masks, str) and masks == "model":
+        masks = None
     if isinstance(masks, (str, os.PathLike)) and os.fspath(masks) != "zeros":
         with translated():
             found, notes = program.read_masks(os.fspath(masks))

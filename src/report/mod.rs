@@ -7,6 +7,7 @@ mod disagreement;
 mod error;
 mod explain;
 mod html;
+mod note;
 mod place;
 mod stayed;
 mod summary;
@@ -23,8 +24,9 @@ pub use explain::{
     AxisError, AxisRef, Chain, Evidence, Explainer, Fates, Meeting, Meetings, Run, Step, axis, fates, same, stuck,
 };
 pub use html::{Page, Quarrel, html, write_html};
+pub use note::Note;
 pub use place::{Obstacle, Place};
 pub(crate) use place::{obstacle, place};
 pub use stayed::{Cause, Kept, Stays};
-pub use summary::{Layer, Note, Outcome, Summary, Total, Verified};
+pub use summary::{Layer, Outcome, Summary, Total, Verified};
 pub use table::table;

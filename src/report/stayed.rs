@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::explain::{self, blame, ranges};
-use super::summary::{Note, note};
+use super::note::{Note, note};
 use super::words::{module, modules, spaced, stay};
 use crate::axis::Propagation;
 use crate::model::Graph;

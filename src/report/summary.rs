@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::branch::{self, Gone};
 use super::disagreement::{Disagreement, disagreements};
+use super::note::{Note, note};
 use super::stayed::{Kept, Stays, kept, stays};
 use super::words::spaced;
 use crate::axis::{Bound, Call, Propagation};
@@ -36,17 +37,6 @@ pub struct Layer {
     pub after: Vec<usize>,
     /// Parameters of the module.
     pub parameters: Total,
-}
-
-/// A place and what to know of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Note {
-    /// What it is about.
-    pub subject: String,
-    /// What to know.
-    pub text: String,
-    /// The Python line, if there is one.
-    pub line: Option<String>,
 }
 
 /// What was written.
@@ -216,12 +206,6 @@ impl Summary {
         }
         self.layers = layers.into_values().collect();
     }
-}
-
-pub(super) fn note(graph: &Graph, id: NodeId, text: String) -> Note {
-    let node = graph.node(id);
-    let line = node.source.line();
-    Note { subject: format!("{} ({})", node.name, node.target), text, line }
 }
 
 /// What it costs that means and norms compute what they did before.

@@ -6,7 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::branch::Gone;
 use super::disagreement::{Disagreement, Fate};
-use super::summary::{Layer, Note, Outcome, Summary, Total};
+use super::note::Note;
+use super::summary::{Layer, Outcome, Summary, Total};
 use super::words::{modules, positions, spaced, stay};
 
 /// The whole report.

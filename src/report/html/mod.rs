@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::analysis::{Analysis, Edge, Group, MemberRole};
 use super::explain::{AxisRef, Chain, Explainer};
+use super::note::Note;
 use super::stayed::Kept;
-use super::summary::{Layer, Note, Outcome, Summary, Total};
+use super::summary::{Layer, Outcome, Summary, Total};
 use super::table::branches;
 use crate::axis::Propagation;
 use crate::format::{FormatError, Output, Pending};
