@@ -222,7 +222,7 @@ def test_pruning_of_torch_is_taken_off(masks):
     model, x = nets.made(nets.Residual), nets.image()
     for m in (model.stem, model.a, model.b):
         prune.ln_structured(m, "weight", 0.5, n=1, dim=0)
-    report = paring.speedup(model, (x,), masks)
+    report = paring.speedup(model, (x,), masks=masks)
     assert not prune.is_pruned(model) and report.parameters.after < report.parameters.before
     assert model.a.weight.shape[0] == 8
     model = nets.made(nets.Residual)
