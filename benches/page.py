@@ -85,7 +85,8 @@ def compared(args) -> str:
                 )
             print(rows[-1], file=sys.stderr, flush=True)
     return f"""Half of the channels go, by L1 norms; torchvision's models with random weights and norms that are not all alike, one thread, medians of
-{args.runs} runs, {about()}; PyTorch {", ".join(versions)}. `benches/page.py` makes this table and the picture below.
+{args.runs} runs, {about()}; PyTorch {", ".join(versions)} (NNI: the last), Python {platform.python_version()}. `benches/page.py` makes this table and the
+picture below.
 
 {chr(10).join(rows)}
 
@@ -105,7 +106,8 @@ def about() -> str:
 def grown(args) -> tuple[str, str]:
     """A line on the run, and the picture."""
     env = {**os.environ, "PARING_GROWTH": args.growth}
-    done = subprocess.run(["cargo", "bench", "--bench", "growth"], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    command = [args.growth_bench] if args.growth_bench else ["cargo", "bench", "--bench", "growth"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     curves: dict[str, list[tuple[int, int]]] = {}
     for name, nodes, ms in re.findall(r"^(.{1,26}?) +(\d+) nodes +(\d+) ms:", done.stdout, re.MULTILINE):
         curves.setdefault(name.strip(), []).append((int(nodes), max(int(ms), 1)))
@@ -174,6 +176,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--limit", type=int, default=600, help="seconds for a tool on a model")
     parser.add_argument("--growth", default="1000,3000,10000,30000", help="numbers of operators")
+    parser.add_argument("--growth-bench", type=pathlib.Path, help="the growth benchmark, where it is built already")
     parser.add_argument("--only", choices=["tools", "growth"])
     args = parser.parse_args()
     path = ROOT / "docs/benchmarks.md"

@@ -1,5 +1,7 @@
 //! Time by number of nodes: criterion shows nodes a second, which should not fall as networks grow.
 //!
+//! `cargo bench --bench growth stages` shows each stage by itself.
+//!
 //! With `PARING_GROWTH=10000,50000` a table says instead how many milliseconds each stage takes for so many nodes.
 #![allow(missing_docs)]
 
@@ -23,7 +25,31 @@ fn growth(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, growth);
+/// Each stage by itself, of a net of every kind with 1,000 nodes.
+fn stages(c: &mut Criterion) {
+    let rules = RuleSet::builtin();
+    for (name, kind) in nets::KINDS {
+        let net = kind(1_000);
+        let mut group = c.benchmark_group(format!("stages: {name}"));
+        group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+        for wanted in ["propagate", "solve", "plan", "edit", "check"] {
+            let once = || {
+                let (mut last, mut spent) = (Instant::now(), Duration::ZERO);
+                net.stages(&rules, &mut |stage| {
+                    let now = Instant::now();
+                    if stage == wanted {
+                        spent = now - last;
+                    }
+                    last = now;
+                });
+                spent
+            };
+            group.bench_function(wanted, |b| b.iter_custom(|times| (0..times).map(|_| once()).sum()));
+        }
+    }
+}
+
+criterion_group!(benches, growth, stages);
 
 /// The best of three runs for each kind and each number of nodes.
 fn table(numbers: &str) {
