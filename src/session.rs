@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::format::torchscript::Input;
 use crate::format::{self, Pending};
 use crate::load::Model;
-use crate::model::{Graph, Tensor};
+use crate::model::Graph;
 use crate::plan::{self, Choices, Plan, Unified};
 use crate::report::{self, Conflicts, Outlook, Page, ReportError, Summary};
 use crate::rule::RuleSet;
@@ -286,9 +286,9 @@ fn beside<'a>(one: &Path, other: &'a Path) -> Option<&'a str> {
 /// The tensors that the user's names mean; a name that means none is an error.
 fn frozen(graph: &Graph, names: &[String]) -> Result<Vec<String>, Error> {
     for name in names {
-        let means = |t: &Tensor| t.name == *name || t.name.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('.'));
-        if !graph.tensors.iter().any(means) {
-            let closest = solve::closest(name, graph.tensors.iter().map(|t| t.name.as_str()));
+        let all = 0..graph.tensors.len();
+        if !all.clone().any(|k| graph.is_meant(k, name)) {
+            let closest = solve::closest(name, all.flat_map(|k| graph.names(k)).map(|(name, _)| name));
             return Err(SolveError::UnknownFrozen { name: name.clone(), closest }.into());
         }
     }

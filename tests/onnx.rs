@@ -449,3 +449,166 @@ fn an_index_of_several_dimensions_lists_what_stays() {
     let dims = bytes(1, &[1, 2, 1]);
     assert!(small.windows(dims.len()).any(|w| w == dims));
 }
+
+/// Masks by hand, what is frozen, and what `prune` is told, go by all names of a matrix.
+#[test]
+fn names_of_the_exported_module_are_known_everywhere() {
+    let (_folder, path) = folder();
+    let file = path.join("model.onnx");
+    let open = |freeze: &[String]| paring::Session::open(&file, &[], RuleSet::builtin(), freeze).unwrap();
+    for (own, name, model) in exported() {
+        fs::write(&file, &model).unwrap();
+        let layer = name.strip_suffix(".weight").unwrap().to_owned();
+        let by_hand = |entry: &str| {
+            fs::write(path.join("masks.yaml"), entry).unwrap();
+            let file_of_masks = paring::MaskFile::open(&path.join("masks.yaml")).unwrap();
+            let masks = file_of_masks.masks(&file).map_err(|e| e.to_string())?;
+            Ok(masks.into_iter().map(|(name, m)| (name, m.shape, m.keep.into_owned())).collect::<Vec<_>>())
+        };
+        let keep = |gone: fn(usize, usize) -> bool| (0..12).map(|k| u8::from(!gone(k / 4, k % 4))).collect::<Vec<u8>>();
+        let columns = Ok(vec![(own.to_owned(), vec![3, 4], keep(|_, column| column == 1 || column == 3))]);
+        for entry in [&layer, name, &format!("{}*", &layer[..layer.len() - 1])] {
+            assert_eq!(by_hand(&format!("\"{entry}\": {{ drop: [1, 3] }}")), columns, "{entry}");
+        }
+        let inputs = Ok(vec![(own.to_owned(), vec![3, 4], keep(|row, _| row == 2))]);
+        assert_eq!(by_hand(&format!("{layer}: {{ drop: [2], dim: 1 }}")), inputs);
+        assert_eq!(by_hand(&format!("\"{own}\": {{ drop: [2] }}")), inputs);
+        // The smallest columns are the first; of the whole group, too.
+        let first = Ok(vec![(own.to_owned(), vec![3, 4], keep(|_, column| column < 2))]);
+        assert_eq!(by_hand(&format!("{layer}: {{ ratio: 0.5 }}")).map(|m| m[0].clone()), first.map(|m: Vec<_>| m[0].clone()));
+        let twice: Result<Vec<(String, Vec<usize>, Vec<u8>)>, String> =
+            by_hand(&format!("{layer}: {{ drop: [1] }}\n\"{own}\": {{ drop: [1], dim: 1 }}"));
+        assert!(twice.unwrap_err().contains(&format!("two entries speak of `{own}`")));
+
+        let masks = Masks::from_iter([rows(name, 3, &[1, 3])]);
+        let removed = |freeze: &[String]| {
+            let session = open(freeze);
+            let parameters = session.cut(&masks, &Settings::default()).unwrap().summary.parameters;
+            parameters.before - parameters.after
+        };
+        assert!(removed(&[]) > 0);
+        for frozen in [&layer, name, own] {
+            assert_eq!(removed(&[frozen.to_owned()]), 0, "{frozen}");
+        }
+
+        let session = open(&[]);
+        let pruned = |options: paring::prune::Options| {
+            let found = paring::prune::prune(session.model(), session.axes(), session.rules(), &options);
+            found.map(|p| p.removed).map_err(|e| e.to_string())
+        };
+        let all = paring::prune::Options::default;
+        let axis = format!("{name}[0]");
+        assert_eq!(pruned(all()), Ok(2));
+        for pattern in [&layer, name, &axis] {
+            assert_eq!(pruned(paring::prune::Options { include: vec![pattern.to_owned()], ..all() }), Ok(2), "{pattern}");
+            assert!(pruned(paring::prune::Options { exclude: vec![pattern.to_owned()], ..all() }).is_err(), "{pattern}");
+            assert_eq!(pruned(paring::prune::Options { ratios: vec![(pattern.to_owned(), 0.25)], ..all() }), Ok(1), "{pattern}");
+        }
+        // Scores as PyTorch has them: a number a row, or for each element.
+        let scored = |shape: Vec<usize>, values: Vec<f64>| {
+            let scores = paring::prune::Scores { by_name: [(name.to_owned(), (shape, values))].into_iter().collect() };
+            let options = paring::prune::Options { scores: Some(scores), ..all() };
+            let chosen = paring::prune::prune(session.model(), session.axes(), session.rules(), &options).unwrap();
+            chosen.masks[own].keep.to_vec()
+        };
+        let expected = keep(|_, column| column == 0 || column == 2);
+        assert_eq!(scored(vec![4], vec![1.0, 4.0, 2.0, 3.0]), expected);
+        assert_eq!(
+            scored(vec![4, 3], vec![1.0, 1.0, 1.0, 4.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 5.0]),
+            keep(|_, c| c == 0 || c == 2)
+        );
+    }
+}
+
+#[test]
+fn names_by_hand_that_may_mean_several_are_errors() {
+    let (_folder, path) = folder();
+    let named = |op: &str, inputs: &[&str], output: &str| [node(op, inputs, output), bytes(3, b"/fc/MatMul")].concat();
+    let nodes = [
+        named("MatMul", &["x", "onnx::MatMul_7"], "a"),
+        node("Relu", &["a"], "b"),
+        named("MatMul", &["b", "onnx::MatMul_8"], "y"),
+    ];
+    fs::write(path.join("model.onnx"), layers(["onnx::MatMul_7", "onnx::MatMul_8"], nodes, vec![])).unwrap();
+    let by_hand = |entry: &str| {
+        fs::write(path.join("masks.yaml"), entry).unwrap();
+        let file = paring::MaskFile::open(&path.join("masks.yaml")).unwrap();
+        file.masks(&path.join("model.onnx")).map(|m| m.len()).map_err(|e| e.to_string())
+    };
+    for entry in ["fc: { drop: [1] }", "f*: { drop: [1] }"] {
+        let said = by_hand(entry).unwrap_err();
+        assert!(said.contains("may be any of `onnx::MatMul_7`, `onnx::MatMul_8`"), "{said}");
+    }
+    assert_eq!(by_hand("\"onnx::MatMul_7\": { drop: [1], dim: 1 }"), Ok(1));
+    let [(_, _, listed), ..] = exported();
+    fs::write(path.join("model.onnx"), listed).unwrap();
+    let said = by_hand("gone: { drop: [1] }").unwrap_err();
+    assert!(said.contains("nothing of its own for `gone`"), "{said}");
+}
+
+fn attribute(name: &str, list: &[i64]) -> Vec<u8> {
+    let list: Vec<u8> = list.iter().flat_map(|n| number(8, *n as u64)).collect();
+    bytes(5, &[bytes(1, name.as_bytes()), list, number(20, 7)].concat())
+}
+
+/// A mean over an axis that is named twice counts it once; one of whole numbers would need a part of a whole number, and its axis stays.
+#[test]
+fn means_over_axes_that_lose_positions() {
+    let (_folder, path) = folder();
+    let to = |n: u64| bytes(5, &[bytes(1, b"to"), number(3, n), number(20, 2)].concat());
+    let parts = |kind: u64, axes: &[i64]| {
+        [
+            bytes(1, &node("MatMul", &["x", "one"], "a")),
+            bytes(1, &[node("Cast", &["a"], "b"), to(kind)].concat()),
+            bytes(1, &[node("ReduceMean", &["b"], "c"), attribute("axes", axes)].concat()),
+            bytes(1, &[node("Cast", &["c"], "y"), to(1)].concat()),
+            bytes(5, &tensor("one", &[3, 4], &floats(12))),
+            bytes(11, &value("x", &[5, 3])),
+            bytes(12, &value("y", &[5, 1])),
+        ]
+    };
+    let small = shrink(&path, &model(&parts(1, &[1, 1])), &[1, 3], "small.onnx").unwrap();
+    let has = |part: [u8; 4]| small.windows(4).any(|w| w == part);
+    assert!(has(0.5f32.to_le_bytes()) && !has(0.25f32.to_le_bytes()), "two of four columns are half of them");
+    let whole = model(&parts(7, &[1]));
+    let small = shrink(&path, &whole, &[1, 3], "small.onnx").unwrap();
+    assert_eq!(small.len(), whole.len());
+}
+
+/// Why the axes of what graphs in an operator read stay, and that no rule can change it.
+#[test]
+fn operators_with_graphs_say_why_axes_stay() {
+    let (_folder, path) = folder();
+    let mut parts = parts();
+    parts[1] = bytes(1, &nested(1));
+    parts.push(bytes(13, &value("b", &[5, 4])));
+    let (_, summary) = cut(&path, &model(&parts), masks(&[1, 3])).unwrap();
+    let said = "onnx.If.16 has graphs of its own, which stay as they are, with all that they read";
+    assert!(summary.unknown.iter().any(|n| n.text.contains(said)), "{:?}", summary.unknown);
+    assert!(summary.kept.iter().any(|n| n.text.contains(said)), "{:?}", summary.kept);
+    let table = paring::table(&summary);
+    assert!(table.contains(said) && !table.contains("proposes a rule"), "{table}");
+}
+
+/// Where what is masked is not zero but one number in all columns, a norm over them is repaired.
+#[test]
+fn norms_over_equal_numbers_are_repaired() {
+    let (_folder, path) = folder();
+    let parts = [
+        bytes(1, &node("MatMul", &["x", "one"], "a")),
+        bytes(1, &node("Add", &["a", "shift"], "b")),
+        bytes(1, &node("Mul", &["half", "b"], "c")),
+        bytes(1, &node("LayerNormalization", &["c", "scale", "bias"], "d")),
+        bytes(1, &node("MatMul", &["d", "two"], "y")),
+        bytes(5, &tensor("one", &[3, 4], &floats(12))),
+        bytes(5, &tensor("two", &[4, 2], &floats(8))),
+        bytes(5, &tensor("shift", &[1], &floats(1))),
+        bytes(5, &tensor("half", &[], &floats(1))),
+        bytes(5, &tensor("scale", &[4], &floats(4))),
+        bytes(5, &tensor("bias", &[4], &floats(4))),
+        bytes(11, &value("x", &[5, 3])),
+        bytes(12, &value("y", &[5, 2])),
+    ];
+    let (_, summary) = cut(&path, &model(&parts), masks(&[1, 3])).unwrap();
+    assert_eq!(summary.parameters.after, 15, "{:?}", summary.kept);
+}

@@ -75,7 +75,9 @@ impl Propagation {
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].made && !letters[*l as usize].free));
         locked.extend((0..letters.len() as LetterId).filter(|l| letters[*l as usize].name.starts_with('#')));
         locked.retain(|l| !through.iter().any(|(made, of)| l == made || l == of));
-        let over = rule.statistic.as_ref().map(|s| chosen(&s.over)).unwrap_or_default();
+        let mut over = rule.statistic.as_ref().map(|s| chosen(&s.over)).unwrap_or_default();
+        over.sort_unstable();
+        over.dedup(); // of an axis that is named twice there is one
         let mut ids: Vec<Option<Id>> = vec![None; letters.len()];
         for operand in operands.iter().filter(|o| o.read) {
             let Given::Tensor(v) = operand.given else { continue };

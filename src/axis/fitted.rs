@@ -123,7 +123,11 @@ fn first_fit(rules: &RuleSet, call: &Call) -> (Option<(Arc<Rule>, Sketch)>, Stri
         why = format!("{} does not fit: {}", rule.place, errors.join("; "));
     }
     if why.is_empty() {
-        why = format!("there is no rule for {}", call.node.target);
+        let target = &call.node.target;
+        why = match call.schema.is_some_and(|s| s.has_graphs()) {
+            true => format!("{target} has graphs of its own, which stay as they are, with all that they read"),
+            false => format!("there is no rule for {target}"),
+        };
     }
     (None, why)
 }

@@ -17,11 +17,9 @@ impl Propagation {
 
     /// Those of stored tensors and inputs.
     pub(super) fn sources(&mut self, graph: &Graph, frozen: &[String]) {
-        for t in &graph.tensors {
+        for (k, t) in graph.tensors.iter().enumerate() {
             let ids = self.new_dims(t.value);
-            let is_frozen =
-                |f: &String| t.name == *f || t.name.strip_prefix(f.as_str()).is_some_and(|rest| rest.starts_with('.'));
-            if let Some(f) = frozen.iter().find(|f| is_frozen(f)) {
+            if let Some(f) = frozen.iter().find(|f| graph.is_meant(k, f)) {
                 ids.iter().for_each(|id| self.axes.lock(*id, Reason::Frozen(f.clone())));
             }
         }

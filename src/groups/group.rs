@@ -145,14 +145,16 @@ impl Groups {
     /// Whether a name means a group: its number, an axis such as `conv.weight[0]`, or a name or pattern of a parameter or module that makes it.
     pub fn means(&self, graph: &Graph, pattern: &str, id: usize) -> bool {
         let group = &self.list[id];
-        let makes = |m: &Member| m.role == MemberRole::Makes && crate::glob::means(pattern, &graph.tensors[m.tensor].name);
+        let makes =
+            |m: &Member| m.role == MemberRole::Makes && graph.names(m.tensor).any(|(n, _)| crate::glob::means(pattern, n));
         pattern.parse() == Ok(id) || self.is_axis(graph, pattern, id) || group.members.iter().any(makes)
     }
 
     /// Whether a name is that of an axis in a group: `conv.weight[0]`, or as a group is called.
     pub fn is_axis(&self, graph: &Graph, name: &str, id: usize) -> bool {
         let group = &self.list[id];
-        group.members.iter().any(|m| axis_name(graph, m) == name || group.member_name(graph, m) == name)
+        let exported = |m: &Member| graph.exported(m.tensor, m.dim).is_some_and(|n| n == name);
+        group.members.iter().any(|m| axis_name(graph, m) == name || group.member_name(graph, m) == name || exported(m))
     }
 
     /// The parameters of all groups that the program uses, tied ones once.

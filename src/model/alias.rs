@@ -21,6 +21,19 @@ impl Graph {
         self.aliases.iter().find(|a| a.name == name)
     }
 
+    /// All names of a stored tensor, that of the file first, with whether the name's dimensions are the file's the other way round.
+    pub fn names(&self, tensor: usize) -> impl Iterator<Item = (&str, bool)> {
+        let own = self.tensors.get(tensor).map(|t| (t.name.as_str(), false));
+        let others = self.aliases.iter().filter(move |a| a.tensors.contains(&tensor));
+        own.into_iter().chain(others.map(|a| (a.name.as_str(), a.transposed)))
+    }
+
+    /// Whether one of a stored tensor's names is this, or that of a module that it is in.
+    pub fn is_meant(&self, tensor: usize, name: &str) -> bool {
+        let means = |own: &str| own.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.names(tensor).any(|(own, _)| means(own))
+    }
+
     /// A dimension of a tensor as the exported module has it, where the file has another name for the tensor: `fc.weight[0]`.
     pub fn exported(&self, tensor: usize, dim: usize) -> Option<String> {
         let alias = self.aliases.iter().find(|a| !a.doubtful && a.tensors.contains(&tensor))?;

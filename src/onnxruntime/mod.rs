@@ -87,7 +87,8 @@ impl Backend for Onnxruntime {
         let model = to_bytes(graph, outputs).map_err(|e| e.to_string())?;
         let (answer, _) = self.child.borrow_mut().ask(&json!({"do": "load"}), &model)?;
         let id = answer["id"].as_u64().ok_or("onnxruntime gives no session")?;
-        Ok(Rc::new(Session { child: self.child.clone(), id }))
+        let life = self.child.borrow().life;
+        Ok(Rc::new(Session { child: self.child.clone(), id, life }))
     }
 }
 
@@ -95,12 +96,17 @@ impl Backend for Onnxruntime {
 struct Session {
     child: Rc<RefCell<Child>>,
     id: u64,
+    /// The process that has it.
+    life: usize,
 }
 
 impl Loaded for Session {
     fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, String> {
         let like: Vec<Value> = inputs.iter().map(|a| json!({"kind": kind_of(a.dtype), "shape": a.shape})).collect();
         let data: Vec<u8> = inputs.iter().flat_map(|a| a.re.iter().flat_map(|x| x.to_le_bytes())).collect();
+        if self.child.borrow().life != self.life {
+            return Err("onnxruntime died since it was given the model".to_owned());
+        }
         let (answer, data) = self.child.borrow_mut().ask(&json!({"do": "run", "id": self.id, "inputs": like}), &data)?;
         let mut numbers = data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
         let mut found = Vec::new();
@@ -117,7 +123,9 @@ impl Loaded for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Ok(mut child) = self.child.try_borrow_mut() {
+        if let Ok(mut child) = self.child.try_borrow_mut()
+            && child.life == self.life
+        {
             let _ = child.ask(&json!({"do": "drop", "id": self.id}), &[]);
         }
     }

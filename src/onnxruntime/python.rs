@@ -35,6 +35,8 @@ pub(super) struct Child {
     process: std::process::Child,
     to: Option<ChildStdin>,
     from: ChildStdout,
+    /// How many times it was started again: what one process had, the next has not.
+    pub(super) life: usize,
 }
 
 impl Child {
@@ -56,7 +58,7 @@ impl Child {
 
     fn of(python: PathBuf, mut process: std::process::Child) -> Option<Child> {
         let (to, from) = (process.stdin.take()?, process.stdout.take()?);
-        Some(Child { python, process, to: Some(to), from })
+        Some(Child { python, process, to: Some(to), from, life: 0 })
     }
 
     /// The answer and its bytes; an error that it gives, or that it died of the question.
@@ -68,7 +70,9 @@ impl Child {
             },
             Err(_) => {
                 let again = Child::process(&self.python).ok().and_then(|process| Child::of(self.python.clone(), process));
+                let life = self.life + 1;
                 *self = again.ok_or("onnxruntime cannot be started again")?;
+                self.life = life;
                 Err("onnxruntime dies of it".to_owned())
             }
         }

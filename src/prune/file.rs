@@ -19,7 +19,7 @@ use super::mask;
 use crate::axis::Propagation;
 use crate::glob::matches;
 use crate::load::Model;
-use crate::model::{Role, Tensor};
+use crate::model::{Alias, Role, Tensor};
 use crate::rule::{RuleSet, Scalars, too_much};
 use crate::solve::{Masks, closest, closest_names};
 
@@ -82,18 +82,19 @@ fn read(text: &str, model: &Model, axes: Option<(&Propagation, &RuleSet)>) -> Re
         };
         let at = places.of(key);
         let wish = Wish::read(value, &mut places, at.clone())?;
-        for tensor in meant(pattern, model, &at)? {
-            if let Some(before) = seen.insert((tensor.name.clone(), wish.dim), at.clone()) {
+        for (tensor, transposed) in meant(pattern, model, &at)? {
+            let dim = if transposed && wish.dim < 2 { 1 - wish.dim } else { wish.dim };
+            if let Some(before) = seen.insert((tensor.name.clone(), dim), at.clone()) {
                 let message = format!("two entries speak of `{}`", tensor.name);
                 return Err(Fault { also: Some(before), ..Fault::new(message, at) });
             }
             if let (Some(coupled), Which::Ratio(ratio)) = (&mut coupled, &wish.which)
-                && coupled.note(tensor, wish.dim, *ratio, &at)?
+                && coupled.note(tensor, dim, *ratio, &at)?
             {
                 continue;
             }
-            let drop = wish.drop(tensor, model, &at)?;
-            if !mask::drop(&mut masks, model, tensor, wish.dim, &drop) {
+            let drop = wish.drop(tensor, dim, model, &at)?;
+            if !mask::drop(&mut masks, model, tensor, dim, &drop) {
                 let message = format!("`{}` has no data and is too large for masks of several dimensions", tensor.name);
                 return Err(Fault::new(message, at));
             }
@@ -103,28 +104,66 @@ fn read(text: &str, model: &Model, axes: Option<(&Propagation, &RuleSet)>) -> Re
     Ok(masks)
 }
 
-/// The parameters that a name or a pattern means. A layer is its weight; patterns mean only those with several dimensions.
-fn meant<'m>(pattern: &str, model: &'m Model, at: &Range<usize>) -> Result<Vec<&'m Tensor>, Fault> {
-    let parameters = || model.graph.tensors.iter().filter(|t| t.role == Role::Parameter && !t.shape.is_empty());
-    let layer = |t: &Tensor| t.name.strip_suffix(".weight").map(str::to_owned);
-    let exact = parameters().find(|t| t.name == pattern || layer(t).as_deref() == Some(pattern));
-    if let Some(tensor) = exact {
-        return Ok(vec![tensor]);
+/// The parameters that a name or a pattern means, and for each whether the name's dimensions are the file's the other way round. A layer is
+/// its weight; patterns mean only those with several dimensions.
+fn meant<'m>(pattern: &str, model: &'m Model, at: &Range<usize>) -> Result<Vec<(&'m Tensor, bool)>, Fault> {
+    let graph = &model.graph;
+    let parameters = || {
+        let list = graph.tensors.iter().enumerate();
+        list.filter(|(_, t)| t.role == Role::Parameter && !t.shape.is_empty()).map(|(k, _)| k)
+    };
+    let is = |name: &str| name == pattern || layer(name) == Some(pattern);
+    let exact = parameters().find(|k| is(&graph.tensors[*k].name));
+    if let Some(k) = exact {
+        return Ok(vec![(&graph.tensors[k], false)]);
     }
-    let fits = |t: &&Tensor| t.shape.len() > 1 && (matches(pattern, &t.name) || layer(t).is_some_and(|l| matches(pattern, &l)));
+    // Names of the exported module, where the file has others.
+    if let Some(alias) = graph.aliases.iter().find(|a| is(&a.name)) {
+        return exported(alias, model, at);
+    }
+    let of_layer = |name: &str| layer(name).is_some_and(|l| matches(pattern, l));
+    let of = |k: usize| {
+        let fits = graph.names(k).filter(|(name, _)| of_layer(name) || matches(pattern, name));
+        fits.map(move |(name, transposed)| (k, name, transposed)).next()
+    };
+    let mut found: Vec<(usize, &str, bool)> = parameters().filter(|k| graph.tensors[*k].shape.len() > 1).filter_map(of).collect();
     // A pattern for layers does not mean their other parameters.
-    let mut found: Vec<&Tensor> = parameters().filter(fits).collect();
-    if found.iter().any(|t| layer(t).is_some_and(|l| matches(pattern, &l))) {
-        found.retain(|t| layer(t).is_some_and(|l| matches(pattern, &l)));
+    if found.iter().any(|(_, name, _)| of_layer(name)) {
+        found.retain(|(_, name, _)| of_layer(name));
     }
     if found.is_empty() {
-        let names: Vec<String> = parameters().filter_map(layer).collect();
+        let names: Vec<&str> = parameters().flat_map(|k| graph.names(k)).filter_map(|(name, _)| layer(name)).collect();
         // A long name is nobody's mistake in writing, and takes long to compare.
-        let similar = if pattern.len() > 500 { Vec::new() } else { closest(pattern, names.iter().map(String::as_str)) };
+        let similar = if pattern.len() > 500 { Vec::new() } else { closest(pattern, names.iter().copied()) };
         let help = closest_names(&similar);
         return Err(Fault { help, ..Fault::new(format!("the model has no layer `{pattern}`"), at.clone()) });
     }
-    Ok(found)
+    for (_, name, _) in &found {
+        if let Some(alias) = graph.alias(name).filter(|a| a.doubtful) {
+            exported(alias, model, at)?;
+        }
+    }
+    Ok(found.into_iter().map(|(k, _, transposed)| (&graph.tensors[k], transposed)).collect())
+}
+
+/// The layer whose weight has this name.
+fn layer(name: &str) -> Option<&str> {
+    name.strip_suffix(".weight")
+}
+
+/// The tensors of a name that the exported module has and the file has not.
+fn exported<'m>(alias: &Alias, model: &'m Model, at: &Range<usize>) -> Result<Vec<(&'m Tensor, bool)>, Fault> {
+    let tensors: Vec<&Tensor> = alias.tensors.iter().map(|k| &model.graph.tensors[*k]).collect();
+    if alias.doubtful {
+        let names: Vec<String> = tensors.iter().map(|t| format!("`{}`", t.name)).collect();
+        let message = format!("`{}` may be any of {}: name the one that is meant", alias.name, names.join(", "));
+        return Err(Fault::new(message, at.clone()));
+    }
+    if tensors.is_empty() {
+        let message = format!("the file has nothing of its own for `{}`: it was folded into others, or left out", alias.name);
+        return Err(Fault::new(message, at.clone()));
+    }
+    Ok(tensors.into_iter().map(|t| (t, alias.transposed)).collect())
 }
 
 /// Where the scalars of the file stand, asked for in their order.
@@ -192,16 +231,16 @@ impl Wish {
         which.map(|which| Wish { which, dim }).ok_or_else(|| Fault::new("this entry does not say what goes", at))
     }
 
-    /// For each position of the dimension whether it goes.
-    fn drop(&self, tensor: &Tensor, model: &Model, at: &Range<usize>) -> Result<Vec<bool>, Fault> {
-        let Some(n) = tensor.shape.get(self.dim).copied() else {
-            let message = format!("`{}` has {} dimensions, none is {}", tensor.name, tensor.shape.len(), self.dim);
+    /// For each position of a dimension whether it goes.
+    fn drop(&self, tensor: &Tensor, dim: usize, model: &Model, at: &Range<usize>) -> Result<Vec<bool>, Fault> {
+        let Some(n) = tensor.shape.get(dim).copied() else {
+            let message = format!("`{}` has {} dimensions, none is {}", tensor.name, tensor.shape.len(), dim);
             return Err(Fault::new(message, at.clone()));
         };
         let (ranges, inside) = match &self.which {
             Which::Drop(ranges) => (ranges, true),
             Which::Keep(ranges) => (ranges, false),
-            Which::Ratio(ratio) => return weakest(tensor, model, self.dim, *ratio, at),
+            Which::Ratio(ratio) => return weakest(tensor, model, dim, *ratio, at),
         };
         let mut drop = vec![!inside; n];
         for (range, place) in ranges {

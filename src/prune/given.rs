@@ -1,5 +1,6 @@
 //! Scores that somebody else worked out: of parameters, or of the positions of groups.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -56,6 +57,16 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
     })
 }
 
+/// A matrix the other way round.
+fn turned<'v>(shape: &[usize], values: &'v Vec<f64>) -> (Vec<usize>, Cow<'v, Vec<f64>>) {
+    let [rows, columns] = *shape else { return (shape.to_vec(), Cow::Borrowed(values)) };
+    if values.len() != rows * columns {
+        return (shape.to_vec(), Cow::Borrowed(values));
+    }
+    let at = |n: usize| values[n % rows * columns + n / rows];
+    (vec![columns, rows], Cow::Owned((0..values.len()).map(at).collect()))
+}
+
 /// A number for each unit, summed over what is coupled; NaN where nothing is given.
 pub fn scores(given: &Scores, model: &Model, p: &Propagation, groups: &Groups) -> Result<Vec<f64>, PruneError> {
     let (graph, units) = (&model.graph, &groups.units);
@@ -69,24 +80,30 @@ pub fn scores(given: &Scores, model: &Model, p: &Propagation, groups: &Groups) -
     let fault = |name: &str, reason: String| PruneError::Score { name: name.to_owned(), reason };
     let mut own: Vec<(usize, &Vec<f64>)> = Vec::new();
     for (name, (shape, values)) in &given.by_name {
-        let Some(k) = graph.tensors.iter().position(|t| t.name == *name && t.role == Role::Parameter) else {
+        let direct = graph.tensors.iter().position(|t| t.name == *name && t.role == Role::Parameter).map(|k| (k, false));
+        let alias = || graph.alias(name).filter(|a| !a.doubtful);
+        let Some((k, transposed)) = direct.or_else(|| alias().and_then(|a| Some((*a.tensors.first()?, a.transposed)))) else {
             let id = (0..groups.list.len()).find(|id| name.parse() == Ok(*id) || groups.is_axis(graph, name, *id));
             own.push((id.ok_or_else(|| fault(name, "means no parameter and no group".into()))?, values));
             continue;
         };
         let t = &graph.tensors[first[k]];
-        let channels = shape != &t.shape && t.shape.first().is_some_and(|n| values.len() == *n);
-        if !channels && shape != &t.shape {
+        // As the file has them.
+        let (shape, values) = if transposed { turned(shape, values) } else { (shape.clone(), Cow::Borrowed(values)) };
+        let made = usize::from(transposed);
+        let channels = shape != t.shape && t.shape.get(made).is_some_and(|n| values.len() == *n);
+        if !channels && shape != t.shape {
             return Err(fault(name, format!("has the sizes {shape:?}, the parameter {:?}", t.shape)));
         }
-        for d in 0..if channels { 1 } else { t.shape.len() } {
+        for d in if channels { made..made + 1 } else { 0..t.shape.len() } {
             let Some(of) = units.of(graph, p, first[k], d) else { continue };
             let mut sums = vec![0.0; of.list.len()];
-            let (inner, places) = (t.shape[1..].iter().product::<usize>(), &mut sums);
+            let (inner, size, places) = (t.shape[d + 1..].iter().product::<usize>(), t.shape[d], &mut sums);
             if channels && of.outer() == 1 {
-                places.copy_from_slice(values);
+                places.copy_from_slice(&values);
             } else {
-                of.each(&t.shape, d, |n, at| places[at] += if channels { values[n / inner.max(1)] } else { values[n] });
+                let of_channel = |n: usize| values[n / inner.max(1) % size.max(1)];
+                of.each(&t.shape, d, |n, at| places[at] += if channels { of_channel(n) } else { values[n] });
             }
             sums.iter().zip(&of.list).for_each(|(sum, atoms)| atoms.iter().for_each(|u| add(*u, *sum)));
         }

@@ -9,6 +9,7 @@ use super::disagreement::{Disagreement, Fate};
 use super::note::Note;
 use super::summary::{Layer, Outcome, Summary, Total};
 use super::words::{modules, positions, spaced, stay};
+use crate::rule::Schemas;
 
 /// The whole report.
 pub fn table(s: &Summary) -> String {
@@ -53,7 +54,8 @@ pub fn table(s: &Summary) -> String {
     section(&mut out, "Coupled layers whose masks disagree", &disagreements(&s.conflicts));
     section(&mut out, "What stayed, and why", s.kept.iter().map(|k| &k.note));
     section(&mut out, "Operators without a rule (their axes stay)", &s.unknown);
-    if let Some(note) = s.unknown.first() {
+    let can_have = |op: &str| Schemas::builtin().get(op).is_none_or(|s| !s.has_graphs());
+    if let Some(note) = s.unknown.iter().find(|note| can_have(&note.subject)) {
         let op = note.subject.strip_suffix(".default").unwrap_or(&note.subject);
         let _ = writeln!(out, "  `paring rules new {op} --model MODEL` proposes a rule; pass its folder with --rules DIR");
     }

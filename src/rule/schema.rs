@@ -58,6 +58,11 @@ impl SchemaArg {
 }
 
 impl Schema {
+    /// Whether graphs are among the arguments: what the operator does with its operands is not its own.
+    pub fn has_graphs(&self) -> bool {
+        self.args.iter().any(|a| a.ty == "graph")
+    }
+
     /// Reads a line of PyTorch's form; `None` if it has another.
     pub fn parse(line: &str) -> Option<Schema> {
         let open = line.find('(')?;

@@ -46,7 +46,10 @@ pub(super) fn accept(rules: &RuleSet, rule: &Arc<Rule>, mut example: Example, ty
     if let Fit::No(why) = example.fit(rules, rule) {
         return Verdict::Unfit(why);
     }
-    let found = match search(&example, rules.schemas().get(&target), types, random) {
+    // Where types decide which rule is for a call, those that this one is for are tried.
+    let asks = rules.for_target(&target).iter().any(|r| r.asks_for_whole());
+    let suits = |types: &Types| !asks || !matches!(example.with(types).fit(rules, rule), Fit::No(_));
+    let found = match search(&example, rules.schemas().get(&target), types, &suits, random) {
         Ok(found) => found,
         Err(why) => return Verdict::Refused(why),
     };
@@ -62,6 +65,13 @@ pub(super) fn with_types(
     types: Types,
     random: &mut Random,
 ) -> Option<Box<Ready>> {
+    let types = if example.by.is_typed() { told(example, types) } else { types };
+    // A number with a fraction is none of these types.
+    let apart =
+        |(dtype, ints): &(DType, Option<Ints>)| matches!(ints, Some(Ints::All(x)) if x.fract() != 0.0 && !dtype.is_float());
+    if types.iter().any(apart) {
+        return None;
+    }
     let (program, results) = attempt(example, None, &types, random).ok()?;
     match take(rules, rule, example.clone(), Found { types, program, results }) {
         Verdict::Ready(ready) => Some(ready),
@@ -71,12 +81,7 @@ pub(super) fn with_types(
 
 fn take(rules: &RuleSet, rule: &Arc<Rule>, mut example: Example, found: Found) -> Verdict {
     let program = found.program;
-    for (k, (dtype, ints)) in found.types.into_iter().enumerate() {
-        let value = example.graph.tensors[k].value;
-        example.graph.tensors[k].dtype = dtype;
-        example.graph.values[value.index()].dtype = dtype;
-        example.ints[k] = ints;
-    }
+    example = example.with(&found.types);
     if found.results.first().is_some_and(|r| r.shape.contains(&0)) {
         return Verdict::Refused("its result is empty".into());
     }
@@ -106,7 +111,13 @@ struct Found {
 }
 
 /// Finds types that are taken: floats if it can be, else integers, truth values and complex numbers in some places.
-fn search(example: &Example, schema: Option<&Schema>, before: &Types, random: &mut Random) -> Result<Found, String> {
+fn search(
+    example: &Example,
+    schema: Option<&Schema>,
+    before: &Types,
+    suits: &dyn Fn(&Types) -> bool,
+    random: &mut Random,
+) -> Result<Found, String> {
     let n = example.graph.tensors.len();
     let tried = match (example.by.is_typed(), schema) {
         (true, Some(schema)) => typed(example, schema),
@@ -118,7 +129,7 @@ fn search(example: &Example, schema: Option<&Schema>, before: &Types, random: &m
         false => fixed(example, before.clone()),
     });
     let mut first = None;
-    for types in before.into_iter().chain(tried) {
+    for types in before.into_iter().chain(tried).filter(suits) {
         match attempt(example, loaded.clone(), &types, random) {
             Ok((program, results)) => return Ok(Found { types, program, results }),
             Err(why) => drop(first.get_or_insert(why)),

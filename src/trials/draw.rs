@@ -89,6 +89,7 @@ impl<'a> Draw<'a> {
         if self.by.is_typed() {
             Draw::halves(&mut args);
         }
+        example.set_whole(&self.hints.whole);
         example.call(&self.schema.name, args);
         Some(example)
     }

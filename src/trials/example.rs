@@ -74,6 +74,26 @@ impl Example {
         id
     }
 
+    /// Says that these tensors hold whole numbers, until types are tried.
+    pub fn set_whole(&mut self, names: &[String]) {
+        for t in self.graph.tensors.iter_mut().filter(|t| names.contains(&t.name)) {
+            t.dtype = DType::I64;
+            self.graph.values[t.value.index()].dtype = DType::I64;
+        }
+    }
+
+    /// The same with tensors of these types.
+    pub fn with(&self, types: &[(DType, Option<Ints>)]) -> Example {
+        let mut example = self.clone();
+        for (k, (dtype, ints)) in types.iter().enumerate() {
+            let value = example.graph.tensors[k].value;
+            example.graph.tensors[k].dtype = *dtype;
+            example.graph.values[value.index()].dtype = *dtype;
+            example.ints[k] = ints.clone();
+        }
+        example
+    }
+
     /// Adds a value that a node computes.
     pub fn value(&mut self, name: &str) -> ValueId {
         value(&mut self.graph, name, None)

@@ -14,6 +14,8 @@ pub(super) struct Hints {
     pub lengths: HashMap<String, Vec<usize>>,
     /// Number of dimensions that they ask of an operand.
     pub ranks: HashMap<String, Vec<usize>>,
+    /// Operands that they want whole numbers in, or not.
+    pub whole: Vec<String>,
 }
 
 impl Hints {
@@ -43,6 +45,9 @@ impl Hints {
             }
             Expr::Name(name) => self.add(name, &[Arg::Bool(true), Arg::Bool(false)]),
             Expr::Unary(_, e) => self.read(e),
+            Expr::Call(f, args) if f == "whole" => {
+                self.whole.extend(args.iter().filter_map(|e| if let Expr::Name(name) = e { Some(name.clone()) } else { None }));
+            }
             Expr::Binary(Binary::And | Binary::Or, a, b) => {
                 self.read(a);
                 self.read(b);

@@ -34,7 +34,7 @@ MORE = {
     "maxvit_rmlp_pico_rw_256": (256, {"depths": (1, 1, 1, 1)}),
     "mobilevit_xxs": (128, {}),
     "res2net50_26w_4s": (96, {}),
-    "resmlp_12_224": (224, {"num_blocks": 3}),
+    "resmlp_12_224": (224, {}),
     "resnet18": (96, {}),
     "skresnet18": (96, {}),
     "swin_tiny_patch4_window7_224": (224, {"depths": (1, 1, 2, 1), "embed_dim": 48}),

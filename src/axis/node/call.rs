@@ -1,6 +1,6 @@
 //! A node with what is known of its operands, as formulas of rules see it.
 
-use crate::model::{Arg, Content, Graph, Node, Size, ValueId};
+use crate::model::{Arg, Content, DType, Graph, Node, Size, ValueId};
 use crate::rule::{EvalError, Expr, Schema, Schemas, Scope, Val, base, eval};
 
 /// A node with what is known of its operands.
@@ -105,6 +105,13 @@ impl Call<'_> {
         self.graph.outputs.contains(value) || self.graph.nodes.iter().any(reads)
     }
 
+    /// Whether an operand's elements are whole numbers or truth values.
+    fn whole(&self, operand: &str) -> Option<Val> {
+        let dtype = self.graph.value(self.tensor(operand).ok()?).dtype;
+        let complex = matches!(dtype, DType::C32 | DType::C64 | DType::C128);
+        Some(Val::Bool(!dtype.is_float() && !complex))
+    }
+
     /// The results' ids; results that the program does not use are missing at the end.
     pub fn outputs(&self) -> impl Iterator<Item = Option<ValueId>> + '_ {
         self.node.outputs.iter().copied().map(Some).chain(std::iter::repeat(None))
@@ -128,6 +135,8 @@ impl Scope for Call<'_> {
     fn call(&self, function: &str, args: &[Expr]) -> Option<Result<Val, EvalError>> {
         match (function, args) {
             ("used", [Expr::Int(k)]) => Some(Ok(Val::Bool(usize::try_from(*k).is_ok_and(|k| self.used(k))))),
+            ("whole", [Expr::Name(x)]) => Some(self.whole(x).ok_or_else(|| EvalError::UnknownName(x.clone()))),
+            ("whole", _) => Some(Err(EvalError::Arguments { function: "whole", takes: "the name of one operand" })),
             ("used", _) => Some(Err(EvalError::Arguments { function: "used", takes: "the number of a result" })),
             _ => None,
         }

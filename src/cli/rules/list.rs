@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Result;
 use paring::Session;
+use paring::rule::Schemas;
 use paring::rulebook::{Listed, Usage, listing, usage};
 
 use crate::cli::inputs::RuleDirs;
@@ -75,6 +76,8 @@ fn of_model(usage: &Usage, model: &str) -> String {
             out += &format!("       {line}\n");
         }
     }
-    let first = usage.missing.first().map_or("OP", |m| m.op.strip_suffix(".default").unwrap_or(&m.op));
+    let can_have = |op: &str| Schemas::builtin().get(op).is_none_or(|s| !s.has_graphs());
+    let Some(first) = usage.missing.iter().find(|m| can_have(&m.op)) else { return out };
+    let first = first.op.strip_suffix(".default").unwrap_or(&first.op);
     out + &format!("\n`paring rules new {first} --model {model}` proposes a rule\n")
 }

@@ -68,7 +68,7 @@ pub fn outcome(
             match after.as_int() {
                 _ if follows(given, &after, numbers) => Ok(Outcome::Leave),
                 _ if !changed && !matches!(given, Some(Arg::Scalar(v)) if numbers.after(*v).is_some()) => Ok(Outcome::Leave),
-                Some(n) => set(arg, Arg::Int(n)),
+                Some(n) => set(arg, alike(call, arg, n)),
                 None => Ok(Outcome::Symbolic),
             }
         }
@@ -133,12 +133,23 @@ pub fn outcome(
                 Some((first, by)) => {
                     let last = left.last().copied().unwrap_or(first);
                     let numbers = [(start, i64::from(first)), (end, i64::from(last) + 1), (step, i64::from(by))];
-                    Ok(Outcome::Set(numbers.map(|(a, n)| (a.clone(), Arg::Int(n))).into()))
+                    let said = numbers.into_iter().filter(|(a, n)| *a != step || *n != 1 || call.node.arg(a).is_some());
+                    Ok(Outcome::Set(said.map(|(a, n)| (a.clone(), alike(call, a, n))).collect()))
                 }
                 None => Ok(Outcome::Gather(dim, left.into_iter().map(i64::from).collect())),
             }
         }
     }
+}
+
+/// A number for an argument that may be a list of one.
+fn alike(call: &Call, arg: &str, n: i64) -> Arg {
+    let listed = match call.node.arg(arg) {
+        Some(Arg::List(_)) => true,
+        Some(Arg::Tensor(v)) => call.shape(*v).is_ok_and(|shape| !shape.is_empty()),
+        _ => false,
+    };
+    if listed { Arg::List(vec![Arg::Int(n)]) } else { Arg::Int(n) }
 }
 
 /// A number counted from the end changes with any part of the dimension.

@@ -111,6 +111,19 @@ impl Rule {
         self.when.iter().chain(self.through.values().map(|t| &t.when)).any(|e| asks(e, result as i64))
     }
 
+    /// Whether the condition of the rule asks if an operand holds whole numbers.
+    pub fn asks_for_whole(&self) -> bool {
+        fn asks(e: &Expr) -> bool {
+            match e {
+                Expr::Binary(_, a, b) => asks(a) || asks(b),
+                Expr::Unary(_, e) => asks(e),
+                Expr::Call(f, _) => f == "whole",
+                _ => false,
+            }
+        }
+        self.when.as_ref().is_some_and(asks)
+    }
+
     /// Whether the result is zero where either of two operands is: a product.
     pub fn is_product(&self) -> bool {
         let name = |e: &Expr| matches!(e, Expr::Name(_));

@@ -73,7 +73,7 @@ impl Check<'_> {
     pub(super) fn formulas(&mut self) {
         let rule = self.rule;
         if let Some(when) = &rule.when {
-            self.names_in("when", when, &["used"]);
+            self.names_in("when", when, &["used", "whole"]);
         }
         if let Some(random) = &rule.facts.random {
             self.names_in("random", random, &[]);
@@ -150,7 +150,7 @@ impl Check<'_> {
         let all: Vec<&str> = FUNCTIONS.iter().chain(extra).copied().collect();
         let help = match closest(name, all.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if name == "used" => format!("`{name}` is known in `when:` only"),
+            None if ["used", "whole"].contains(&name) => format!("`{name}` is known in `when:` only"),
             None if name == "ghost" => format!("`{name}` is known in `uniform:` only"),
             None if ["old", "dims"].contains(&name) => format!("`{name}` is known in `repair:` only"),
             None if FACTS.contains(&name) => format!("`{name}` is known in `zero:`, `finite:`, `nonneg:` and `nonzero:` only"),

@@ -100,7 +100,8 @@ impl Uniform {
 fn alone(p: &Propagation, bound: &Bound, call: &Call) -> Option<ValueId> {
     let node = call.node;
     let (Step::Bound(_), [value]) = (&p.steps[bound.node.index()], node.outputs.as_slice()) else { return None };
-    let one = call.schema.is_some_and(|s| s.returns.len() == 1 && s.returns[0].ty == "Tensor" && !s.returns[0].writes);
+    let tensor = |ty: &str| ty == "Tensor" || ty.starts_with("Tensor<");
+    let one = call.schema.is_some_and(|s| s.returns.len() == 1 && tensor(&s.returns[0].ty) && !s.returns[0].writes);
     let rule = &bound.rule;
     let fixed = bound.edits.is_empty() && rule.default.is_empty() && rule.sizes.is_empty() && rule.facts.sustain.is_none();
     if !one || !fixed || bound.outputs.len() != 1 || node.origin == Origin::Implied {
@@ -111,7 +112,10 @@ fn alone(p: &Propagation, bound: &Bound, call: &Call) -> Option<ValueId> {
     }
     let read: FxHashSet<ValueId> = bound.tensors().map(|(_, v)| v).collect();
     let tensors: Vec<ValueId> = node.args.iter().flat_map(|(_, a)| a.tensors()).collect();
-    let known = |v: &ValueId| bound.operands.iter().any(|o| o.given == Given::Tensor(*v)) && !p.aliases.written(*v);
+    // A stored number is in the place of its tensor.
+    let number = |v: ValueId| call.number(v).is_some() && call.graph.tensors.iter().any(|t| t.value == v);
+    let operand = |v: ValueId| bound.operands.iter().any(|o| o.given == Given::Tensor(v));
+    let known = |v: &ValueId| (operand(*v) || number(*v)) && !p.aliases.written(*v);
     let whole = node.args.iter().all(|(_, a)| !matches!(a, Arg::List(items) if items.iter().any(|i| matches!(i, Arg::List(_)))));
     (!read.is_empty() && whole && tensors.iter().all(known) && !p.aliases.written(*value)).then_some(*value)
 }
