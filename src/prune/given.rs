@@ -58,7 +58,7 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
 }
 
 /// A matrix the other way round.
-fn turned<'v>(shape: &[usize], values: &'v Vec<f64>) -> (Vec<usize>, Cow<'v, Vec<f64>>) {
+fn turned<'v>(shape: &[usize], values: &'v [f64]) -> (Vec<usize>, Cow<'v, [f64]>) {
     let [rows, columns] = *shape else { return (shape.to_vec(), Cow::Borrowed(values)) };
     if values.len() != rows * columns {
         return (shape.to_vec(), Cow::Borrowed(values));
@@ -89,7 +89,7 @@ pub fn scores(given: &Scores, model: &Model, p: &Propagation, groups: &Groups) -
         };
         let t = &graph.tensors[first[k]];
         // As the file has them.
-        let (shape, values) = if transposed { turned(shape, values) } else { (shape.clone(), Cow::Borrowed(values)) };
+        let (shape, values) = if transposed { turned(shape, values) } else { (shape.clone(), Cow::Borrowed(values.as_slice())) };
         let made = usize::from(transposed);
         let channels = shape != t.shape && t.shape.get(made).is_some_and(|n| values.len() == *n);
         if !channels && shape != t.shape {
