@@ -450,6 +450,9 @@ fn an_index_of_several_dimensions_lists_what_stays() {
     assert!(small.windows(dims.len()).any(|w| w == dims));
 }
 
+/// Names, sizes and elements of masks.
+type ByHand = Vec<(String, Vec<usize>, Vec<u8>)>;
+
 /// Masks by hand, what is frozen, and what `prune` is told, go by all names of a matrix.
 #[test]
 fn names_of_the_exported_module_are_known_everywhere() {
@@ -476,8 +479,7 @@ fn names_of_the_exported_module_are_known_everywhere() {
         // The smallest columns are the first; of the whole group, too.
         let first = Ok(vec![(own.to_owned(), vec![3, 4], keep(|_, column| column < 2))]);
         assert_eq!(by_hand(&format!("{layer}: {{ ratio: 0.5 }}")).map(|m| m[0].clone()), first.map(|m: Vec<_>| m[0].clone()));
-        let twice: Result<Vec<(String, Vec<usize>, Vec<u8>)>, String> =
-            by_hand(&format!("{layer}: {{ drop: [1] }}\n\"{own}\": {{ drop: [1], dim: 1 }}"));
+        let twice: Result<ByHand, String> = by_hand(&format!("{layer}: {{ drop: [1] }}\n\"{own}\": {{ drop: [1], dim: 1 }}"));
         assert!(twice.unwrap_err().contains(&format!("two entries speak of `{own}`")));
 
         let masks = Masks::from_iter([rows(name, 3, &[1, 3])]);
