@@ -244,13 +244,16 @@ fn parts_are_cut_each_by_itself() {
     other.values_mut().for_each(|t| t.1.reverse());
     bench.put("hf/model-3.safetensors", &other);
     let report = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--shard", "1/5"]);
-    assert!(report.contains("0 written, 1 finished before") && report.contains("all files are there"), "{report}");
+    assert!(
+        report.contains("0 written, 1 finished before") && report.contains("model-3.safetensors is not finished"),
+        "{report}"
+    );
     let report = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--shard", "4/5"]);
-    assert!(report.contains("1 written, 0 finished before"), "{report}");
+    assert!(report.contains("1 written, 0 finished before") && report.contains("all files are there"), "{report}");
     let plan = fs::read_to_string(bench.path("plan.json")).unwrap();
     fs::write(bench.path("plan.json"), plan + "\n").unwrap();
     let report = bench.apply(&["--weights", "hf/index.json", "-o", "cut", "--shard", "2/5"]);
-    assert!(report.contains("model-0.safetensors and 3 more are not there yet") && !index.exists(), "{report}");
+    assert!(report.contains("model-0.safetensors and 3 more are not finished yet") && !index.exists(), "{report}");
 
     insta::assert_snapshot!("apply_no_shards", bench.fails(&["plan.json", "--weights", "big.safetensors", "--shard", "1/2"]));
     let usage = part(&bench, "0/3").output().unwrap();

@@ -19,10 +19,6 @@ def _normalised(x: Tensor, dims: list[int], kept: int, total: int, eps: float) -
     return torch.sub(x, mean, alpha=kept / total) * torch.rsqrt(var + eps)
 
 
-def _padded(x: Tensor | None, zeros: int) -> Tensor | None:
-    return None if x is None else F.pad(x, [0, zeros])
-
-
 class LayerNorm(nn.LayerNorm):
     """``nn.LayerNorm`` over what is left of ``total`` elements, the others of which were zero.
 
@@ -35,9 +31,9 @@ class LayerNorm(nn.LayerNorm):
         """Normalises as over all of ``total``."""
         if len(self.normalized_shape) == 1:
             (kept,) = self.normalized_shape
-            x, weight, bias = (_padded(t, self.total - kept) for t in (input, self.weight, self.bias))
-            assert x is not None
-            return F.layer_norm(x, (self.total,), weight, bias, self.eps)[..., :kept].contiguous()
+            zeros = [0, self.total - kept]
+            weight, bias = (None if t is None else F.pad(t, zeros) for t in (self.weight, self.bias))
+            return F.layer_norm(F.pad(input, zeros), (self.total,), weight, bias, self.eps)[..., :kept].contiguous()
         dims = list(range(-len(self.normalized_shape), 0))
         kept = 1
         for n in self.normalized_shape:

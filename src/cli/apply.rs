@@ -108,10 +108,10 @@ fn text(done: &Transferred) -> String {
     }
     match (&done.index, done.missing.as_slice()) {
         (Some(index), _) => _ = writeln!(out, "all files are there, and {index} is written"),
-        (None, [only]) => _ = writeln!(out, "{only} is not there yet: the run that finds all files writes the index"),
+        (None, [only]) => _ = writeln!(out, "{only} is not finished yet: the run that finds all files writes the index"),
         (None, [first, more @ ..]) => {
             let n = more.len();
-            let _ = writeln!(out, "{first} and {n} more are not there yet: the run that finds all files writes the index");
+            let _ = writeln!(out, "{first} and {n} more are not finished yet: the run that finds all files writes the index");
         }
         _ => {}
     }

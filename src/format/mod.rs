@@ -31,4 +31,4 @@ pub(crate) use layout::is_dense;
 pub(crate) use output::Output;
 pub use output::{Pending, persist_all, write_by, write_text};
 pub use payload::{Fill, Payload};
-pub use source::{Source, Watched, read_bytes, read_text, text_of};
+pub use source::{Source, Watched, read_bytes, read_text, state_of, text_of};

@@ -28,6 +28,16 @@ fn state(about: &Metadata) -> State {
     about.is_file().then(|| (about.len(), about.modified().ok()))
 }
 
+fn told(about: &Metadata) -> String {
+    let written = about.modified().ok().and_then(|t| t.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
+    format!("{} {}.{:09}", about.len(), written.as_secs(), written.subsec_nanos())
+}
+
+/// What tells this state of a file from others, as [`Source::state`] does of an open one; `None` where there is no such file.
+pub fn state_of(path: &Path) -> Option<String> {
+    path.metadata().ok().map(|about| told(&about))
+}
+
 impl Watched {
     /// Opens a file.
     ///
@@ -55,9 +65,7 @@ impl Watched {
     /// # Errors
     /// The system's.
     pub fn state(&self) -> Result<String, FormatError> {
-        let about = self.file.metadata().map_err(FormatError::reading(&self.path))?;
-        let written = about.modified().ok().and_then(|t| t.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
-        Ok(format!("{} {}.{:09}", about.len(), written.as_secs(), written.subsec_nanos()))
+        self.file.metadata().map(|about| told(&about)).map_err(FormatError::reading(&self.path))
     }
 
     /// The content as text.

@@ -149,7 +149,7 @@ pub(super) fn part(
         let (mut bytes, mut elements) = (0, 0);
         for (file, names) in checkpoint.files() {
             let target = folder.join(file);
-            match marks.there(&target, &names) {
+            match marks.there(&target, &index.path.with_file_name(file), &names) {
                 Some((own, each)) => (bytes, elements) = (bytes + own, elements + each),
                 None => done.missing.push(name(&target)),
             }

@@ -9,7 +9,7 @@ use super::error::TransferError;
 use super::file::PlanFile;
 use super::names::Renaming;
 use crate::format::checkpoint::{Entry, Shard};
-use crate::format::{FormatError, Source};
+use crate::format::{FormatError, Source, state_of};
 
 /// Which of the files of an index: the k-th, and every n-th after it, in the order of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +69,11 @@ impl Marks {
         Ok(FileMarks([(PLAN, self.plan.clone()), (SOURCE, shard.state()?)]))
     }
 
-    /// Bytes and elements of a finished file of this plan with these tensors.
-    pub(super) fn there(&self, file: &Path, names: &[&str]) -> Option<(u64, u64)> {
+    /// Bytes and elements of a finished file of this plan with these tensors. If the file that it is cut from is at hand, that is as it was.
+    pub(super) fn there(&self, file: &Path, from: &Path, names: &[&str]) -> Option<(u64, u64)> {
         let found = Shard::open(file).ok()?;
-        let marked = found.metadata.as_ref().and_then(|m| m.get(PLAN)) == Some(&self.plan);
+        let says = |key: &str| found.metadata.as_ref().and_then(|m| m.get(key));
+        let marked = says(PLAN) == Some(&self.plan) && state_of(from).is_none_or(|state| says(SOURCE) == Some(&state));
         if !marked || !names.iter().all(|name| found.tensors.contains_key(*name)) {
             return None;
         }
