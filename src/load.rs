@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
+pub use active::Masked;
+
 use crate::format::torchscript::Input;
 use crate::format::{Archive, FormatError, is_dense};
 use crate::model::{DType, Graph, Role, Tensor};

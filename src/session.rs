@@ -126,7 +126,11 @@ impl Session {
     /// An argument that would have to change and is computed from symbolic sizes, a rule that cannot be worked out.
     pub fn plan(&self, solution: &Solution, choices: Choices) -> Result<Plan, Error> {
         let _stage = info_span!("plan").entered();
-        Ok(plan::plan(self.graph(), &self.rules, &self.axes, solution, choices)?)
+        let mut plan = plan::plan(self.graph(), &self.rules, &self.axes, solution, choices)?;
+        if choices.settle_masks {
+            plan::settle(self.graph(), &self.rules, &self.axes, &self.model.masked(&self.rules), &mut plan);
+        }
+        Ok(plan)
     }
 
     /// Makes the changes in memory, and checks every size by propagating the axes of the small program.

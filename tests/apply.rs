@@ -283,6 +283,71 @@ fn a_plan_says_what_masks_of_channels_make_zero() {
     }
 }
 
+/// What `--masks model` plans: weights are stored masked and under their own names, their masks are not.
+#[test]
+fn masks_of_the_program_end_in_its_weights() {
+    let bench = Bench { dir: TempDir::new().unwrap(), big: Weights::new(), small: Weights::new() };
+    let floats = |list: &[f32]| list.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let tensor =
+        |name: &str, kind: &str, zeroed| json!({"name": name, "kind": kind, "shape": [3, 2], "same_as": null, "zeroed": zeroed});
+    let plan = json!({
+        "version": 1,
+        "tensors": [tensor("conv.weight_orig", "parameter", true), tensor("conv.weight_mask", "buffer", false)],
+        "edits": [
+            {"edit": "slice", "tensor": "conv.weight_orig", "dim": 0, "of": 3, "by": null, "keep": [0, 2]},
+            {"edit": "mask", "tensor": "conv.weight_orig", "by": "conv.weight_mask"},
+            {"edit": "bypass", "node": {"name": "mul", "op": "aten.mul.Tensor", "module": "conv"}, "value": "p_conv_weight_orig"},
+            {"edit": "rename", "tensor": "conv.weight_orig", "to": "conv.weight"},
+            {"edit": "remove", "tensor": "conv.weight_mask"},
+        ],
+        "constants": [],
+    });
+    fs::write(bench.path("plan.json"), plan.to_string()).unwrap();
+    let orig = ("conv.weight_orig".to_owned(), (vec![3, 2], floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])));
+    let mask = ("conv.weight_mask".to_owned(), (vec![3, 2], floats(&[1.0, 0.0, 0.0, 0.0, 1.0, 1.0])));
+    let bias = ("conv.bias".to_owned(), (vec![3], floats(&[7.0, 8.0, 9.0])));
+    let wanted = Weights::from([bias.clone(), ("conv.weight".to_owned(), (vec![2, 2], floats(&[1.0, 0.0, 5.0, 6.0])))]);
+    bench.put("big.safetensors", &Weights::from([orig.clone(), mask.clone(), bias.clone()]));
+    let report = bench.apply(&["--weights", "big.safetensors", "-o", "out.safetensors"]);
+    insta::assert_snapshot!("apply_masks_of_the_program", report);
+    assert!(read(&bench.path("out.safetensors")).0 == wanted);
+    let json = bench.apply(&["--weights", "big.safetensors", "-o", "out.safetensors", "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["renamed"], json!([{"from": "conv.weight_orig", "to": "conv.weight"}]));
+    assert_eq!(json["removed"], json!(["conv.weight_mask"]));
+
+    // A mask in another file, cut in parts; the index has the new names.
+    fs::create_dir(bench.path("hf")).unwrap();
+    bench.put("hf/model-0.safetensors", &Weights::from([orig.clone(), bias.clone()]));
+    bench.put("hf/model-1.safetensors", &Weights::from([mask.clone()]));
+    let files = json!({"conv.weight_orig": "model-0.safetensors", "conv.bias": "model-0.safetensors", "conv.weight_mask": "model-1.safetensors"});
+    fs::write(bench.path("hf/index.json"), json!({"metadata": {"total_size": 1}, "weight_map": files}).to_string()).unwrap();
+    let small = json!({"conv.weight": "model-0.safetensors", "conv.bias": "model-0.safetensors"});
+    for (folder, runs) in [("whole", &[&[][..]][..]), ("parts", &[&["--shard", "1/2"], &["--shard", "2/2"]])] {
+        for run in runs {
+            bench.apply(&[&["--weights", "hf/index.json", "-o", folder], *run].concat());
+        }
+        assert!(read(&bench.path(&format!("{folder}/model-0.safetensors"))).0 == wanted, "{folder}");
+        assert!(read(&bench.path(&format!("{folder}/model-1.safetensors"))).0.is_empty());
+        let index: Value = serde_json::from_slice(&fs::read(bench.path(&format!("{folder}/index.json"))).unwrap()).unwrap();
+        assert_eq!((&index["weight_map"], &index["metadata"]["total_size"]), (&small, &json!(28)), "{folder}");
+    }
+
+    // A name that is taken, and a mask of other sizes.
+    let mut taken = Weights::from([orig.clone(), mask.clone()]);
+    taken.insert("conv.weight".to_owned(), orig.1.clone());
+    bench.put("taken.safetensors", &taken);
+    fs::remove_file(bench.path("out.safetensors")).unwrap();
+    let text = bench.fails(&["plan.json", "--weights", "taken.safetensors"]);
+    assert!(text.contains("the weights have that one too"), "{text}");
+    let mut bad = plan.clone();
+    bad["tensors"][1]["shape"] = json!([2, 3]);
+    fs::write(bench.path("plan.json"), bad.to_string()).unwrap();
+    bench.put("other.safetensors", &Weights::from([orig, ("conv.weight_mask".to_owned(), (vec![2, 3], mask.1.1))]));
+    let text = bench.fails(&["plan.json", "--weights", "other.safetensors"]);
+    assert!(text.contains("not those of its mask"), "{text}");
+}
+
 #[test]
 fn names_may_differ_by_a_prefix() {
     let bench = Bench::new();

@@ -100,6 +100,11 @@ fn text(done: &Transferred) -> String {
     let (changed, copied) = (done.changed.len(), done.copied);
     let _ =
         writeln!(out, "{changed} tensors cut, {copied} copied; bytes of weights {} -> {}", done.bytes_before, done.bytes_after);
+    if let Some(first) = done.renamed.first() {
+        let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+        let (weights, masks) = (count(done.renamed.len(), "weight"), count(done.removed.len(), "mask"));
+        let _ = writeln!(out, "{weights} stored masked, `{}` as `{}`; {masks} left out", first.from, first.to);
+    }
     if !done.strip_prefix.is_empty() || !done.add_prefix.is_empty() {
         let _ = writeln!(out, "names: `{}` of the plan is `{}` in the weights", done.strip_prefix, done.add_prefix);
     }

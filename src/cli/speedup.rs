@@ -23,7 +23,8 @@ use super::way::Way;
 /// channel; zero means masked. A file of torch.save does as well: NNI's masks, a state_dict with the `*_mask` entries of
 /// torch.nn.utils.prune, or masks by parameter; nothing in it is executed. A YAML file says by hand what goes:
 /// `layer1.0.conv1: { drop: [0, 3, 5-9] }`, `"layer2.*": { ratio: 0.5 }`. `--masks zeros` takes what is zero in the weights
-/// already, `--masks model` the masks of a model exported while torch.nn.utils.prune was active.
+/// already, `--masks model` the masks of a model exported while torch.nn.utils.prune was active; the small program then stores
+/// its weights masked and under their own names, as torch.nn.utils.prune.remove leaves them.
 ///
 /// A TorchScript program (.pt) needs the sizes of its inputs, `--input 1x3x224x224`, unless it holds its traced inputs; the
 /// output is written as its name ends, .pt2 or .pt.
@@ -61,7 +62,9 @@ impl Speedup {
         outputs.check(&self.rules.dirs.with_model(&self.model).chain(masks).collect::<Vec<_>>())?;
         let rules = self.rules.dirs.set()?;
         let file = MaskFile::open(&self.masks)?;
-        let settings = Settings { sources: file.source().into_iter().collect(), ..self.way.settings(&self.rules, &self.masks) };
+        let mut settings =
+            Settings { sources: file.source().into_iter().collect(), ..self.way.settings(&self.rules, &self.masks) };
+        settings.choices.settle_masks = matches!(file, MaskFile::Model);
         let bar = self.bar();
         bar.set_message("reading the program and propagating axes");
         let session = Session::open(&self.model, &self.rules.inputs, rules, &self.rules.freeze)?;

@@ -129,6 +129,7 @@ impl Way {
                     StatisticsArg::Approximate => Statistics::Approximate,
                 },
                 keep_branches: false,
+                settle_masks: false,
             },
             freeze: rules.freeze.clone(),
             inputs: rules.inputs.clone(),

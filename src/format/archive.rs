@@ -123,6 +123,11 @@ impl Archive {
         }
     }
 
+    /// True if the file tells parameters from buffers.
+    pub fn has_roles(&self) -> bool {
+        !matches!(self, Archive::Onnx(_))
+    }
+
     /// An error if the weights are missing.
     ///
     /// # Errors

@@ -68,7 +68,12 @@ pub fn changes((graph, small): (&Graph, &Graph), solution: &Solution, plan: &Pla
             // A module that is not called any more is its caller's concern, which is no longer the same anyway.
             Change::Drop { node } if branch.contains(node) => {}
             Change::Become { node, .. } | Change::Insert { node, .. } | Change::Drop { node } => rewrite(*node, &edit.reason),
-            Change::Resize { .. } => {}
+            // Of a live module, masks of torch.nn.utils.prune were taken off before: its own are none that it computes with.
+            Change::Resize { .. }
+            | Change::Mask { .. }
+            | Change::Rename { .. }
+            | Change::Remove { .. }
+            | Change::Bypass { .. } => {}
         }
     }
     json!({

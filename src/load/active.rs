@@ -3,29 +3,105 @@
 use rustc_hash::FxHashMap;
 
 use super::Model;
-use crate::model::{Graph, Node, Role, ValueId};
+use crate::model::{Graph, Node, NodeId, Role, Tensor, ValueId};
 use crate::rule::{Binary, Body, Dim, Expr, Operand, Rule, RuleSet};
 use crate::solve::{Mask, Masks, SolveError};
 
+/// A parameter that the program reads only after it has multiplied it by zeros and ones of its own.
+#[derive(Clone, Debug)]
+pub struct Masked {
+    /// Index of the parameter.
+    pub parameter: usize,
+    /// Index of a buffer that holds the zeros and ones, in the parameter's sizes.
+    pub mask: usize,
+    /// The nodes that multiply; each has one result.
+    pub products: Vec<NodeId>,
+    /// The nodes that make what they multiply by from buffers, the last before those that it reads.
+    pub makers: Vec<NodeId>,
+    /// All buffers that any of them reads.
+    pub buffers: Vec<usize>,
+    /// What the weight is called once it needs no mask, `conv.weight` of `conv.weight_orig` and `conv.weight_mask`; `None` where the names
+    /// are others, or of values more than of weights.
+    pub plain: Option<String>,
+}
+
+/// How the names of a parameter and of its mask end, as `torch.nn.utils.prune` gives them.
+const NAMES: (&str, &str) = ("_orig", "_mask");
+
 impl Model {
-    /// Masks of the parameters that the program reads only after it has multiplied them by a buffer of zeros and ones. What
+    /// The parameters that the program reads only after it has multiplied them by zeros and ones, everywhere by the same ones, and that
+    /// share their memory with no other tensor.
+    pub fn masked(&self, rules: &RuleSet) -> Vec<Masked> {
+        let reading = Reading::new(self, rules);
+        let mut owners: FxHashMap<usize, usize> = FxHashMap::default();
+        self.graph.tensors.iter().for_each(|t| *owners.entry(t.storage).or_default() += 1);
+        let alone = |k: &usize| owners.get(&self.graph.tensors[*k].storage) == Some(&1);
+        let mut found: Vec<Masked> = Vec::new();
+        for one in (0..self.graph.tensors.len()).filter(alone).filter_map(|k| self.masked_by(&reading, k)) {
+            // Of two that mask each other, the first is the weight.
+            let taken = |m: &Masked| one.buffers.contains(&m.parameter) || m.buffers.contains(&one.parameter);
+            if !found.iter().any(taken) {
+                found.push(one);
+            }
+        }
+        found
+    }
+
+    fn masked_by(&self, reading: &Reading, parameter: usize) -> Option<Masked> {
+        let t = &self.graph.tensors[parameter];
+        if !reading.is_weight(t) {
+            return None;
+        }
+        let products = reading.products(t.value)?;
+        let mask = products.first()?.1.tensor;
+        // What masks nothing may be anything, such as gains as they were made.
+        let ones = self.zeros_and_ones(mask).filter(|ones| ones.len() == t.numel() && ones.contains(&0))?;
+        let same = |other: usize| other == mask || self.zeros_and_ones(other).as_ref() == Some(&ones);
+        let mut made = Masked { parameter, mask, products: Vec::new(), makers: Vec::new(), buffers: Vec::new(), plain: None };
+        for (product, factor) in products {
+            if !same(factor.tensor) {
+                return None;
+            }
+            made.products.push(product);
+            made.makers.extend(factor.makers);
+            made.buffers.push(factor.tensor);
+        }
+        made.plain = self.plain_name(parameter, mask).filter(|_| reading.roles);
+        Some(made)
+    }
+
+    fn plain_name(&self, parameter: usize, mask: usize) -> Option<String> {
+        let name = |k: usize| self.graph.tensors[k].name.as_str();
+        let stem = name(parameter).strip_suffix(NAMES.0)?;
+        let fits = name(mask).strip_suffix(NAMES.1) == Some(stem) && !stem.is_empty() && !stem.ends_with('.');
+        (fits && !self.graph.tensors.iter().any(|t| t.name == stem)).then(|| stem.to_owned())
+    }
+
+    /// The masks of the parameters that the program reads only after it has multiplied them by a buffer of zeros and ones. What
     /// multiplies is for the rules to say: an element of the result is zero where that of either operand is.
     ///
     /// # Errors
     /// A program that masks none of its parameters.
     pub fn active_masks(&self, rules: &RuleSet) -> Result<Masks<'static>, SolveError> {
-        let reading = Reading::new(&self.graph, rules);
+        let reading = Reading::new(self, rules);
         let mut masks = Masks::new();
         let mut known: FxHashMap<usize, Option<Vec<u8>>> = FxHashMap::default();
-        for parameter in self.graph.tensors.iter().filter(|t| t.role == Role::Parameter && !t.updated) {
+        for parameter in self.graph.tensors.iter().filter(|t| reading.is_weight(t)) {
             // Where several places mask it, what one of them keeps is kept.
-            let Some(buffers) = reading.masks(parameter.value) else { continue };
+            let Some(products) = reading.products(parameter.value) else { continue };
+            let buffers: Vec<usize> = products.iter().map(|(_, factor)| factor.tensor).collect();
             for k in &buffers {
                 known.entry(*k).or_insert_with(|| self.zeros_and_ones(*k));
             }
             let each: Option<Vec<&Vec<u8>>> = buffers.iter().map(|k| known.get(k).and_then(Option::as_ref)).collect();
             let Some(each) = each.filter(|all| all.iter().all(|m| m.len() == parameter.numel())) else { continue };
             let keep: Vec<u8> = (0..parameter.numel()).map(|i| each.iter().fold(0, |any, mask| any | mask[i])).collect();
+            // Where a mask is not told from a parameter, it says of itself what it says of the weight.
+            for k in buffers.iter().filter(|k| self.graph.tensors[**k].role == Role::Parameter) {
+                let own = known.get(k).and_then(Option::clone).unwrap_or_default();
+                let buffer = &self.graph.tensors[*k];
+                masks.insert(buffer.name.clone(), Mask { shape: buffer.shape.clone(), keep: own.into() });
+            }
             masks.insert(parameter.name.clone(), Mask { shape: parameter.shape.clone(), keep: keep.into() });
         }
         if masks.is_empty() { Err(SolveError::NoActiveMasks) } else { Ok(masks) }
@@ -42,21 +118,40 @@ impl Model {
 struct Reading<'a> {
     graph: &'a Graph,
     rules: &'a RuleSet,
+    /// Whether the file tells buffers from parameters.
+    roles: bool,
     tensor_of: FxHashMap<ValueId, usize>,
-    maker: FxHashMap<ValueId, &'a Node>,
+    maker: FxHashMap<ValueId, NodeId>,
     /// The nodes that read elements of a value, not just its type.
-    readers: FxHashMap<ValueId, Vec<&'a Node>>,
+    readers: FxHashMap<ValueId, Vec<NodeId>>,
+}
+
+/// What a parameter is multiplied by.
+struct Factor {
+    /// The buffer that holds it.
+    tensor: usize,
+    /// The nodes that make it from the buffer, the last first.
+    makers: Vec<NodeId>,
 }
 
 impl<'a> Reading<'a> {
-    fn new(graph: &'a Graph, rules: &'a RuleSet) -> Reading<'a> {
+    fn new(model: &'a Model, rules: &'a RuleSet) -> Reading<'a> {
+        let graph = &model.graph;
         let tensor_of = graph.tensors.iter().enumerate().map(|(k, t)| (t.value, k)).collect();
-        let mut reading = Reading { graph, rules, tensor_of, maker: FxHashMap::default(), readers: FxHashMap::default() };
-        for node in &graph.nodes {
-            reading.maker.extend(node.outputs.iter().map(|v| (*v, node)));
+        let mut reading = Reading {
+            graph,
+            rules,
+            roles: model.archive.has_roles(),
+            tensor_of,
+            maker: FxHashMap::default(),
+            readers: FxHashMap::default(),
+        };
+        for id in graph.node_ids() {
+            let node = graph.node(id);
+            reading.maker.extend(node.outputs.iter().map(|v| (*v, id)));
             for (name, arg) in &node.args {
                 if !reading.unread(node, name) {
-                    arg.tensors().into_iter().for_each(|v| reading.readers.entry(v).or_default().push(node));
+                    arg.tensors().into_iter().for_each(|v| reading.readers.entry(v).or_default().push(id));
                 }
             }
         }
@@ -73,14 +168,20 @@ impl<'a> Reading<'a> {
         node.outputs.is_empty() || (!rules.is_empty() && rules.iter().all(|rule| unread(rule)))
     }
 
-    /// The buffers that mask a parameter: `None` if anything reads it without a mask.
-    fn masks(&self, parameter: ValueId) -> Option<Vec<usize>> {
-        let readers = self.readers.get(&parameter).filter(|_| !self.graph.outputs.contains(&parameter))?;
-        readers.iter().map(|node| self.mask(node, parameter)).collect()
+    /// True for a parameter that nothing writes. Where the file does not tell it from a buffer, its name may: fresh gains and biases are ones
+    /// and zeros as masks are.
+    fn is_weight(&self, t: &Tensor) -> bool {
+        t.role == Role::Parameter && !t.updated && (self.roles || !t.name.ends_with(NAMES.1))
     }
 
-    /// The buffer by which a node masks one of its operands.
-    fn mask(&self, node: &Node, parameter: ValueId) -> Option<usize> {
+    /// The nodes that mask a parameter, and by what: `None` if anything reads it without a mask.
+    fn products(&self, parameter: ValueId) -> Option<Vec<(NodeId, Factor)>> {
+        let readers = self.readers.get(&parameter).filter(|_| !self.graph.outputs.contains(&parameter))?;
+        readers.iter().map(|id| Some((*id, self.factor(self.graph.node(*id), parameter)?))).collect()
+    }
+
+    /// What masks one of the operands of a node.
+    fn factor(&self, node: &Node, parameter: ValueId) -> Option<Factor> {
         let ([a, b], Some(Expr::Binary(Binary::Or, left, right))) = self.elementwise(node)? else { return None };
         let names = |x: &Expr, o: &Operand| matches!(x, Expr::Name(name) if *name == o.name);
         if !(names(left, a) && names(right, b) || names(left, b) && names(right, a)) {
@@ -93,21 +194,25 @@ impl<'a> Reading<'a> {
             (false, true) => a,
             _ => return None,
         };
-        self.buffer(mask).filter(|k| *self.graph.shape(self.graph.tensors[*k].value) == *self.graph.shape(parameter))
+        self.buffer(mask).filter(|f| *self.graph.shape(self.graph.tensors[f.tensor].value) == *self.graph.shape(parameter))
     }
 
     /// The buffer that a value is, or is made from element by element so that its zeros stay zeros.
-    fn buffer(&self, mut value: ValueId) -> Option<usize> {
+    fn buffer(&self, mut value: ValueId) -> Option<Factor> {
+        let mut makers = Vec::new();
         loop {
             if let Some(k) = self.tensor_of.get(&value) {
                 let tensor = &self.graph.tensors[*k];
-                return (tensor.role == Role::Buffer && !tensor.updated).then_some(*k);
+                let fits = tensor.role == Role::Buffer || !self.roles;
+                return (fits && !tensor.updated).then_some(Factor { tensor: *k, makers });
             }
-            // Nobody else reads it: so nobody writes into it.
-            if self.readers.get(&value).is_none_or(|r| r.len() != 1) || self.graph.outputs.contains(&value) {
+            let readers = self.readers.get(&value)?;
+            if self.graph.outputs.contains(&value) || readers.len() > 1 && !readers.iter().all(|id| self.only_multiplies(*id)) {
                 return None;
             }
-            let node = *self.maker.get(&value)?;
+            let id = *self.maker.get(&value)?;
+            let node = self.graph.node(id);
+            makers.push(id);
             let ([operand], Some(Expr::Name(zero))) = self.elementwise(node)? else { return None };
             if *zero != operand.name {
                 return None;
@@ -115,6 +220,13 @@ impl<'a> Reading<'a> {
             let [from] = node.arg(&operand.name)?.tensors()[..] else { return None };
             value = from;
         }
+    }
+
+    /// True if a node makes a product and writes nothing. Nobody else reads a value: so nobody writes into it.
+    fn only_multiplies(&self, id: NodeId) -> bool {
+        let node = self.graph.node(id);
+        let product = matches!(self.elementwise(node), Some(([_, _], Some(Expr::Binary(Binary::Or, ..)))));
+        product && self.rules.schemas().get(&node.target).is_some_and(|s| s.written().is_empty())
     }
 
     /// The operands of an operator all of which have its result's dimensions, and where that is zero.

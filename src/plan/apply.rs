@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::change::{Change, Elements, Plan};
 use super::gather::dense;
 use crate::axis::Propagation;
-use crate::model::{Arg, Graph, Node, NodeId, Origin, Role, Size, Tensor, Value};
+use crate::model::{Arg, Graph, Node, NodeId, Origin, Role, Size, Tensor, Value, ValueId};
 use crate::solve::Solution;
 
 /// The program after the cut. Sizes of new values are left open; propagating the result derives them and checks all others.
@@ -51,9 +51,19 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
     }
     let mut after: HashMap<NodeId, Vec<Node>> = HashMap::new();
     let mut dropped = vec![false; graph.nodes.len()];
+    let mut instead: HashMap<ValueId, ValueId> = HashMap::new();
     for edit in &plan.edits {
         match &edit.change {
-            Change::Fold { .. } | Change::Rescale { .. } => {}
+            // These are of the weights.
+            Change::Fold { .. }
+            | Change::Rescale { .. }
+            | Change::Mask { .. }
+            | Change::Rename { .. }
+            | Change::Remove { .. } => {}
+            Change::Bypass { node, value } => {
+                dropped[node.index()] = true;
+                instead.extend(graph.node(*node).outputs.first().copied().zip(*value));
+            }
             Change::Slice { tensor, dim, keep } => small.tensors[*tensor].shape[*dim] = keep.len(),
             Change::Set { node, arg, to } => set(&mut small.nodes[node.index()], arg, to),
             Change::Become { node, target, args } => {
@@ -92,7 +102,19 @@ pub fn apply(graph: &Graph, p: &Propagation, solution: &Solution, plan: &Plan) -
         }
         small.nodes.extend(after.remove(&NodeId(k as u32)).unwrap_or_default());
     }
+    if !instead.is_empty() {
+        small.nodes.iter_mut().flat_map(|n| &mut n.args).for_each(|(_, arg)| replace(arg, &instead));
+    }
     small
+}
+
+/// Values that an argument reads in place of others.
+fn replace(arg: &mut Arg, instead: &HashMap<ValueId, ValueId>) {
+    match arg {
+        Arg::Tensor(v) => *v = instead.get(v).copied().unwrap_or(*v),
+        Arg::List(items) => items.iter_mut().for_each(|a| replace(a, instead)),
+        _ => {}
+    }
 }
 
 fn set(node: &mut Node, arg: &str, to: &Arg) {

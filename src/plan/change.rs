@@ -1,5 +1,7 @@
 //! What a plan is: edits of a program and its weights, in order, each with its reason.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::model::{Arg, Content, DType, NodeId, Size, ValueId};
 use crate::solve::Link;
 
@@ -31,6 +33,18 @@ impl Plan {
     pub fn rescaled(&self) -> Vec<(usize, usize)> {
         let pair = |e: &Edit| if let Change::Rescale { tensor, of } = e.change { Some((tensor, of)) } else { None };
         self.edits.iter().filter_map(pair).collect()
+    }
+
+    /// Tensors that are multiplied by zeros and ones of the program, and those.
+    pub fn masked(&self) -> FxHashMap<usize, usize> {
+        let pair = |e: &Edit| if let Change::Mask { tensor, by } = e.change { Some((tensor, by)) } else { None };
+        self.edits.iter().filter_map(pair).collect()
+    }
+
+    /// Tensors that are stored no more.
+    pub fn removed(&self) -> FxHashSet<usize> {
+        let one = |e: &Edit| if let Change::Remove { tensor } = e.change { Some(tensor) } else { None };
+        self.edits.iter().filter_map(one).collect()
     }
 }
 
@@ -69,6 +83,32 @@ pub enum Change {
         tensor: usize,
         /// The one that is divided by its norm.
         of: usize,
+    },
+    /// Multiply a stored tensor by another one of its sizes, of zeros and ones.
+    Mask {
+        /// Index into the program's tensors.
+        tensor: usize,
+        /// The zeros and ones.
+        by: usize,
+    },
+    /// Call a stored tensor by another name.
+    Rename {
+        /// Index into the program's tensors.
+        tensor: usize,
+        /// Its new name.
+        to: String,
+    },
+    /// Store a tensor no more: nothing reads it.
+    Remove {
+        /// Index into the program's tensors.
+        tensor: usize,
+    },
+    /// Leave out a node: what reads its one result reads another value, or nothing reads any more.
+    Bypass {
+        /// The node.
+        node: NodeId,
+        /// What is read in place of its result.
+        value: Option<ValueId>,
     },
     /// Give an argument another value.
     Set {
@@ -115,10 +155,18 @@ impl Change {
     /// The node that changes.
     pub fn node(&self) -> Option<NodeId> {
         match self {
-            Change::Set { node, .. } | Change::Become { node, .. } | Change::Insert { node, .. } | Change::Drop { node } => {
-                Some(*node)
-            }
-            Change::Slice { .. } | Change::Fold { .. } | Change::Rescale { .. } | Change::Resize { .. } => None,
+            Change::Set { node, .. }
+            | Change::Become { node, .. }
+            | Change::Insert { node, .. }
+            | Change::Bypass { node, .. }
+            | Change::Drop { node } => Some(*node),
+            Change::Slice { .. }
+            | Change::Fold { .. }
+            | Change::Rescale { .. }
+            | Change::Mask { .. }
+            | Change::Rename { .. }
+            | Change::Remove { .. }
+            | Change::Resize { .. } => None,
         }
     }
 }

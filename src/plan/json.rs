@@ -79,6 +79,12 @@ fn edits<'a>(graph: &'a Graph, plan: &'a Plan) -> impl Iterator<Item = Value> + 
             Change::Rescale { tensor, of } => {
                 json!({"edit": "rescale", "tensor": graph.tensors[*tensor].name, "of": graph.tensors[*of].name})
             }
+            Change::Mask { tensor, by } => {
+                json!({"edit": "mask", "tensor": graph.tensors[*tensor].name, "by": graph.tensors[*by].name})
+            }
+            Change::Rename { tensor, to } => json!({"edit": "rename", "tensor": graph.tensors[*tensor].name, "to": to}),
+            Change::Remove { tensor } => json!({"edit": "remove", "tensor": graph.tensors[*tensor].name}),
+            Change::Bypass { node: id, value } => json!({"edit": "bypass", "node": node(*id), "value": value.map(name)}),
             Change::Set { node: id, arg: name_of_arg, to } => {
                 let old = graph.node(*id).arg(name_of_arg).map_or(Value::Null, |a| arg(a, &name));
                 json!({"edit": "set", "node": node(*id), "arg": name_of_arg, "old": old, "new": arg(to, &name)})

@@ -15,7 +15,7 @@ mod weights;
 
 pub use apply::apply;
 pub use change::{Branch, Change, Edit, Elements, Keep, NewConstant, NewNode, NewValue, Plan};
-pub use edit::{Choices, Statistics, plan};
+pub use edit::{Choices, Statistics, plan, settle};
 pub use error::PlanError;
 pub use json::{arg as arg_json, to_json, write_json};
 pub use unified::{Unified, Zeros, unified, write_unified};

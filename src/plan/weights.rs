@@ -11,8 +11,8 @@ use super::unified::Unified;
 use crate::format::{Archive, FormatError, Payload};
 use crate::model::{Graph, Role, Tensor};
 
-/// Decides for every storage whether it stays as it is or is cut, and sets storages, strides and offsets of the small graph's
-/// tensors accordingly.
+/// Decides for every storage whether it stays as it is or is cut, and sets storages, strides, offsets and names of the small graph's
+/// tensors accordingly; those that are stored no more go from its list.
 ///
 /// # Errors
 /// Where a payload cannot be read.
@@ -28,16 +28,17 @@ pub fn payloads<'a>(
     let mut cut: HashMap<usize, usize> = HashMap::new();
     let first = graph.first_names();
     let kept = slices(plan);
-    let (added, rescaled) = (added(plan), plan.rescaled());
+    let (added, rescaled, masked, removed) = (added(plan), plan.rescaled(), plan.masked(), plan.removed());
     let touched = |k: usize| {
         let t = &graph.tensors[k];
         small_shape(small, k) != t.shape.as_slice()
             || added.contains_key(&k)
             || rescaled.iter().any(|(scale, of)| [scale, of].contains(&&k))
+            || masked.contains_key(&k)
             || (t.role == Role::Parameter && masks.masked(k))
     };
     let touched: Vec<bool> = (0..graph.tensors.len()).map(touched).collect();
-    for (k, t) in graph.tensors.iter().enumerate() {
+    for (k, t) in graph.tensors.iter().enumerate().filter(|(k, _)| !removed.contains(k)) {
         if !touched[k] {
             let at = *stored.entry(t.storage).or_insert_with(|| {
                 out.push(Payload::Stored(t.storage));
@@ -60,8 +61,12 @@ pub fn payloads<'a>(
                     }
                     None => None,
                 };
-                let job =
-                    Job { tensor: t, bytes, places, masks, index: k, add: added.get(&k).copied(), rescale, order: order(t) };
+                let masked = match masked.get(&k).map(|by| &graph.tensors[*by]) {
+                    Some(by) => Some((by, archive.storage(by.storage)?)),
+                    None => None,
+                };
+                let (add, order) = (added.get(&k).copied(), order(t));
+                let job = Job { tensor: t, bytes, places, masks, masked, index: k, add, rescale, order };
                 let len = small.tensors[k].numel() * t.dtype.bytes();
                 out.push(Payload::Write { len: len as u64, write: Box::new(move |to| to.write_all(&job.run())) });
                 out.len() - 1
@@ -77,6 +82,13 @@ pub fn payloads<'a>(
         out.push(Payload::Bytes(Cow::Owned(bytes)));
         t.storage = out.len() - 1;
     }
+    for edit in &plan.edits {
+        if let Change::Rename { tensor, to } = &edit.change {
+            small.tensors[*tensor].name.clone_from(to);
+        }
+    }
+    let mut at = 0..;
+    small.tensors.retain(|_| at.next().is_none_or(|k| !removed.contains(&k)));
     Ok(out)
 }
 
@@ -109,6 +121,8 @@ struct Job<'a> {
     bytes: Cow<'a, [u8]>,
     places: Vec<Places>,
     masks: &'a Unified<'a>,
+    /// Zeros and ones of the program by which it is multiplied.
+    masked: Option<(&'a Tensor, Cow<'a, [u8]>)>,
     index: usize,
     /// What is added to each element before the cut.
     add: Option<&'a [f64]>,
@@ -152,6 +166,13 @@ impl Job<'_> {
             for (element, _) in out.chunks_exact_mut(width).zip(keep).filter(|(_, k)| *k == 0) {
                 mask_element(element, t.dtype);
             }
+        }
+        if let Some((by, bytes)) = &self.masked {
+            let width = by.dtype.bytes();
+            let ones = Strided::new(bytes, &by.strides, width, &by.shape, &self.places).gather(by.offset);
+            let zero = |one: &[u8]| by.dtype.number(one).is_none_or(|x| x == 0.0);
+            let each = out.chunks_exact_mut(t.dtype.bytes()).zip(ones.chunks_exact(width));
+            each.filter(|(_, one)| zero(one)).for_each(|(element, _)| mask_element(element, t.dtype));
         }
         if let Some(add) = self.add {
             let bytes: Vec<u8> = add.iter().flat_map(|x| x.to_le_bytes()).collect();

@@ -12,7 +12,7 @@ use super::words::spaced;
 use crate::axis::{Bound, Call, Propagation};
 use crate::groups::macs;
 use crate::model::{Graph, NodeId, Role};
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::rule::{RuleSet, eval};
 use crate::rulebook::{Missing, usage};
 use crate::solve::{Aliased, Given, Policy, Renamed, Solution};
@@ -106,7 +106,7 @@ impl Summary {
     ) -> Summary {
         let macs = Total { before: macs(graph, rules, p), after: macs(small, rules, again) };
         let mut s = Summary { macs, ..Summary::default() };
-        s.layers(graph, small);
+        s.layers(graph, small, &plan.removed());
         s.branches = branch::gone(graph, plan);
         let went: FxHashSet<usize> = plan.branches.iter().flat_map(|b| &b.tensors).copied().collect();
         s.conflicts = disagreements(graph, p, &branch::without(graph, &solution.conflicts, &went), policy);
@@ -124,6 +124,7 @@ impl Summary {
             s.notes.push(note(graph, *id, "the mean or norm is over fewer positions now, and so approximate".into()));
         }
         s.notes.extend(repaired(plan.repaired.len()));
+        s.notes.extend(settled(graph, plan));
         for (id, map) in &plan.maps {
             let n = plan.constants.iter().find(|c| c.value == *map).map_or(0, |c| c.data.len());
             let text = format!("a tensor of {} numbers is added to the result, which now has a fixed size", spaced(n as u64));
@@ -167,18 +168,18 @@ impl Summary {
     pub fn untouched(graph: &Graph, p: &Propagation, rules: &RuleSet) -> Summary {
         let macs = macs(graph, rules, p);
         let mut s = Summary { outcome: Outcome::Copy, macs: Total { before: macs, after: macs }, ..Summary::default() };
-        s.layers(graph, graph);
+        s.layers(graph, graph, &FxHashSet::default());
         s.unknown = unknown(graph, rules, p);
         s
     }
 
-    fn layers(&mut self, graph: &Graph, small: &Graph) {
+    fn layers(&mut self, graph: &Graph, small: &Graph, removed: &FxHashSet<usize>) {
         let mut layers: IndexMap<String, Layer> = IndexMap::new();
         let first = graph.first_names();
         let names = graph.module_names();
         for (k, (t, s)) in graph.tensors.iter().zip(&small.tensors).enumerate() {
             let twin = first[k] != k;
-            let (before, after) = (t.numel() as u64, s.numel() as u64);
+            let (before, after) = (t.numel() as u64, if removed.contains(&k) { 0 } else { s.numel() as u64 });
             if !twin {
                 let width = t.dtype.bytes() as u64;
                 self.bytes.before += before * width;
@@ -211,8 +212,19 @@ impl Summary {
 /// What it costs that means and norms compute what they did before.
 fn repaired(n: usize) -> Option<Note> {
     let subject = if n == 1 { "1 mean or norm".to_owned() } else { format!("{n} means and norms") };
-    let text = "over fewer positions now, and computed as before by operators beside them, which take time; `statistics` approximate leaves the plain ones: faster, and near the masked original instead of equal";
+    let text = "over fewer positions now, and computed as before with operators beside them (a layer norm takes what it took before the cut); `statistics` approximate leaves the plain ones, near the masked original instead of equal";
     (n > 0).then(|| Note { subject, text: text.into(), line: None })
+}
+
+/// What became of the masks that the program multiplied its parameters by.
+fn settled(graph: &Graph, plan: &Plan) -> Option<Note> {
+    let masked = plan.masked().len();
+    let to =
+        plan.edits.iter().find_map(|e| if let Change::Rename { tensor, to } = &e.change { Some((*tensor, to)) } else { None });
+    let example = to.map_or(String::new(), |(k, to)| format!(": `{}` is `{to}` there", graph.tensors[k].name));
+    let subject = if masked == 1 { "1 weight".to_owned() } else { format!("{masked} weights") };
+    let text = format!("stored masked in the small model, without the masks, as torch.nn.utils.prune.remove does it{example}");
+    (masked > 0).then_some(Note { subject, text, line: None })
 }
 
 /// Notes on masks that go by names of the exported module.

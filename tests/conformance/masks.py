@@ -5,6 +5,7 @@ torch.nn.utils.prune leaves, and zeros in the weights.
 """
 
 import argparse
+import copy
 import os
 import pathlib
 import subprocess
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.utils.prune as prune
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 warnings.filterwarnings("ignore")
 parser = argparse.ArgumentParser(description=__doc__)
@@ -76,6 +77,45 @@ for file, given, form in [
     good = left == count and error < 1e-12
     failed += not good
     print(f"{'ok  ' if good else 'FAIL'} {file} {form}: {left} parameters, {count} wanted, error {error:.1e}", flush=True)
+# The small program of a model that masks its weights is that of a model without masks: names, module tree, state dict, trace.
+unpruned = torchvision.models.resnet18().state_dict()
+for layer in layers.values():
+    prune.ln_structured(layer, "weight", 0.5, n=1, dim=0)
+    prune.random_unstructured(layer, "weight", 0.1)
+prune.random_unstructured(model.fc, "bias", 0.25)
+export("partly.pt2")
+torch.jit.trace(model, x).save(at / "partly.pt")
+torch.save(model.state_dict(), at / "partly.pth")
+unified = at / "unified.safetensors"
+small("partly.pt2", "model", "--unified-masks", unified, "--plan", at / "plan.json")
+keep = load_file(unified)
+with torch.no_grad():
+    masked = copy.deepcopy(model)
+    for name, parameter in masked.named_parameters():
+        parameter.mul_(keep[name]) if name in keep else None
+    wanted = masked(x)
+program = torch.export.load(at / "small.pt2")
+subprocess.run([paring, "apply", at / "plan.json", "--weights", at / "partly.pth", "-o", at / "cut.safetensors", "--quiet"], check=True)
+cut, state = load_file(at / "cut.safetensors"), program.state_dict
+with torch.no_grad():
+    results = {"program": program.module()(x), "module tree": torch.export.unflatten(program)(x)}
+    for given, written in [("partly.pt2", "small.pt"), ("partly.pt", "traced.pt")]:
+        subprocess.run([paring, "speedup", at / given, "--masks", "model", "-o", at / written, "--quiet"], check=True)
+        traced = torch.jit.load(at / written)
+        results[f"{given} as .pt"] = traced(x)
+        names = {name for name, _ in traced.named_parameters()} | {name for name, _ in traced.named_buffers()}
+        failed += not names <= set(unpruned)
+        print(f"{'ok  ' if names <= set(unpruned) else 'FAIL'} names of {given} as .pt {sorted(names - set(unpruned))[:3]}", flush=True)
+for form, found in results.items():
+    error = ((found - wanted).abs().max() / wanted.abs().max()).item()
+    failed += error > 1e-12
+    print(f"{'ok  ' if error <= 1e-12 else 'FAIL'} {form} of weights that are stored masked, error {error:.1e}", flush=True)
+good = set(state) == set(unpruned) and set(cut) == set(state) and all(torch.equal(cut[name], state[name]) for name in state)
+failed += not good
+print(f"{'ok  ' if good else 'FAIL'} its state dict: {len(state)} tensors, of {len(unpruned)}; apply gives {len(cut)}", flush=True)
+for layer in layers.values():
+    prune.remove(layer, "weight")
+prune.remove(model.fc, "bias")
 # Numbers that masked channels hold go into biases whether the program masks its weights or they hold zeros.
 exact = ["--lossless", "--bias-maps"]
 (count, wanted), (left, found) = small("zeros.pt2", "zeros", *exact), small("active.pt2", "model", *exact)

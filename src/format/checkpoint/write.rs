@@ -15,13 +15,15 @@ use super::{CheckpointError, Shard, Stored};
 pub struct Entry {
     /// Its name.
     pub name: String,
+    /// Its name in the shard that it comes from.
+    pub from: String,
     /// Its element type.
     pub dtype: Dtype,
     /// Its sizes.
     pub shape: Vec<usize>,
 }
 
-/// Writes a safetensors file with the tensors of a shard under their names and in their order, with other sizes. `marks` are
+/// Writes a safetensors file with tensors of a shard, in their order, with other sizes and names. `marks` are
 /// said of the file besides what the shard says of itself. `data` writes the bytes of each once. The file has no name before [`Pending::persist`].
 ///
 /// # Errors
@@ -36,7 +38,7 @@ pub fn write_shard(
     let bad = |reason: String| CheckpointError::Unwritable { path: path.to_path_buf(), reason };
     let mut infos = Vec::with_capacity(entries.len());
     let mut end = 0usize;
-    for Entry { name, dtype, shape } in entries {
+    for Entry { name, dtype, shape, .. } in entries {
         let elements = shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b));
         let next = elements.and_then(|n| n.checked_mul(dtype.bitsize())?.div_ceil(8).checked_add(end));
         let next = next.ok_or_else(|| bad(format!("`{name}` is too large")))?;
@@ -55,7 +57,8 @@ pub fn write_shard(
     let mut output = Output::create(path)?;
     let begun = output.file.write_all(&(header.len() as u64).to_le_bytes()).and_then(|()| output.file.write_all(&header));
     begun.map_err(|e| output.fault(e))?;
-    for ((name, stored), len) in shard.tensors.iter().zip(lengths) {
+    for (Entry { from: name, .. }, len) in entries.iter().zip(lengths) {
+        let stored = shard.tensors.get(name).ok_or_else(|| bad(format!("there is no `{name}` to write")))?;
         let written = data(name, stored, &mut output.file);
         let written = written.map_err(|e| output.fault(e))?;
         if written != len {

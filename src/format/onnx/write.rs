@@ -20,7 +20,7 @@ use super::units::Message;
 use super::value::resized;
 use super::wire::{Field, fields, put_start};
 use crate::format::{FormatError, Output, Payload, Pending};
-use crate::model::{Graph, Origin, Tensor};
+use crate::model::{Graph, Origin, Tensor, ValueId};
 
 /// Writes `small`, which is `original` after edits, as a model for `to`. What [`pt2`](crate::format::Archive) asks of them holds here too.
 pub(in crate::format) fn write(
@@ -32,7 +32,7 @@ pub(in crate::format) fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Pending, FormatError> {
     let read = &archive.program.graph;
-    if read.values.len() != original.values.len() || small.tensors.len() < read.tensors.len() {
+    if read.values.len() != original.values.len() {
         return Err(FormatError::edit("the original graph is not that of the model"));
     }
     let graph = GraphProto::read(archive.source.graph_bytes()).map_err(|f| archive.source.fault(f))?;
@@ -40,6 +40,7 @@ pub(in crate::format) fn write(
     let mut writer = Writer {
         archive,
         small,
+        now: small.tensors.iter().map(|t| (t.value, t)).collect(),
         payloads,
         nodes: Nodes::new(&archive.source, read, small),
         outside: Vec::new(),
@@ -91,6 +92,8 @@ fn data_name(to: &Path) -> String {
 struct Writer<'a> {
     archive: &'a Archive,
     small: &'a Graph,
+    /// The tensors of the new graph, by what carries them.
+    now: FxHashMap<ValueId, &'a Tensor>,
     payloads: &'a [Payload<'a>],
     nodes: Nodes<'a>,
     /// Data for the file beside the model: offset, payload and length of each.
@@ -245,7 +248,8 @@ impl<'a> Writer<'a> {
 
     /// Whether a tensor is stored as it was.
     fn same(&self, k: usize) -> bool {
-        let (before, now) = (&self.archive.program.graph.tensors[k], &self.small.tensors[k]);
+        let before = &self.archive.program.graph.tensors[k];
+        let Some(now) = self.now.get(&before.value) else { return false };
         let kept = matches!(self.payloads.get(now.storage), Some(Payload::Stored(n)) if *n == before.storage);
         kept && before.shape == now.shape
     }
@@ -264,10 +268,8 @@ impl<'a> Writer<'a> {
             }
             return Ok(());
         };
-        let tensor = &self.small.tensors[k];
-        if self.idle(&tensor.name) {
-            return Ok(());
-        }
+        let before = &self.archive.program.graph.tensors[k];
+        let Some(tensor) = self.now.get(&before.value).copied().filter(|_| !self.idle(&before.name)) else { return Ok(()) };
         let external = matches!(self.archive.program.storages[self.archive.program.graph.tensors[k].storage], Storage::There(..));
         if self.same(k) && !external {
             pieces.push(old);
@@ -309,10 +311,12 @@ impl<'a> Writer<'a> {
 
     /// New constants, and those that were nodes before they changed.
     fn additions(&mut self, moved: &[usize], pieces: &mut Vec<Piece<'a>>) -> Result<(), FormatError> {
-        let all = moved.iter().copied().chain(self.archive.program.graph.tensors.len()..self.small.tensors.len());
+        let before = &self.archive.program.graph.tensors;
+        let old: FxHashSet<ValueId> = before.iter().map(|t| t.value).collect();
+        let moved = moved.iter().filter_map(|k| self.now.get(&before[*k].value).copied());
+        let all = moved.chain(self.small.tensors.iter().filter(|t| !old.contains(&t.value)));
         let mut inputs: Vec<(String, crate::model::DType, Vec<usize>)> = Vec::new();
-        for k in all {
-            let t = &self.small.tensors[k];
+        for t in all {
             let name = self.small.value(t.value).name.clone();
             let bytes = self.content(t.storage)?.into_owned();
             let constant = Constant { name: name.clone(), dtype: t.dtype, dims: t.shape.clone(), bytes };

@@ -7,6 +7,8 @@ use super::archive::Archive;
 use super::control::{operand_drop, operand_push, sub_graph};
 use super::names::{Named, names, rename};
 use super::order::{Item, order};
+use super::parts::{drop_marked, list, missing};
+use super::placeholders::placeholders;
 use super::scope::{Entered, Scopes};
 use super::visible::Visible;
 use super::{args, calls, values};
@@ -33,18 +35,10 @@ pub(super) fn program(
     let module = json.get_mut("graph_module").ok_or_else(|| missing("graph_module"))?;
     let graph = module.get_mut("graph").ok_or_else(|| missing("graph"))?;
     patch.graph(graph, 0)?;
-    patch.constants(module, constants)?;
+    placeholders(module, (original, small), &|v| patch.visible.name(0, v), constants)?;
     patch.outputs(module)?;
     calls::forget_dangling(module);
     Ok(json)
-}
-
-fn missing(what: &str) -> FormatError {
-    FormatError::edit(format!("the program has no {what}"))
-}
-
-fn list<'a>(json: &'a mut Value, name: &str) -> Result<&'a mut Vec<Value>, FormatError> {
-    json.get_mut(name).and_then(Value::as_array_mut).ok_or_else(|| missing(name))
 }
 
 struct Patch<'a> {
@@ -277,22 +271,6 @@ impl Patch<'_> {
         }
     }
 
-    /// Placeholders of new constants: before what the caller passes in.
-    fn constants(&self, module: &mut Value, constants: &[String]) -> Result<(), FormatError> {
-        let new = self.small.tensors.iter().skip(self.original.tensors.len());
-        for (tensor, constant) in new.zip(constants) {
-            let name = self.visible.name(0, tensor.value)?;
-            let signature = module.get_mut("signature").ok_or_else(|| missing("signature"))?;
-            let specs = list(signature, "input_specs")?;
-            let passed = |s: &Value| s.get("user_input").or(s.get("constant_input")).is_some();
-            let at = specs.iter().position(passed).unwrap_or(specs.len());
-            specs.insert(at, json!({"tensor_constant": {"arg": {"name": name}, "tensor_constant_name": constant}}));
-            let graph = module.get_mut("graph").ok_or_else(|| missing("graph"))?;
-            list(graph, "inputs")?.insert(at, json!({"as_tensor": {"name": name}}));
-        }
-        Ok(())
-    }
-
     /// Outputs of the program that are other values now, wherever they are named.
     fn outputs(&self, module: &mut Value) -> Result<(), FormatError> {
         let mut new = FxHashMap::default();
@@ -352,12 +330,6 @@ fn replace(spec: &mut Value, names: &(String, String)) {
         Value::Array(items) => items.iter_mut().for_each(|v| replace(v, names)),
         _ => {}
     }
-}
-
-/// Removes the marked entries of a list.
-fn drop_marked(list: &mut Vec<Value>, marks: &[bool]) {
-    let mut marks = marks.iter();
-    list.retain(|_| marks.next() != Some(&true));
 }
 
 /// The target as the file has it.

@@ -86,6 +86,14 @@ impl Map {
         }
     }
 
+    /// Gives an entry another key in its place; false where there is none, or one has that key.
+    pub(super) fn rename(&mut self, key: &str, to: &str) -> bool {
+        let (Some(at), None) = (self.find(key), self.find(to)) else { return false };
+        self.entries[at].0 = to.into();
+        self.rebuild();
+        true
+    }
+
     fn find(&self, key: &str) -> Option<usize> {
         match &self.index {
             Some(index) => index.get(key).copied(),

@@ -1,5 +1,7 @@
 //! The recorded sizes of values in a graph of the file.
 
+use rustc_hash::FxHashMap;
+
 use super::tree::{Map, Value, json};
 
 use super::dtype;
@@ -7,7 +9,7 @@ use super::sym::Symbols;
 use super::visible::Visible;
 use super::weights::meta;
 use crate::format::FormatError;
-use crate::model::{Graph, Size, Tensor, Value as ModelValue};
+use crate::model::{Graph, Size, Tensor, Value as ModelValue, ValueId};
 
 /// Brings `tensor_values` and `sym_int_values` of a graph up to date.
 pub(super) fn update(
@@ -19,6 +21,7 @@ pub(super) fn update(
 ) -> Result<(), FormatError> {
     let scope = &visible.scopes.list[number];
     let symbols = &visible.scopes.symbols;
+    let before: FxHashMap<ValueId, &Tensor> = original.tensors.iter().map(|t| (t.value, t)).collect();
     let gone = |name: &str| scope.find(name).is_some_and(|v| !visible.defined.contains(&v));
 
     if let Some(table) = json.get_mut("tensor_values").and_then(Value::as_object_mut) {
@@ -26,7 +29,7 @@ pub(super) fn update(
         for (name, entry) in table.iter_mut() {
             let Some(v) = scope.find(name) else { continue };
             let (Some(old), Some(new)) = (original.values.get(v.index()), small.values.get(v.index())) else { continue };
-            match visible.carriers.get(&v).and_then(|at| original.tensors.get(*at).zip(small.tensors.get(*at))) {
+            match before.get(&v).and_then(|old| Some((*old, small.tensors.get(*visible.carriers.get(&v)?)?))) {
                 Some((before, now)) => lay_out(before, now, entry),
                 None if old.shape != new.shape => resize(entry, old, new, symbols)?,
                 None => {}

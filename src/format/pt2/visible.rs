@@ -55,6 +55,8 @@ impl Visible {
             self.defined.insert(value); // an input
             self.home.entry(value).and_modify(|n| *n = number.min(*n)).or_insert(number);
         }
+        // What is stored no more has names, and is no input.
+        original.tensors.iter().filter(|t| !self.carriers.contains_key(&t.value)).for_each(|t| _ = self.defined.remove(&t.value));
         self.defined.extend(small.tensors.iter().map(|t| t.value));
         for tensor in &small.tensors {
             self.home.entry(tensor.value).or_insert(0);
@@ -78,7 +80,8 @@ impl Visible {
     }
 
     fn name_new(&mut self, original: &Graph, small: &Graph) -> Result<(), FormatError> {
-        let constants = small.tensors.iter().skip(original.tensors.len()).map(|t| (t.value, 0));
+        let old: FxHashSet<ValueId> = original.tensors.iter().map(|t| t.value).collect();
+        let constants = small.tensors.iter().filter(|t| !old.contains(&t.value)).map(|t| (t.value, 0));
         let outputs = small.nodes.iter().flat_map(|n| n.outputs.iter().map(|v| (*v, n.graph)));
         for (value, number) in constants.chain(outputs) {
             let Some(known) = small.values.get(value.index()) else {

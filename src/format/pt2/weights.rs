@@ -10,7 +10,7 @@ use super::config::{Folder, reach};
 use super::dtype;
 use crate::format::FormatError;
 use crate::format::payload::Payload;
-use crate::model::{Graph, Role, Tensor};
+use crate::model::{Graph, Role, Tensor, ValueId};
 
 /// What to write for the tensors of an edited graph.
 pub(super) struct Weights {
@@ -44,17 +44,28 @@ pub(super) fn weights(
         constants: Vec::new(),
     };
     let tensors = placed(archive, original, small)?;
+    let stays: FxHashSet<&str> = tensors.iter().filter_map(|(_, _, old)| Some(old.as_ref()?.name.as_str())).collect();
+    for (_, json) in &mut made.configs {
+        let entries = json.get_mut("config").and_then(Value::as_object_mut);
+        let gone = |name: &str| !stays.contains(name) && original.tensors.iter().any(|t| t.name == name);
+        if let Some(entries) = entries {
+            entries.retain(|name| !gone(name));
+        }
+    }
     let mut namer = Namer::new(archive, original, payloads, &tensors);
     made.payloads.append(&mut namer.kept);
-    for (i, (folder, tensor)) in tensors.iter().enumerate() {
+    for (folder, tensor, old) in &tensors {
         fits(archive, tensor, payloads)?;
-        let file = namer.name(archive, *folder, original.tensors.get(i), tensor, payloads)?;
+        let file = namer.name(archive, *folder, *old, tensor, payloads)?;
         let config = made.configs.iter_mut().find(|(f, _)| f == folder).and_then(|(_, json)| json.get_mut("config"));
         let entries = config.and_then(Value::as_object_mut).ok_or_else(|| FormatError::edit("a config has no entries"))?;
-        match original.tensors.get(i) {
+        match old {
             Some(old) => {
+                if old.name != tensor.name && !entries.rename(&old.name, &tensor.name) {
+                    return Err(FormatError::edit(format!("`{}` cannot be called `{}`", old.name, tensor.name)));
+                }
                 let entry =
-                    entries.get_mut(&old.name).ok_or_else(|| FormatError::edit(format!("`{}` has no entry", old.name)))?;
+                    entries.get_mut(&tensor.name).ok_or_else(|| FormatError::edit(format!("`{}` has no entry", tensor.name)))?;
                 edit(entry, old, tensor, file);
             }
             None => {
@@ -91,21 +102,24 @@ fn stored(payload: &Payload<'_>) -> Option<usize> {
     if let Payload::Stored(n) = payload { Some(*n) } else { None }
 }
 
-/// Each tensor with its folder, after a check that the old ones are all there.
-fn placed<'a>(archive: &Archive, original: &Graph, small: &'a Graph) -> Result<Vec<(Folder, &'a Tensor)>, FormatError> {
-    let same = |a: &Tensor, b: &Tensor| (&a.name, a.value, a.role) == (&b.name, b.value, b.role);
-    if small.tensors.len() < original.tensors.len() || !original.tensors.iter().zip(&small.tensors).all(|(a, b)| same(a, b)) {
-        return Err(FormatError::edit("the stored tensors are not those of the archive"));
-    }
-    let each = small.tensors.iter().enumerate();
-    each.map(|(i, tensor)| match original.tensors.get(i) {
-        Some(old) => {
-            let storage = archive.storages.list.get(old.storage);
-            let storage = storage.ok_or_else(|| FormatError::edit(format!("`{}` has no storage", old.name)))?;
-            Ok((storage.folder, tensor))
+/// A tensor with its folder, and what it was.
+type Placed<'a> = (Folder, &'a Tensor, Option<&'a Tensor>);
+
+/// Each tensor, after a check that the old ones stand in their order.
+fn placed<'a>(archive: &Archive, original: &'a Graph, small: &'a Graph) -> Result<Vec<Placed<'a>>, FormatError> {
+    let mut before = original.tensors.iter();
+    let old: FxHashSet<ValueId> = original.tensors.iter().map(|t| t.value).collect();
+    let each = small.tensors.iter();
+    each.map(|tensor| match old.contains(&tensor.value) {
+        true => {
+            let found = before.find(|t| t.value == tensor.value).filter(|t| t.role == tensor.role);
+            let found = found.ok_or_else(|| FormatError::edit("the stored tensors are not those of the archive"))?;
+            let storage = archive.storages.list.get(found.storage);
+            let storage = storage.ok_or_else(|| FormatError::edit(format!("`{}` has no storage", found.name)))?;
+            Ok((storage.folder, tensor, Some(found)))
         }
-        None if tensor.role == Role::Constant => Ok((Folder::Constants, tensor)),
-        None => Err(FormatError::edit(format!("the new tensor `{}` is no constant", tensor.name))),
+        false if tensor.role == Role::Constant => Ok((Folder::Constants, tensor, None)),
+        false => Err(FormatError::edit(format!("the new tensor `{}` is no constant", tensor.name))),
     })
     .collect()
 }
@@ -138,7 +152,7 @@ struct Namer {
 }
 
 impl Namer {
-    fn new(archive: &Archive, original: &Graph, payloads: &[Payload<'_>], tensors: &[(Folder, &Tensor)]) -> Namer {
+    fn new(archive: &Archive, original: &Graph, payloads: &[Payload<'_>], tensors: &[Placed]) -> Namer {
         let mut namer = Namer { names: FxHashMap::default(), taken: FxHashSet::default(), kept: Vec::new() };
         let used: FxHashSet<&str> = original.tensors.iter().map(|t| t.name.as_str()).collect();
         for folder in Folder::both() {
@@ -156,7 +170,7 @@ impl Namer {
             let others = archive.members.iter().filter_map(|(name, _)| name.strip_prefix(&root));
             namer.taken.extend(others.filter(|n| !managed.contains(n)).map(|n| (folder, n.to_owned())));
         }
-        for (folder, tensor) in tensors {
+        for (folder, tensor, _) in tensors {
             let old = payloads.get(tensor.storage).and_then(stored).and_then(|n| archive.storages.list.get(n));
             if let Some(old) = old.filter(|s| s.folder == *folder) {
                 namer.taken.insert((*folder, old.name.clone()));

@@ -1,4 +1,5 @@
-//! Working the edits out: of stored tensors, of each node by its rule, of runs of layouts, of folded numbers, of branches that go.
+//! Working the edits out: of stored tensors, of each node by its rule, of runs of layouts, of folded numbers, of branches and of masks
+//! that go.
 
 mod branch;
 mod build;
@@ -6,6 +7,7 @@ mod composite;
 mod fold;
 mod ghost;
 mod layout;
+mod masked;
 mod node;
 mod numbers;
 mod orphan;
@@ -15,4 +17,5 @@ mod rescale;
 mod want;
 
 pub use build::plan;
+pub use masked::settle;
 pub use planner::{Choices, Statistics};

@@ -28,6 +28,8 @@ pub struct Choices {
     pub statistics: Statistics,
     /// Branches that add nothing stay, as small as they get.
     pub keep_branches: bool,
+    /// Masks that the program multiplies its parameters by become part of these, which the small program has under their own names.
+    pub settle_masks: bool,
 }
 
 /// The operator, described in the rules, that picks listed positions of one dimension.

@@ -82,6 +82,10 @@ pub(super) enum PlannedEdit {
     Slice { tensor: String, dim: usize, of: usize, by: Option<By>, keep: Kept },
     Fold { tensor: String, add: Vec<f64> },
     Rescale { tensor: String, of: String },
+    Mask { tensor: String, by: String },
+    Rename { tensor: String, to: String },
+    Remove { tensor: String },
+    Bypass {},
     Set { node: PlannedNode, arg: String, old: Value, new: Value },
     Become { node: PlannedNode, op: String, reason: Option<String> },
     Insert { node: PlannedNode, nodes: Vec<NewOp>, reason: Option<String> },
@@ -187,6 +191,42 @@ impl PlanFile {
             found.push((scale, of));
         }
         Ok(found)
+    }
+
+    /// Tensors that are multiplied by zeros and ones of another, and that, by their numbers.
+    pub(super) fn masked(&self) -> Result<HashMap<usize, usize>, TransferError> {
+        let mut found = HashMap::new();
+        for edit in &self.edits {
+            let PlannedEdit::Mask { tensor, by } = edit else { continue };
+            let (k, by) = (self.number(tensor)?, self.number(by)?);
+            if self.tensors[k].shape != self.tensors[by].shape {
+                return Err(self.contradiction(format!("the sizes of `{tensor}` are not those of its mask")));
+            }
+            found.insert(k, by);
+        }
+        Ok(found)
+    }
+
+    /// Tensors with other names, and `None` for those that go, by their numbers.
+    pub(super) fn renamed(&self) -> Result<HashMap<usize, Option<&str>>, TransferError> {
+        let mut found = HashMap::new();
+        for edit in &self.edits {
+            let (tensor, to) = match edit {
+                PlannedEdit::Rename { tensor, to } => (tensor, Some(to.as_str())),
+                PlannedEdit::Remove { tensor } => (tensor, None),
+                _ => continue,
+            };
+            if to.is_some_and(|to| self.tensors.iter().any(|t| t.name == to)) {
+                return Err(self.contradiction(format!("it gives `{tensor}` a name that another tensor has")));
+            }
+            found.insert(self.number(tensor)?, to);
+        }
+        Ok(found)
+    }
+
+    fn number(&self, name: &str) -> Result<usize, TransferError> {
+        let k = self.tensors.iter().position(|t| t.name == name);
+        k.ok_or_else(|| self.contradiction(format!("it changes `{name}`, which the list of tensors does not have")))
     }
 
     /// The edits that cut each tensor, by its number.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TransferError;
 use super::part::{Marks, Part};
-use super::report::{Changed, Transferred};
+use super::report::{Changed, Renamed, Transferred};
 use super::work::Work;
 use crate::format::checkpoint::{Checkpoint, Entry, Shard, write_index, write_shard};
 use crate::format::{FormatError, Pending, Source, persist_all};
@@ -63,13 +63,19 @@ impl Targets {
 pub(super) fn entries(work: &Work, shard: &Shard, done: &mut Transferred) -> Result<Vec<Entry>, TransferError> {
     let mut list = Vec::with_capacity(shard.tensors.len());
     for (name, t) in &shard.tensors {
-        let (entry, len) = work.entry(name, t)?;
+        done.bytes_before += t.len() as u64;
+        let Some((entry, len)) = work.entry(name, t)? else {
+            done.removed.push(name.clone());
+            continue;
+        };
+        if entry.name != *name {
+            done.renamed.push(Renamed { from: name.clone(), to: entry.name.clone() });
+        }
         if entry.shape == t.shape {
             done.copied += 1;
         } else {
             done.changed.push(Changed { name: name.clone(), before: t.shape.clone(), after: entry.shape.clone() });
         }
-        done.bytes_before += t.len() as u64;
         done.bytes_after += len as u64;
         list.push(entry);
     }
@@ -91,7 +97,7 @@ pub(super) fn all(
         }
         if let (Some(index), Some(path)) = (&checkpoint.index, &targets.index) {
             let elements = entries.iter().flatten().map(|e| e.shape.iter().product::<usize>() as u64).sum();
-            files.push(write_index(path, &index.json, &totals(done.bytes_after, elements))?);
+            files.push(write_index(path, &work.index(&index.json), &totals(done.bytes_after, elements))?);
         }
         Ok(files)
     };
@@ -149,13 +155,14 @@ pub(super) fn part(
         let (mut bytes, mut elements) = (0, 0);
         for (file, names) in checkpoint.files() {
             let target = folder.join(file);
+            let names: Vec<&str> = names.into_iter().filter_map(|name| work.name(name)).collect();
             match marks.there(&target, &index.path.with_file_name(file), &names) {
                 Some((own, each)) => (bytes, elements) = (bytes + own, elements + each),
                 None => done.missing.push(name(&target)),
             }
         }
         if done.missing.is_empty() {
-            write_index(path, &index.json, &totals(bytes, elements))?.persist()?;
+            write_index(path, &work.index(&index.json), &totals(bytes, elements))?.persist()?;
             done.index = Some(path.display().to_string());
         }
         Ok(())

@@ -22,7 +22,7 @@ use names::Matching;
 pub use names::Prefixes;
 use part::Marks;
 pub use part::Part;
-pub use report::{Argument, Changed, Transferred};
+pub use report::{Argument, Changed, Renamed, Transferred};
 use work::Work;
 
 /// What is cut, and where to.
@@ -62,6 +62,8 @@ pub fn transfer(wanted: &Transfer, told: &mut dyn FnMut(&str)) -> Result<Transfe
     let work = Work::new((plan, &slices), &checkpoint, masks.as_ref(), renaming)?;
     let mut done = Transferred {
         changed: Vec::new(),
+        renamed: Vec::new(),
+        removed: Vec::new(),
         copied: 0,
         bytes_before: 0,
         bytes_after: 0,
@@ -84,7 +86,7 @@ pub fn transfer(wanted: &Transfer, told: &mut dyn FnMut(&str)) -> Result<Transfe
         if cut[k] && (t.kind == Kind::Constant || (!there && t.kind == Kind::Buffer)) {
             done.notes.push(format!("`{}` is cut, and not in the weights: the Python class must make it smaller", t.name));
         }
-        zeros += usize::from(t.zeroed && t.zeros.is_none() && masks.is_none());
+        zeros += usize::from(t.zeroed && t.zeros.is_none() && masks.is_none() && !work.has_mask(k));
     }
     if zeros > 0 {
         done.notes.push(format!(

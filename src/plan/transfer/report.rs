@@ -12,6 +12,12 @@ use super::file::{PlanFile, PlannedEdit, PlannedNode};
 pub struct Transferred {
     /// The tensors that have other sizes now, by name.
     pub changed: Vec<Changed>,
+    /// Those that have another name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<Renamed>,
+    /// Names of those that are in the new one no more: masks that its weights need not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
     /// How many are as they were.
     pub copied: usize,
     /// Bytes of weights before.
@@ -49,6 +55,15 @@ pub struct Changed {
     pub before: Vec<usize>,
     /// Its sizes after.
     pub after: Vec<usize>,
+}
+
+/// A tensor that has another name now.
+#[derive(Debug, Serialize)]
+pub struct Renamed {
+    /// Its name in the state dict.
+    pub from: String,
+    /// Its name in the new one.
+    pub to: String,
 }
 
 /// An argument in the program that has another value.

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use indexmap::IndexMap;
 use safetensors::Dtype;
+use serde_json::Value;
 
 use super::error::TransferError;
 use super::file::{Kind, LONGEST, PlanFile, PlannedTensor};
@@ -30,9 +31,16 @@ pub(super) struct Work<'a> {
     folds: HashMap<usize, &'a [f64]>,
     /// Scales, each with the tensor of which it takes up what goes.
     rescaled: Vec<(usize, usize)>,
+    /// Tensors that are multiplied by zeros and ones of another, and that.
+    masked: HashMap<usize, usize>,
+    /// By the names of the state dict: what tensors are called in the new one; `None` for those that go.
+    renamed: HashMap<String, Option<String>>,
     /// By the names of the state dict: the tensors of the plan to which something is done.
     touched: HashMap<String, usize>,
 }
+
+/// A tensor, and its bytes.
+type Found<'a> = (Stored, Cow<'a, [u8]>);
 
 /// What is made zero.
 enum Zeros<'a> {
@@ -50,14 +58,23 @@ impl<'a> Work<'a> {
         masks: Option<&'a IndexMap<String, Mask>>,
         renaming: Renaming,
     ) -> Result<Work<'a>, TransferError> {
-        let (folds, rescaled) = (plan.folds()?, plan.rescaled()?);
+        let (folds, rescaled, masked) = (plan.folds()?, plan.rescaled()?, plan.masked()?);
+        let there = |k: usize, to: Option<&str>| Some((renaming.of(&plan.tensors[k].name)?, to.and_then(|to| renaming.of(to))));
+        let renamed: HashMap<String, Option<String>> = plan.renamed()?.into_iter().filter_map(|(k, to)| there(k, to)).collect();
+        let taken: HashSet<&str> = if renamed.is_empty() { HashSet::new() } else { checkpoint.names().collect() };
+        let twice = renamed
+            .iter()
+            .find(|(from, to)| taken.contains(from.as_str()) && to.as_ref().is_some_and(|to| taken.contains(to.as_str())));
+        if let Some((from, Some(to))) = twice {
+            return Err(plan.contradiction(format!("it calls `{from}` `{to}`, and the weights have that one too")));
+        }
         let pairs: HashSet<usize> = rescaled.iter().flat_map(|(scale, of)| [*scale, *of]).collect();
-        let mut work = Work { plan, checkpoint, masks, renaming, slices, folds, rescaled, touched: HashMap::new() };
+        let mut work =
+            Work { plan, checkpoint, masks, renaming, slices, folds, rescaled, masked, renamed, touched: HashMap::new() };
         for (k, t) in plan.tensors.iter().enumerate().filter(|(_, t)| t.kind != Kind::Constant) {
             let zeros = work.zeros(t)?.is_some();
-            if let (Some(name), true) =
-                (work.renaming.of(&t.name), slices.contains_key(&k) || zeros || work.folds.contains_key(&k) || pairs.contains(&k))
-            {
+            let changes = slices.contains_key(&k) || work.folds.contains_key(&k) || work.masked.contains_key(&k);
+            if let (Some(name), true) = (work.renaming.of(&t.name), changes || zeros || pairs.contains(&k)) {
                 work.touched.insert(name, k);
             }
         }
@@ -86,8 +103,30 @@ impl<'a> Work<'a> {
         self.plan.places(k, self.slices.get(&k).map_or(&[], Vec::as_slice), &t.shape)
     }
 
-    /// The entry of a tensor in the new file, and its bytes there.
-    pub(super) fn entry(&self, name: &str, t: &Stored) -> Result<(Entry, usize), TransferError> {
+    /// What a tensor of the state dict is called in the new one; `None` if it goes.
+    pub(super) fn name<'n>(&'n self, name: &'n str) -> Option<&'n str> {
+        self.renamed.get(name).map_or(Some(name), Option::as_deref)
+    }
+
+    /// An index with the new names.
+    pub(super) fn index(&self, json: &Value) -> Value {
+        let mut json = json.clone();
+        if let Some(map) = json.get_mut("weight_map").and_then(Value::as_object_mut) {
+            let old = std::mem::take(map);
+            map.extend(old.into_iter().filter_map(|(name, file)| Some((self.name(&name)?.to_owned(), file))));
+        }
+        json
+    }
+
+    /// True if the zeros and ones by which a tensor of the plan is multiplied are in the state dict.
+    pub(super) fn has_mask(&self, k: usize) -> bool {
+        let name = self.masked.get(&k).and_then(|by| self.renaming.of(&self.plan.tensors[*by].name));
+        name.is_some_and(|name| self.checkpoint.names().any(|n| n == name))
+    }
+
+    /// The entry of a tensor in the new file, and its bytes there; `None` if it goes.
+    pub(super) fn entry(&self, name: &str, t: &Stored) -> Result<Option<(Entry, usize)>, TransferError> {
+        let Some(to) = self.name(name) else { return Ok(None) };
         let (mut shape, mut len) = (t.shape.clone(), t.len());
         if let Some(k) = self.touched.get(name) {
             let dtype = || CheckpointError::DType { name: name.to_owned(), dtype: t.dtype.to_string() };
@@ -101,7 +140,7 @@ impl<'a> Work<'a> {
             let elements = shape.iter().try_fold(width, |a, b| a.checked_mul(*b));
             len = elements.ok_or_else(|| self.plan.contradiction(format!("`{name}` is too large")))?;
         }
-        Ok((Entry { name: name.to_owned(), dtype: t.dtype, shape }, len))
+        Ok(Some((Entry { name: to.to_owned(), from: name.to_owned(), dtype: t.dtype, shape }, len)))
     }
 
     /// Writes a tensor, and says how many bytes that are.
@@ -126,30 +165,50 @@ impl<'a> Work<'a> {
             Some(Zeros::Along(dim, keep)) => along = Some((dim, keep)),
             None => {}
         }
+        if let Some(mask) = self.masked.get(&k).map(|by| self.ones(*by)).transpose()?.flatten() {
+            whole = Some(match whole {
+                Some(other) => mask.iter().zip(other.iter()).map(|(a, b)| u8::from(*a != 0 && *b != 0)).collect(),
+                None => Cow::Owned(mask),
+            });
+        }
         Ok(Job { places, whole, along, add: self.folds.get(&k).copied(), norms })
+    }
+
+    /// A byte for each element of a tensor, 0 for a zero; `None` where the state dict has not the tensor.
+    fn ones(&self, k: usize) -> Result<Option<Vec<u8>>, TransferError> {
+        let Some((stored, bytes)) = self.bytes(k)? else { return Ok(None) };
+        let sign = if float(stored.dtype).is_some() { 0x7f } else { 0xff };
+        let one = |x: &[u8]| x.split_last().is_some_and(|(top, rest)| top & sign != 0 || rest.iter().any(|b| *b != 0));
+        Ok(Some(bytes.chunks_exact(stored.width().unwrap_or(1).max(1)).map(|x| u8::from(one(x))).collect()))
+    }
+
+    /// A tensor of the plan in the state dict, in whatever file it is.
+    fn bytes(&self, k: usize) -> Result<Option<Found<'a>>, TransferError> {
+        let t = &self.plan.tensors[k];
+        let name = self.renaming.of(&t.name).unwrap_or_default();
+        let found = self.checkpoint.shards.iter().find_map(|s| Some((s, s.tensors.get(&name)?)));
+        let (stored, bytes) = match found {
+            Some((shard, stored)) => (stored.clone(), shard.bytes(stored)?),
+            None => {
+                let Some(path) = self.checkpoint.file_of(&name) else { return Ok(None) };
+                let elsewhere = Shard::open(path)?;
+                let Some(stored) = elsewhere.tensors.get(&name) else { return Ok(None) };
+                (stored.clone(), Cow::Owned(elsewhere.bytes(stored)?.into_owned()))
+            }
+        };
+        if stored.shape != t.shape {
+            return Err(self.plan.contradiction(format!("it needs `{}`, which has sizes {:?}", t.name, stored.shape)));
+        }
+        Ok(Some((stored, bytes)))
     }
 
     /// The norms of a tensor whose scale takes up what goes of it; `None` where the state dict has other floating point types, or not the
     /// tensor.
     fn norms(&self, scale: usize, of: usize) -> Result<Option<Norms>, TransferError> {
         let t = &self.plan.tensors[of];
-        let name = self.renaming.of(&t.name).unwrap_or_default();
-        let elsewhere;
-        let found = self.checkpoint.shards.iter().find_map(|s| Some((s, s.tensors.get(&name)?)));
-        let (shard, stored) = match found {
-            Some(found) => found,
-            None => {
-                let Some(path) = self.checkpoint.file_of(&name) else { return Ok(None) };
-                elsewhere = Shard::open(path)?;
-                let Some(stored) = elsewhere.tensors.get(&name) else { return Ok(None) };
-                (&elsewhere, stored)
-            }
-        };
+        let Some((stored, bytes)) = self.bytes(of)? else { return Ok(None) };
         let Some(dtype) = float(stored.dtype) else { return Ok(None) };
-        if stored.shape != t.shape {
-            return Err(self.plan.contradiction(format!("it rescales by `{}`, which has sizes {:?}", t.name, stored.shape)));
-        }
-        let mut values = floats(&shard.bytes(stored)?, dtype);
+        let mut values = floats(&bytes, dtype);
         match self.zeros(t)? {
             Some(Zeros::Whole(mask)) => {
                 values.iter_mut().zip(mask.keep()?.iter()).filter(|(_, k)| **k == 0).for_each(|(x, _)| *x = 0.0);
@@ -160,7 +219,7 @@ impl<'a> Work<'a> {
             }
             None => {}
         }
-        Ok(Some(Norms::new(&values, &t.shape, &self.plan.tensors[scale].shape, &self.places(of, stored)?)))
+        Ok(Some(Norms::new(&values, &t.shape, &self.plan.tensors[scale].shape, &self.places(of, &stored)?)))
     }
 }
 
