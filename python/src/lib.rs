@@ -266,7 +266,7 @@ fn settings(options: &str) -> PyResult<Settings> {
     };
     let options =
         Options { policy, unmasked_abstain, lossless: flag("lossless"), bias_maps: flag("bias_maps"), ..Options::default() };
-    let choices = Choices { statistics, keep_branches: flag("keep_branches") };
+    let choices = Choices { statistics, keep_branches: flag("keep_branches"), settle_masks: flag("settle_masks") };
     Ok(Settings { options, choices, on_unknown, masks: Path::new(&text("masks")).to_path_buf(), ..Settings::default() })
 }
 

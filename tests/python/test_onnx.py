@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+import torch.nn.utils.prune as prune
 
 import nets
 import paring
@@ -168,3 +169,20 @@ def test_errors(model, what):
         call(model)
     assert e.value.code == code and e.value.help
     assert sorted(p.name for p in model.parent.iterdir()) == before
+
+
+def test_masks_that_a_program_multiplies_by_end_in_its_weights(tmp_path):
+    model, x = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3)).eval(), torch.randn(2, 3, 8, 8)
+    prune.ln_structured(model[0], "weight", 0.5, n=1, dim=0)
+    prune.custom_from_mask(model[0], "bias", model[0].weight_mask[:, 0, 0, 0])
+    torch.export.save(torch.export.export(model, (x,)), tmp_path / "net.pt2")
+    report = paring.speedup(tmp_path / "net.pt2", masks="model", output=tmp_path / "small.pt2")
+    small = torch.export.load(tmp_path / "small.pt2")
+    assert {name: tuple(t.shape) for name, t in small.state_dict.items()} == {
+        "0.weight": (4, 3, 3, 3),
+        "0.bias": (4,),
+        "2.weight": (4, 4, 3, 3),
+        "2.bias": (4,),
+    }
+    assert torch.allclose(small.module()(x), model(x), atol=1e-6)
+    assert [e["to"] for e in report.plan["edits"] if e["edit"] == "rename"] == ["0.weight", "0.bias"]
