@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{info, info_span};
 
-use crate::axis::{Propagation, derive, drop_unused, follow_lists, propagate, still_described};
+use crate::axis::{Propagation, derive, drop_unused, follow_lists, propagate, read_spellings, still_described};
 use crate::error::Error;
 use crate::format::torchscript::Input;
 use crate::format::{self, Pending};
@@ -51,6 +51,7 @@ impl Session {
     fn of(mut model: Model, name: &Path, rules: RuleSet, freeze: &[String]) -> Result<Session, Error> {
         info_span!("rules").in_scope(|| rules.read(model.graph.nodes.iter().map(|n| n.target.as_str())));
         info_span!("unused").in_scope(|| {
+            read_spellings(&mut model.graph, &rules);
             drop_unused(&mut model.graph, &rules);
             follow_lists(&mut model.graph, &rules);
         });

@@ -17,6 +17,7 @@ mod norm;
 mod propagate;
 mod propagation;
 mod sources;
+mod spelled;
 mod unknown;
 mod unused;
 
@@ -31,4 +32,5 @@ pub use node::{Bound, BoundLetter, BoundOperand, BoundOutput, Call, DimExpr, Edi
 pub use norm::Normed;
 pub use propagate::propagate;
 pub use propagation::{Joint, Propagation, Step, still_described};
+pub use spelled::read_spellings;
 pub use unused::{drop_unused, needed, only_checks};

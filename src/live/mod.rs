@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::axis::drop_unused;
+use crate::axis::{drop_unused, read_spellings};
 use crate::error::Error;
 use crate::format::FormatError;
 use crate::load::Model;
@@ -142,6 +142,7 @@ impl Cut {
         absorbed: &[(String, String)],
     ) -> Result<Vec<Difference>, FormatError> {
         let mut live = Model::of_bytes(Path::new("the changed module"), again)?.graph;
+        read_spellings(&mut live, rules);
         drop_unused(&mut live, rules);
         Ok(compare::differences(&self.small, &live, exact, absorbed))
     }

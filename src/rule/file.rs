@@ -11,6 +11,7 @@ use super::error::RuleError;
 use super::modules;
 use super::reader::Reader;
 use super::schema::Schemas;
+use super::spelling;
 use super::tree;
 
 /// Reads the rules of one file. Entries with mistakes are left out and reported; with `schemas` the others are checked too.
@@ -47,7 +48,7 @@ pub(super) fn load_part(
     for entry in entries {
         line += text[seen..entry.start.max(seen)].matches('\n').count();
         seen = entry.start.max(seen);
-        if modules::is_module(&entry.node) || define::is_definition(&entry.node) {
+        if modules::is_module(&entry.node) || spelling::is_spelling(&entry.node) || define::is_definition(&entry.node) {
             continue;
         }
         let before = errors.len();

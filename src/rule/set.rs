@@ -16,6 +16,7 @@ use super::file::load;
 use super::modules::{self, ModuleSizes};
 use super::name::base;
 use super::schema::{Schema, Schemas};
+use super::spelling::{self, Spelling};
 
 /// The rules that are used, with the schemas of PyTorch's operators.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct RuleSet {
     own: Vec<Arc<NamedSource<String>>>,
     /// What classes of modules call their sizes, by the user's files.
     modules: Vec<ModuleSizes>,
+    /// How core forms spell operators out, by the user's files.
+    spellings: Vec<Spelling>,
 }
 
 /// The entries of one operator or overload.
@@ -51,10 +54,12 @@ impl RuleSet {
             }
         }
         let modules = files.iter().flat_map(|file| modules::load(file, &mut errors)).collect();
+        let spellings = files.iter().flat_map(|file| spelling::load(file, &mut errors)).collect();
         let definitions = Definitions::of(&files, &mut errors);
         load_all(&files, &definitions, errors).map(|own| RuleSet {
             own: files,
             modules,
+            spellings,
             ..RuleSet::of(Entry::builtin()).replaced_by(own)
         })
     }
@@ -64,8 +69,9 @@ impl RuleSet {
         let source = |(name, text): (&str, &str)| Arc::new(NamedSource::new(name, text.to_owned()));
         let files: Vec<_> = files.into_iter().map(source).collect();
         let mut errors = Vec::new();
+        let spellings = files.iter().flat_map(|file| spelling::load(file, &mut errors)).collect();
         let definitions = Definitions::of(&files, &mut errors);
-        load_all(&files, &definitions, errors).map(RuleSet::of)
+        load_all(&files, &definitions, errors).map(|entries| RuleSet { spellings, ..RuleSet::of(entries) })
     }
 
     /// The built-in rules, read to the end and checked: for tests and `rules check`.
@@ -75,6 +81,7 @@ impl RuleSet {
             let outer = (file.name() != builtin::SHARED).then(Definitions::shared);
             let definitions = Definitions::within(std::slice::from_ref(file), outer, &mut errors);
             rules.extend(load(file, &definitions, Some(Schemas::builtin()), &mut errors));
+            spelling::load(file, &mut errors);
         }
         checked(rules, errors).map(RuleSet::of)
     }
@@ -86,7 +93,7 @@ impl RuleSet {
                 by_op.entry(op.clone()).or_default().entries.push(i);
             }
         }
-        RuleSet { entries, by_op, own: Vec::new(), modules: Vec::new() }
+        RuleSet { entries, by_op, own: Vec::new(), modules: Vec::new(), spellings: Vec::new() }
     }
 
     /// These rules, but for the operators that `own` has rules for.
@@ -109,7 +116,8 @@ impl RuleSet {
         let mut entry = Entry::from(new);
         entry.ops.clone_from(&entries[at].ops);
         entries[at] = entry;
-        Some(RuleSet { own: self.own.clone(), modules: self.modules.clone(), ..RuleSet::of(entries) })
+        let (own, modules, spellings) = (self.own.clone(), self.modules.clone(), self.spellings.clone());
+        Some(RuleSet { own, modules, spellings, ..RuleSet::of(entries) })
     }
 
     /// All rules, in the order of the files. Their `ops` may include some that rules of the user's replace.
@@ -130,6 +138,11 @@ impl RuleSet {
     /// The entries for a class of modules: the user's first, then those that are built in.
     pub fn modules<'a>(&'a self, module: &'a str, class: &'a str) -> impl Iterator<Item = &'a ModuleSizes> {
         self.modules.iter().chain(modules::built_in()).filter(move |m| m.names(module, class))
+    }
+
+    /// How core forms spell operators out: the user's entries first, then those that are built in.
+    pub fn spellings(&self) -> impl Iterator<Item = &Spelling> {
+        self.spellings.iter().chain(spelling::built_in())
     }
 
     /// The schemas of PyTorch's operators.

@@ -51,6 +51,7 @@ pub(super) fn locate(v: &Verify<'_>, inputs: &Inputs) -> Result<Difference, Erro
         return Ok(of(small, &small.nodes[ends[high].0], None, Some(why)));
     }
     let mut original = v.original.graph.clone();
+    crate::axis::read_spellings(&mut original, v.rules);
     crate::axis::drop_unused(&mut original, v.rules);
     let axes = crate::axis::propagate(&original, v.rules, &[])?;
     let options = Options { lossless: v.lossless, ..Options::default() };

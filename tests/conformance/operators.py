@@ -187,6 +187,19 @@ def frequencies_in_windows(self, x):
     return self.out(F.relu(torch.istft(z * 0.7, 8, 2, window=w, length=40).unflatten(0, (2, 8))))
 
 
+# ---------------------------------------------------------------- places that data tell, of planes one after the other in core form
+@net((2, 3, 8, 8), a=lambda: nn.Conv2d(3, 8, 3, padding=1), b=lambda: nn.Conv2d(8, 8, 3, padding=1), out=lambda: nn.Conv2d(8, 4, 1))
+def unpooled(self, x):
+    p, at = F.max_pool2d(F.relu(self.a(x)), 2, return_indices=True)
+    return self.out(F.max_unpool2d(self.b(p), at, 2))
+
+
+@net((2, 3, 4, 6, 4), a=lambda: nn.Conv3d(3, 8, 3, padding=1), b=lambda: nn.Conv3d(8, 8, 3, padding=1), out=lambda: nn.Conv3d(8, 4, 1))
+def unpooled_volumes(self, x):
+    p, at = F.max_pool3d(F.relu(self.a(x)), 2, return_indices=True)
+    return self.out(F.max_unpool3d(self.b(p), at, 2))
+
+
 # ---------------------------------------------------------------- norms of what is equal at removed positions
 @net(TOK, slack=1.2, stem=l(12, 16), n1=lambda: nn.LayerNorm(16), t=l(6, 6), n2=lambda: nn.LayerNorm(16), up=l(16, 32), down=l(32, 16), out=l(16, 4))
 def mixed_tokens(self, x):

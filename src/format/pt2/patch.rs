@@ -15,10 +15,10 @@ use super::{args, calls, values};
 use crate::format::FormatError;
 use crate::model::{Graph, Node, Origin, ValueId};
 
-/// The JSON of the edited program. `constants` are the names of the new constants in the config.
+/// The JSON of the edited program. `read` is what the file says, `original` what that was read as; `constants` are the names of the new constants in the config.
 pub(super) fn program(
     archive: &Archive,
-    original: &Graph,
+    (read, original): (&Graph, &Graph),
     small: &Graph,
     scopes: Scopes,
     constants: &[String],
@@ -29,7 +29,7 @@ pub(super) fn program(
     let visible = Visible::new(scopes, original, small)?;
     let order = order(&visible.scopes, small)?;
     let listed = |n: &'_ Node| if let Origin::Listed(at) = n.origin { Some((n.graph, at)) } else { None };
-    let old = original.nodes.iter().filter_map(|n| Some((listed(n)?, n))).collect();
+    let old = read.nodes.iter().filter_map(|n| Some((listed(n)?, n))).collect();
     let patch = Patch { original, small, visible, order, old };
     let mut json = archive.json.clone();
     let module = json.get_mut("graph_module").ok_or_else(|| missing("graph_module"))?;

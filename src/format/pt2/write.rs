@@ -15,7 +15,7 @@ use crate::model::Graph;
 
 /// Writes `small`, which is `original` after edits, as an archive for `to`, where [`Pending::persist`] puts it.
 ///
-/// - `original` is that of the archive; nodes may be missing.
+/// - `original` is that of the archive; nodes may be missing, or have another target and other arguments.
 /// - Values may have other shapes; new ones may follow the old.
 /// - A node with an `origin` may have other arguments, another target, other output values; it may be missing. A node
 ///   without one is new: it has one output and goes into the graph `node.graph` where it stands in `small.nodes`.
@@ -48,7 +48,7 @@ pub fn write_to<T: Target>(
         return Err(FormatError::edit("the original graph is not that of the archive"));
     }
     let weights = weights(archive, original, small, payloads)?;
-    let program = patch::program(archive, original, small, scopes, &weights.constants)?;
+    let program = patch::program(archive, (&read, original), small, scopes, &weights.constants)?;
     let model = archive.model_path();
 
     let mut zip = ZipWriter::new(output, progress);

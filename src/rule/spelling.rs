@@ -1,0 +1,102 @@
+//! How core forms spell an operator out: `- spelled:` entries of rule files. What a program computes so is read as that operator.
+
+use std::sync::{Arc, OnceLock};
+
+use miette::NamedSource;
+
+use super::ast::{Expr, Statement};
+use super::builtin;
+use super::error::{RuleError, closest};
+use super::formula::parse_statement;
+use super::reader::Reader;
+use super::schema::Schemas;
+use super::tree::{self, Content, Node};
+
+/// The keys of an entry.
+const KEYS: [&str; 3] = ["spelled", "when", "means"];
+
+/// Nodes that compute what one operator does.
+#[derive(Clone, Debug)]
+pub struct Spelling {
+    /// The nodes, each after those that it reads; the last gives the result. A name that no statement gives is whatever stands there, and
+    /// the same wherever it stands.
+    pub statements: Vec<Statement>,
+    /// What has to hold of sizes and numbers.
+    pub when: Option<Expr>,
+    /// The operator, with its arguments.
+    pub means: Statement,
+}
+
+/// True for an entry of a rule file that spells an operator out.
+pub(super) fn is_spelling(node: &Node) -> bool {
+    matches!(&node.content, Content::Map(pairs) if pairs.iter().any(|(key, _)| key.text() == Some("spelled")))
+}
+
+/// Those that are built in.
+pub(super) fn built_in() -> &'static [Spelling] {
+    static READ: OnceLock<Vec<Spelling>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let about = |source: &Arc<NamedSource<String>>| load(source, &mut Vec::new());
+        builtin::files().iter().filter(|f| f.inner().contains("\n- spelled:")).flat_map(about).collect()
+    })
+}
+
+/// Reads such entries of one file; what is wrong in them is reported.
+pub(super) fn load(source: &Arc<NamedSource<String>>, errors: &mut Vec<RuleError>) -> Vec<Spelling> {
+    let text = source.inner();
+    // A file that is no list of entries is reported by the reader of operators.
+    let entries = tree::entries(text, 0..text.len()).unwrap_or_default();
+    let found = entries.into_iter().filter(|e| is_spelling(&e.node));
+    found.filter_map(|entry| Reader::new(source, errors).spelling(&entry.node)).collect()
+}
+
+impl Reader<'_> {
+    fn spelling(&mut self, node: &Node) -> Option<Spelling> {
+        let Content::Map(pairs) = &node.content else { return None };
+        let (mut statements, mut when, mut means) = (Vec::new(), None, None);
+        let before = self.errors.len();
+        for (key, value) in pairs {
+            match key.text().unwrap_or("") {
+                "spelled" => {
+                    statements = self.statements("spelled", value);
+                    statements.iter().for_each(|s| self.operator(s));
+                }
+                "when" => when = self.formula(value),
+                "means" => {
+                    means = self.text(value, "a call").and_then(|t| self.read(parse_statement(&t, &value.offsets)));
+                    means.iter().for_each(|s| self.operator(s));
+                }
+                _ => self.unknown_key(key, &KEYS),
+            }
+        }
+        if means.is_none() && self.errors.len() == before {
+            let help = Some("`means: \"out = aten.relu.default(self=x)\"`".to_owned());
+            self.error("entry", node.span(), "an entry lacks a key".into(), "expected `means:`", help);
+        }
+        let given: Vec<&str> = statements.iter().flat_map(|s| &s.args).flat_map(|(_, e)| e.names()).collect();
+        let asked = means.iter().flat_map(|s| s.args.iter().map(|(_, e)| e)).chain(&when);
+        let unknown = asked.flat_map(Expr::names).find(|name| !given.contains(name)).map(str::to_owned);
+        if let Some(name) = unknown.filter(|_| self.errors.len() == before) {
+            let help = closest(&name, given.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            self.error("name", node.span(), format!("nothing is called `{name}`"), "in no line of this spelling", help);
+        }
+        means.filter(|_| self.errors.len() == before && !statements.is_empty()).map(|means| Spelling { statements, when, means })
+    }
+
+    /// A call of an operator that exists, with arguments that it has.
+    fn operator(&mut self, statement: &Statement) {
+        let Some(schema) = Schemas::builtin().get(&statement.op) else {
+            let known: Vec<&str> =
+                Schemas::builtin().overloads(super::name::base(&statement.op)).iter().map(|s| &*s.name).collect();
+            let help = closest(&statement.op, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no operator `{}`", statement.op);
+            self.error("statement", statement.span.clone(), message, "not in the table of operators", help);
+            return;
+        };
+        for (name, _) in statement.args.iter().filter(|(name, _)| schema.arg(name).is_none()) {
+            let help = closest(name, schema.args.iter().map(|a| &*a.name)).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("`{}` has no argument `{name}`", statement.op);
+            self.error("statement", statement.span.clone(), message, "not in the schema", help);
+        }
+    }
+}
