@@ -145,7 +145,8 @@ fn every_rule_can_be_shown() {
 fn built_in_rules_pass_their_tests() {
     let checked = check(&[]).unwrap_or_else(|e: RuleErrors| panic!("{:?}", miette::Report::new(e)));
     assert!(checked.tests >= 12, "{checked:?}");
-    assert_eq!(checked.entries, RuleSet::builtin().rules().count());
+    // Entries about modules, and spellings, are none about operators.
+    assert!(checked.entries > RuleSet::builtin().rules().count() + RuleSet::builtin().spellings().count());
 }
 
 #[test]

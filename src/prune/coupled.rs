@@ -59,7 +59,7 @@ impl<'a> Coupled<'a> {
         let units = &self.groups.units;
         let place = self.ratios.values().next().map_or(0..0, |(_, at)| at.clone());
         let scores = score::scores(self.model, self.p, units, By::L1, 0);
-        let scores = scores.map_err(|e| Fault::new(e.to_string(), place))?;
+        let scores = scores.map_err(|e| Fault::new(e.to_string(), place.clone()))?;
         let mut dropped = Vec::new();
         for (id, (ratio, _)) in &self.ratios {
             let Some(unit) = self.groups.unit(&self.groups.list[*id]) else { continue };
@@ -75,7 +75,10 @@ impl<'a> Coupled<'a> {
                 indexmap::map::Entry::Occupied(mut known) if known.get().shape == mask.shape => {
                     known.get_mut().keep.to_mut().iter_mut().zip(mask.keep.iter()).for_each(|(a, b)| *a &= b);
                 }
-                indexmap::map::Entry::Occupied(_) => {}
+                indexmap::map::Entry::Occupied(known) => {
+                    let message = format!("the ratio and another entry speak of `{}` in other forms", known.key());
+                    return Err(Fault::new(message, place));
+                }
                 indexmap::map::Entry::Vacant(free) => {
                     free.insert(mask);
                 }

@@ -130,6 +130,12 @@ impl RuleSet {
         self.own.iter().any(|source| Arc::ptr_eq(source, &rule.place.source))
     }
 
+    /// The files, the built-in ones or the user's, with how many entries they have that are about no operator: about modules, and spellings.
+    pub fn other_entries(&self, built_in: bool) -> impl Iterator<Item = (&Arc<NamedSource<String>>, usize)> {
+        let files = if built_in { builtin::files() } else { &self.own[..] };
+        files.iter().map(|file| (file, modules::load(file, &mut Vec::new()).len() + spelling::load(file, &mut Vec::new()).len()))
+    }
+
     /// The names that rules are given for, such as `aten.conv2d` and `aten.add.Tensor`.
     pub fn ops(&self) -> impl Iterator<Item = &str> {
         self.by_op.keys().map(String::as_str)
