@@ -7,14 +7,14 @@ use crate::model::{Graph, Node, NodeId, Role, Tensor, ValueId};
 use crate::rule::{Binary, Body, Dim, Expr, Operand, Rule, RuleSet};
 use crate::solve::{Mask, Masks, SolveError};
 
-/// A parameter that the program reads only after it has multiplied it by zeros and ones of its own.
+/// A parameter that the program reads only after it has multiplied it by zeros and ones of its own, or not at all.
 #[derive(Clone, Debug)]
 pub struct Masked {
     /// Index of the parameter.
     pub parameter: usize,
     /// Index of a buffer that holds the zeros and ones, in the parameter's sizes.
     pub mask: usize,
-    /// The nodes that multiply; each has one result.
+    /// The nodes that multiply, each of which has one result; of what the program does not read, none.
     pub products: Vec<NodeId>,
     /// The nodes that make what they multiply by from buffers, the last before those that it reads.
     pub makers: Vec<NodeId>,
@@ -52,12 +52,15 @@ impl Model {
         if !reading.is_weight(t) {
             return None;
         }
-        let products = reading.products(t.value)?;
-        let mask = products.first()?.1.tensor;
+        let products = if reading.is_read(t.value) { reading.products(t.value)? } else { Vec::new() };
+        // What nothing reads has its mask by name.
+        let mask = products.first().map_or_else(|| self.unread_mask(reading, parameter), |(_, factor)| Some(factor.tensor))?;
+        let plain = self.plain_name(parameter, mask).filter(|_| reading.roles);
         // What masks nothing may be anything, such as gains as they were made.
-        let ones = self.zeros_and_ones(mask).filter(|ones| ones.len() == t.numel() && ones.contains(&0))?;
+        let masks = |ones: &Vec<u8>| ones.len() == t.numel() && (ones.contains(&0) || plain.is_some());
+        let ones = self.zeros_and_ones(mask).filter(masks)?;
         let same = |other: usize| other == mask || self.zeros_and_ones(other).as_ref() == Some(&ones);
-        let mut made = Masked { parameter, mask, products: Vec::new(), makers: Vec::new(), buffers: Vec::new(), plain: None };
+        let mut made = Masked { parameter, mask, products: Vec::new(), makers: Vec::new(), buffers: vec![mask], plain };
         for (product, factor) in products {
             if !same(factor.tensor) {
                 return None;
@@ -66,8 +69,15 @@ impl Model {
             made.makers.extend(factor.makers);
             made.buffers.push(factor.tensor);
         }
-        made.plain = self.plain_name(parameter, mask).filter(|_| reading.roles);
         Some(made)
+    }
+
+    /// The mask of a parameter of which the program computes nothing, as the names have it.
+    fn unread_mask(&self, reading: &Reading, parameter: usize) -> Option<usize> {
+        let t = &self.graph.tensors[parameter];
+        let name = format!("{}{}", t.name.strip_suffix(NAMES.0)?, NAMES.1);
+        let is_mask = |m: &Tensor| m.name == name && m.role == Role::Buffer && !m.updated && m.shape == t.shape;
+        self.graph.tensors.iter().position(|m| is_mask(m) && !reading.is_read(m.value))
     }
 
     fn plain_name(&self, parameter: usize, mask: usize) -> Option<String> {
@@ -166,6 +176,10 @@ impl<'a> Reading<'a> {
             Body::Layout(_) => false,
         };
         node.outputs.is_empty() || (!rules.is_empty() && rules.iter().all(|rule| unread(rule)))
+    }
+
+    fn is_read(&self, value: ValueId) -> bool {
+        self.readers.contains_key(&value) || self.graph.outputs.contains(&value)
     }
 
     /// True for a parameter that nothing writes. Where the file does not tell it from a buffer, its name may: fresh gains and biases are ones

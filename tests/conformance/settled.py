@@ -90,16 +90,18 @@ class Wide(Masked):
 
 
 class Pruned(nn.Module):
-    """`torch.nn.utils.prune` on a convolution, its bias, its norm, and parts of the next one."""
+    """`torch.nn.utils.prune` on a convolution, its bias, its norm, parts of the next one, where it masks nothing, and where nothing is computed."""
 
     def __init__(self):
         super().__init__()
-        self.c, self.n, self.d = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3)
+        self.c, self.n, self.d, self.e = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3), nn.Linear(4, 4)
         prune.ln_structured(self.c, "weight", 0.5, n=1, dim=0)
         channels = self.c.weight_mask[:, 0, 0, 0]
         for module, name in [(self.c, "bias"), (self.n, "weight"), (self.n, "bias")]:
             prune.custom_from_mask(module, name, channels)
         prune.random_unstructured(self.d, "weight", 0.2)
+        prune.identity(self.d, "bias")
+        prune.random_unstructured(self.e, "weight", 0.2)
 
     def forward(self, x):
         return self.d(self.n(self.c(x)).relu())
@@ -119,7 +121,7 @@ nets = [
     (Written(keep=ones(0, 1, 5)), flat, plain | {"keep"}, plain),
     (Returned(keep=ones(0, 1, 5)), flat, plain | {"keep"}, plain | {"keep"}),
     (Shared(keep=ones()), flat, None, None),
-    (Pruned().eval(), image, *[{f"{m}.{n}" for m in "cnd" for n in ("weight", "bias")} | running] * 2),
+    (Pruned().eval(), image, *[{f"{m}.{n}" for m in "cnde" for n in ("weight", "bias")} | running] * 2),
 ]
 failed = 0
 
