@@ -55,10 +55,11 @@ impl Model {
         let products = if reading.is_read(t.value) { reading.products(t.value)? } else { Vec::new() };
         // What nothing reads has its mask by name.
         let mask = products.first().map_or_else(|| self.unread_mask(reading, parameter), |(_, factor)| Some(factor.tensor))?;
-        let plain = self.plain_name(parameter, mask).filter(|_| reading.roles);
-        // What masks nothing may be anything, such as gains as they were made.
+        let plain = self.plain_name(parameter, mask);
+        // What masks nothing may be anything, such as gains as they were made, but for its name.
         let masks = |ones: &Vec<u8>| ones.len() == t.numel() && (ones.contains(&0) || plain.is_some());
         let ones = self.zeros_and_ones(mask).filter(masks)?;
+        let plain = plain.filter(|_| reading.roles);
         let same = |other: usize| other == mask || self.zeros_and_ones(other).as_ref() == Some(&ones);
         let mut made = Masked { parameter, mask, products: Vec::new(), makers: Vec::new(), buffers: vec![mask], plain };
         for (product, factor) in products {
