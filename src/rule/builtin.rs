@@ -40,6 +40,12 @@ pub(super) fn files() -> &'static [Arc<NamedSource<String>>] {
     })
 }
 
+/// The files that have entries which begin with this key.
+pub(super) fn files_with(key: &str) -> impl Iterator<Item = &'static Arc<NamedSource<String>>> {
+    let begin = format!("\n- {key}:");
+    files().iter().filter(move |f| f.inner().contains(&begin))
+}
+
 /// The parts of all files.
 pub(super) fn parts() -> &'static [Part] {
     static PARTS: OnceLock<Vec<Part>> = OnceLock::new();

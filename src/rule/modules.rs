@@ -51,28 +51,18 @@ impl ModuleSizes {
 
 /// True for an entry of a rule file that is about modules and not about operators.
 pub(super) fn is_module(node: &Node) -> bool {
-    matches!(&node.content, Content::Map(pairs) if pairs.iter().any(|(key, _)| key.text() == Some("module")))
+    node.has("module")
 }
 
 /// What the built-in files say of PyTorch's classes of modules.
 pub(super) fn built_in() -> &'static [ModuleSizes] {
     static READ: OnceLock<Vec<ModuleSizes>> = OnceLock::new();
-    READ.get_or_init(|| {
-        let about = |source: &Arc<NamedSource<String>>| load(source, &mut Vec::new());
-        builtin::files().iter().filter(|f| f.inner().contains("\n- module:")).flat_map(about).collect()
-    })
+    READ.get_or_init(|| builtin::files_with("module").flat_map(|source| load(source, &mut Vec::new())).collect())
 }
 
 /// Reads the entries about modules of one file; what is wrong in them is reported.
 pub(super) fn load(source: &Arc<NamedSource<String>>, errors: &mut Vec<RuleError>) -> Vec<ModuleSizes> {
-    let text = source.inner();
-    // A file that is no list of entries is reported by the reader of operators.
-    let entries = tree::entries(text, 0..text.len()).unwrap_or_default();
-    let mut out = Vec::new();
-    for entry in entries.into_iter().filter(|e| is_module(&e.node)) {
-        out.extend(Reader::new(source, errors).module(&entry.node));
-    }
-    out
+    tree::entries_of(source, is_module).iter().filter_map(|node| Reader::new(source, errors).module(node)).collect()
 }
 
 impl Reader<'_> {

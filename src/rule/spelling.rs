@@ -29,25 +29,18 @@ pub struct Spelling {
 
 /// True for an entry of a rule file that spells an operator out.
 pub(super) fn is_spelling(node: &Node) -> bool {
-    matches!(&node.content, Content::Map(pairs) if pairs.iter().any(|(key, _)| key.text() == Some("spelled")))
+    node.has("spelled")
 }
 
 /// Those that are built in.
 pub(super) fn built_in() -> &'static [Spelling] {
     static READ: OnceLock<Vec<Spelling>> = OnceLock::new();
-    READ.get_or_init(|| {
-        let about = |source: &Arc<NamedSource<String>>| load(source, &mut Vec::new());
-        builtin::files().iter().filter(|f| f.inner().contains("\n- spelled:")).flat_map(about).collect()
-    })
+    READ.get_or_init(|| builtin::files_with("spelled").flat_map(|source| load(source, &mut Vec::new())).collect())
 }
 
 /// Reads such entries of one file; what is wrong in them is reported.
 pub(super) fn load(source: &Arc<NamedSource<String>>, errors: &mut Vec<RuleError>) -> Vec<Spelling> {
-    let text = source.inner();
-    // A file that is no list of entries is reported by the reader of operators.
-    let entries = tree::entries(text, 0..text.len()).unwrap_or_default();
-    let found = entries.into_iter().filter(|e| is_spelling(&e.node));
-    found.filter_map(|entry| Reader::new(source, errors).spelling(&entry.node)).collect()
+    tree::entries_of(source, is_spelling).iter().filter_map(|node| Reader::new(source, errors).spelling(node)).collect()
 }
 
 impl Reader<'_> {

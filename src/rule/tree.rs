@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use miette::NamedSource;
 use serde_yaml::Value;
 
 use super::place::{Offsets, Scalars, too_much};
@@ -31,6 +32,11 @@ impl Node {
             Content::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// True for a map with this key.
+    pub fn has(&self, key: &str) -> bool {
+        matches!(&self.content, Content::Map(pairs) if pairs.iter().any(|(k, _)| k.text() == Some(key)))
     }
 
     /// Where all of it stands.
@@ -78,6 +84,13 @@ pub(super) fn entries(text: &str, part: Range<usize>) -> Result<Vec<Entry>, Unre
         Entry { node, start }
     };
     Ok(items.into_iter().enumerate().map(entry).collect())
+}
+
+/// The entries of a file that are of one kind. A file that is no list of entries is reported by the reader of operators.
+pub(super) fn entries_of(source: &NamedSource<String>, kind: fn(&Node) -> bool) -> Vec<Node> {
+    let text = source.inner();
+    let all = entries(text, 0..text.len()).unwrap_or_default();
+    all.into_iter().map(|e| e.node).filter(kind).collect()
 }
 
 fn unreadable(text: &str, e: &serde_yaml::Error) -> Unreadable {
