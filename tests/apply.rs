@@ -333,13 +333,18 @@ fn masks_of_the_program_end_in_its_weights() {
         assert_eq!((&index["weight_map"], &index["metadata"]["total_size"]), (&small, &json!(28)), "{folder}");
     }
 
-    // A name that is taken, and a mask of other sizes.
+    // Names that are taken, and a mask of other sizes.
     let mut taken = Weights::from([orig.clone(), mask.clone()]);
     taken.insert("conv.weight".to_owned(), orig.1.clone());
     bench.put("taken.safetensors", &taken);
     fs::remove_file(bench.path("out.safetensors")).unwrap();
     let text = bench.fails(&["plan.json", "--weights", "taken.safetensors"]);
     assert!(text.contains("the weights have that one too"), "{text}");
+    let mut bad = plan.clone();
+    bad["edits"][4] = json!({"edit": "rename", "tensor": "conv.weight_mask", "to": "conv.weight"});
+    fs::write(bench.path("plan.json"), bad.to_string()).unwrap();
+    let text = bench.fails(&["plan.json", "--weights", "big.safetensors"]);
+    assert!(text.contains("it gives `conv.weight_mask` a name"), "{text}");
     let mut bad = plan.clone();
     bad["tensors"][1]["shape"] = json!([2, 3]);
     fs::write(bench.path("plan.json"), bad.to_string()).unwrap();

@@ -1,6 +1,6 @@
 //! Nodes that spell an operator out, as core forms do, read as that operator.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alias::Aliases;
 use crate::model::{Arg, Graph, Node, NodeId, Origin, Size, ValueId};
@@ -14,10 +14,13 @@ type Found<'a> = (NodeId, &'a Spelling, Vec<(String, Arg)>);
 ///
 /// A program with conditions or loops stays as it is, and so does what something writes into.
 pub fn read_spellings(graph: &mut Graph, rules: &RuleSet) {
-    let ends = |node: &Node| rules.spellings().any(|s| s.statements.last().is_some_and(|last| last.op == node.target));
-    if !graph.nodes.iter().any(ends) || graph.nodes.iter().any(|n| n.origin == Origin::Implied) {
+    let targets: FxHashSet<&str> = graph.nodes.iter().map(|n| n.target.as_str()).collect();
+    let spellings: Vec<&Spelling> =
+        rules.spellings().filter(|s| s.statements.iter().all(|s| targets.contains(s.op.as_str()))).collect();
+    if spellings.is_empty() || graph.nodes.iter().any(|n| n.origin == Origin::Implied) {
         return;
     }
+    let ends = |node: &Node| spellings.iter().any(|s| s.statements.last().is_some_and(|last| last.op == node.target));
     let describing = |target: &str| rules.for_target(target).iter().find(|r| r.writes.is_some() || r.views.is_some()).cloned();
     let aliases = Aliases::new(graph, rules, |id| describing(&graph.node(id).target));
     let makers: FxHashMap<ValueId, NodeId> =
@@ -26,7 +29,7 @@ pub fn read_spellings(graph: &mut Graph, rules: &RuleSet) {
         .node_ids()
         .filter(|id| ends(graph.node(*id)))
         .filter_map(|id| {
-            rules.spellings().find_map(|spelling| {
+            spellings.iter().copied().find_map(|spelling| {
                 let mut reading = Reading {
                     graph,
                     rules,

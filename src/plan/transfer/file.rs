@@ -216,7 +216,8 @@ impl PlanFile {
                 PlannedEdit::Remove { tensor } => (tensor, None),
                 _ => continue,
             };
-            if to.is_some_and(|to| self.tensors.iter().any(|t| t.name == to)) {
+            let taken = |to| self.tensors.iter().any(|t| t.name == to) || found.values().any(|name| *name == Some(to));
+            if to.is_some_and(taken) {
                 return Err(self.contradiction(format!("it gives `{tensor}` a name that another tensor has")));
             }
             found.insert(self.number(tensor)?, to);

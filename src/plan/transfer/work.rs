@@ -177,9 +177,12 @@ impl<'a> Work<'a> {
     /// A byte for each element of a tensor, 0 for a zero; `None` where the state dict has not the tensor.
     fn ones(&self, k: usize) -> Result<Option<Vec<u8>>, TransferError> {
         let Some((stored, bytes)) = self.bytes(k)? else { return Ok(None) };
+        let name = || self.plan.tensors[k].name.clone();
+        let dtype = || CheckpointError::DType { name: name(), dtype: stored.dtype.to_string() };
+        let width = stored.width().ok_or_else(dtype)?.max(1);
         let sign = if float(stored.dtype).is_some() { 0x7f } else { 0xff };
         let one = |x: &[u8]| x.split_last().is_some_and(|(top, rest)| top & sign != 0 || rest.iter().any(|b| *b != 0));
-        Ok(Some(bytes.chunks_exact(stored.width().unwrap_or(1).max(1)).map(|x| u8::from(one(x))).collect()))
+        Ok(Some(bytes.chunks_exact(width).map(|x| u8::from(one(x))).collect()))
     }
 
     /// A tensor of the plan in the state dict, in whatever file it is.
