@@ -55,7 +55,7 @@ def speedup(path: Path, masks: Any, output: Optional[Path], options: Mapping[str
     with translated():
         program = _paring.Program.open(os.fspath(path), list(options["rules"]), list(options["freeze"]))
         given, notes = masks_of(masks, program)
-    settled = {**options, "settle_masks": masks == "model"} if is_file(masks) else options
+    settled = {**options, "settle_masks": os.fspath(masks) == "model"} if is_file(masks) else options
     return shrink(program, path, given, output, settled, notes)
 
 

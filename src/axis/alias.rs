@@ -49,6 +49,13 @@ impl Aliases {
         aliases
     }
 
+    /// The same before it is known which rule fits each node: of several, the first that says something of memory.
+    pub fn unfitted(graph: &Graph, rules: &RuleSet) -> Aliases {
+        let describing =
+            |target: &str| rules.for_target(target).iter().find(|r| r.writes.is_some() || r.views.is_some()).cloned();
+        Aliases::new(graph, rules, |id| describing(&graph.node(id).target))
+    }
+
     /// The value that owns the memory.
     pub fn root(&self, mut value: ValueId) -> ValueId {
         while let Some((parent, _)) = self.parent[value.index()] {

@@ -21,8 +21,7 @@ pub fn read_spellings(graph: &mut Graph, rules: &RuleSet) {
         return;
     }
     let ends = |node: &Node| spellings.iter().any(|s| s.statements.last().is_some_and(|last| last.op == node.target));
-    let describing = |target: &str| rules.for_target(target).iter().find(|r| r.writes.is_some() || r.views.is_some()).cloned();
-    let aliases = Aliases::new(graph, rules, |id| describing(&graph.node(id).target));
+    let aliases = Aliases::unfitted(graph, rules);
     let makers: FxHashMap<ValueId, NodeId> =
         graph.node_ids().flat_map(|id| graph.node(id).outputs.iter().map(move |v| (*v, id))).collect();
     let found: Vec<Found> = graph

@@ -21,8 +21,7 @@ pub fn drop_unused(graph: &mut Graph, rules: &RuleSet) {
 /// results: it writes what the caller sees, or it is of an operator that neither PyTorch's schemas nor built-in rules know. What only
 /// checks a tensor ([`only_checks`]) needs to be named to count.
 pub fn needed(graph: &Graph, rules: &RuleSet, root: impl Fn(usize) -> bool) -> Vec<bool> {
-    let describing = |target: &str| rules.for_target(target).iter().find(|r| r.writes.is_some() || r.views.is_some()).cloned();
-    let aliases = Aliases::new(graph, rules, |id| describing(&graph.node(id).target));
+    let aliases = Aliases::unfitted(graph, rules);
     let mut producer = vec![None; graph.values.len()];
     let mut writers: FxHashMap<ValueId, Vec<usize>> = FxHashMap::default();
     // Memory that is there beside the program's own: a write to it is seen.

@@ -131,7 +131,7 @@ impl MaskFile {
         for (name, mask) in files {
             // A model exported while torch.nn.utils.prune is active calls its weights so.
             let has = |name: &str| graph.is_none_or(|g| g.tensors.iter().any(|t| t.name == name));
-            let original = format!("{name}_orig");
+            let original = format!("{name}{}", masks::PRUNED.0);
             let name = if !has(name) && has(&original) { original } else { name.clone() };
             // A mask that is larger than its parameter, as it claims, has not its sizes: that is said without looking at more.
             let fits = graph.is_none_or(|g| mask.numel() <= room(g, &name));

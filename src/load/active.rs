@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Model;
+use crate::format::masks::PRUNED;
 use crate::model::{Graph, Node, NodeId, Role, Tensor, ValueId};
 use crate::rule::{Binary, Body, Dim, Expr, Operand, Rule, RuleSet};
 use crate::solve::{Mask, Masks, SolveError};
@@ -24,9 +25,6 @@ pub struct Masked {
     /// are others, or of values more than of weights.
     pub plain: Option<String>,
 }
-
-/// How the names of a parameter and of its mask end, as `torch.nn.utils.prune` gives them.
-const NAMES: (&str, &str) = ("_orig", "_mask");
 
 impl Model {
     /// The parameters that the program reads only after it has multiplied them by zeros and ones, everywhere by the same ones, and that
@@ -76,15 +74,15 @@ impl Model {
     /// The mask of a parameter of which the program computes nothing, as the names have it.
     fn unread_mask(&self, reading: &Reading, parameter: usize) -> Option<usize> {
         let t = &self.graph.tensors[parameter];
-        let name = format!("{}{}", t.name.strip_suffix(NAMES.0)?, NAMES.1);
+        let name = format!("{}{}", t.name.strip_suffix(PRUNED.0)?, PRUNED.1);
         let is_mask = |m: &Tensor| m.name == name && m.role == Role::Buffer && !m.updated && m.shape == t.shape;
         self.graph.tensors.iter().position(|m| is_mask(m) && !reading.is_read(m.value))
     }
 
     fn plain_name(&self, parameter: usize, mask: usize) -> Option<String> {
         let name = |k: usize| self.graph.tensors[k].name.as_str();
-        let stem = name(parameter).strip_suffix(NAMES.0)?;
-        let fits = name(mask).strip_suffix(NAMES.1) == Some(stem) && !stem.is_empty() && !stem.ends_with('.');
+        let stem = name(parameter).strip_suffix(PRUNED.0)?;
+        let fits = name(mask).strip_suffix(PRUNED.1) == Some(stem) && !stem.is_empty() && !stem.ends_with('.');
         (fits && !self.graph.tensors.iter().any(|t| t.name == stem)).then(|| stem.to_owned())
     }
 
@@ -186,7 +184,7 @@ impl<'a> Reading<'a> {
     /// True for a parameter that nothing writes. Where the file does not tell it from a buffer, its name may: fresh gains and biases are ones
     /// and zeros as masks are.
     fn is_weight(&self, t: &Tensor) -> bool {
-        t.role == Role::Parameter && !t.updated && (self.roles || !t.name.ends_with(NAMES.1))
+        t.role == Role::Parameter && !t.updated && (self.roles || !t.name.ends_with(PRUNED.1))
     }
 
     /// The nodes that mask a parameter, and by what: `None` if anything reads it without a mask.

@@ -6,6 +6,7 @@ use miette::NamedSource;
 
 use super::ast::{Expr, Statement};
 use super::builtin;
+use super::check::mistakes;
 use super::error::{RuleError, closest};
 use super::formula::parse_statement;
 use super::reader::Reader;
@@ -40,7 +41,10 @@ pub(super) fn built_in() -> &'static [Spelling] {
 
 /// Reads such entries of one file; what is wrong in them is reported.
 pub(super) fn load(source: &Arc<NamedSource<String>>, errors: &mut Vec<RuleError>) -> Vec<Spelling> {
-    tree::entries_of(source, is_spelling).iter().filter_map(|node| Reader::new(source, errors).spelling(node)).collect()
+    tree::entries_of(source, is_spelling)
+        .iter()
+        .filter_map(|node| Reader { keep: true, ..Reader::new(source, errors) }.spelling(node))
+        .collect()
 }
 
 impl Reader<'_> {
@@ -52,12 +56,13 @@ impl Reader<'_> {
             match key.text().unwrap_or("") {
                 "spelled" => {
                     statements = self.statements("spelled", value);
-                    statements.iter().for_each(|s| self.operator(s));
+                    statements.iter().enumerate().for_each(|(i, s)| self.operator(&format!("spelled.{i}"), s, false));
                 }
                 "when" => when = self.formula(value),
                 "means" => {
+                    self.site("means".to_owned(), value);
                     means = self.text(value, "a call").and_then(|t| self.read(parse_statement(&t, &value.offsets)));
-                    means.iter().for_each(|s| self.operator(s));
+                    means.iter().for_each(|s| self.operator("means", s, true));
                 }
                 _ => self.unknown_key(key, &KEYS),
             }
@@ -76,20 +81,11 @@ impl Reader<'_> {
         means.filter(|_| self.errors.len() == before && !statements.is_empty()).map(|means| Spelling { statements, when, means })
     }
 
-    /// A call of an operator that exists, with arguments that it has.
-    fn operator(&mut self, statement: &Statement) {
-        let Some(schema) = Schemas::builtin().get(&statement.op) else {
-            let known: Vec<&str> =
-                Schemas::builtin().overloads(super::name::base(&statement.op)).iter().map(|s| &*s.name).collect();
-            let help = closest(&statement.op, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-            let message = format!("there is no operator `{}`", statement.op);
-            self.error("statement", statement.span.clone(), message, "not in the table of operators", help);
-            return;
-        };
-        for (name, _) in statement.args.iter().filter(|(name, _)| schema.arg(name).is_none()) {
-            let help = closest(name, schema.args.iter().map(|a| &*a.name)).map(|near| format!("did you mean `{near}`?"));
-            let message = format!("`{}` has no argument `{name}`", statement.op);
-            self.error("statement", statement.span.clone(), message, "not in the schema", help);
+    /// A call of an operator that exists, with arguments that it has; all that it needs, where it is `made`.
+    fn operator(&mut self, path: &str, statement: &Statement, made: bool) {
+        for mistake in mistakes(statement, Schemas::builtin(), made) {
+            let at = mistake.place(&self.sites, path);
+            self.error("statement", at, mistake.message, mistake.label, mistake.help);
         }
     }
 }

@@ -82,11 +82,15 @@ class Returned(Masked):
         return self.out((x @ w.t()).relu() + x @ self.v), w
 
 
-class Wide(Masked):
+class Narrow(Masked):
     """The product has another type than the weight."""
 
+    def __init__(self, **masks):
+        super().__init__(**masks)
+        self.w = nn.Parameter(self.w.float())
+
     def forward(self, x):
-        return self.out((x @ (self.w.float() * self.keep.float()).double().t()).relu() + x @ self.v)
+        return self.out((x @ (self.w * self.keep).t()).relu() + x @ self.v)
 
 
 class Pruned(nn.Module):
@@ -120,6 +124,7 @@ nets = [
     # In core form nothing is written in place, and the mask goes.
     (Written(keep=ones(0, 1, 5)), flat, plain | {"keep"}, plain),
     (Returned(keep=ones(0, 1, 5)), flat, plain | {"keep"}, plain | {"keep"}),
+    (Narrow(keep=ones(0, 1, 5)), flat, plain | {"keep"}, plain | {"keep"}),
     (Shared(keep=ones()), flat, None, None),
     (Pruned().eval(), image, *[{f"{m}.{n}" for m in "cnde" for n in ("weight", "bias")} | running] * 2),
 ]

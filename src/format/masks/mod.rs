@@ -28,6 +28,10 @@ use super::source::Source;
 pub use saved::{Saved, read_saved};
 use view::View;
 
+/// What the name of a parameter and that of its mask end with where `torch.nn.utils.prune` is active: `conv.weight_orig` and
+/// `conv.weight_mask` are what `conv.weight` is made of.
+pub const PRUNED: (&str, &str) = ("_orig", "_mask");
+
 /// One mask of a file. Its bytes stay in the file until they are asked for.
 #[derive(Clone, Debug)]
 pub struct Mask {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::view::View;
-use super::{Data, Mask};
+use super::{Data, Mask, PRUNED};
 use crate::format::FormatError;
 use crate::format::masks::MaskFileError;
 use crate::format::pickle::{self, Pickle, TensorRef};
@@ -80,11 +80,11 @@ impl Reader<'_> {
     fn top(&mut self, root: &Pickle) -> Result<(), FormatError> {
         let entries = root.as_dict().unwrap_or(&[]);
         let pruned = |(key, value): &&(Pickle, Pickle)| {
-            key.as_str().is_some_and(|key| key.ends_with("_mask")) && matches!(value, Pickle::Tensor(_))
+            key.as_str().is_some_and(|key| key.ends_with(PRUNED.1)) && matches!(value, Pickle::Tensor(_))
         };
         if entries.iter().any(|entry| pruned(&entry)) {
             for (key, value) in entries.iter().filter(pruned) {
-                if let (Some(name), Pickle::Tensor(tensor)) = (key.as_str().and_then(|key| key.strip_suffix("_mask")), value) {
+                if let (Some(name), Pickle::Tensor(tensor)) = (key.as_str().and_then(|key| key.strip_suffix(PRUNED.1)), value) {
                     self.add(name.to_owned(), tensor)?;
                 }
             }

@@ -44,13 +44,10 @@ pub(super) fn weights(
         constants: Vec::new(),
     };
     let tensors = placed(archive, original, small)?;
-    let stays: FxHashSet<&str> = tensors.iter().filter_map(|(_, _, old)| Some(old.as_ref()?.name.as_str())).collect();
-    for (_, json) in &mut made.configs {
-        let entries = json.get_mut("config").and_then(Value::as_object_mut);
-        let gone = |name: &str| !stays.contains(name) && original.tensors.iter().any(|t| t.name == name);
-        if let Some(entries) = entries {
-            entries.retain(|name| !gone(name));
-        }
+    let mut gone: FxHashSet<&str> = original.tensors.iter().map(|t| t.name.as_str()).collect();
+    tensors.iter().filter_map(|(_, _, old)| *old).for_each(|t| _ = gone.remove(t.name.as_str()));
+    for entries in made.configs.iter_mut().filter_map(|(_, json)| json.get_mut("config")?.as_object_mut()) {
+        entries.retain(|name| !gone.contains(name));
     }
     let mut namer = Namer::new(archive, original, payloads, &tensors);
     made.payloads.append(&mut namer.kept);

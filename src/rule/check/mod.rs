@@ -7,6 +7,7 @@ mod shared;
 mod statement;
 
 pub use layout::layout_meaning;
+pub(super) use statement::mistakes;
 
 use std::ops::Range;
 
